@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_FORMAT_H
+#define ASSAY_FORMAT_H
+
+/*
+ * Tensor files: safetensors (specification of 2022, header at most 100 MB)
+ * and NPZ/NPY (NumPy format 1.0 to 3.0). Rows of formats/formats.def.
+ * Readers treat every byte as hostile: nothing is executed, no length is
+ * trusted, object arrays are refused, memory is allocated only after the
+ * caps and the file's own size allow it.
+ */
+
+#include "assay/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Cap on what one file may make Assay allocate. */
+#define ASSAY_FORMAT_MAX_BYTES ((size_t)16 << 30)
+
+/*
+ * Read a file of any known tensor format, found by its content. `list` must
+ * be initialised and empty; on failure it stays empty.
+ * Errors: _IO, _FORMAT (with byte offset), _LIMIT, _UNSUPPORTED, _NOMEM.
+ */
+int assay_tensors_read(struct assay_tensors *list, const char *path,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* Write atomically as safetensors (with metadata) or, when the path ends in
+ * .npz, as NPZ (stored, f32 and integers; metadata dropped). Equal content
+ * gives equal bytes. */
+int assay_tensors_write(const struct assay_tensors *list, const char *path,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_GRAPH_H
+#define ASSAY_GRAPH_H
+
+/*
+ * Graphs: values with shapes, made by nodes in topological order.
+ *
+ * A graph is built by appending; nothing is ever changed or removed, so a
+ * value's id stays good. Dimension 0 of a value that has one entry per
+ * record is ASSAY_BATCH. All values are numbers of one kind (f32 in the
+ * oneDNN backend, f64 in the reference); labels are class indices held as
+ * numbers, shape [N].
+ *
+ * Building is terse because errors stick: once a call fails, the graph
+ * keeps the first error, later calls return ASSAY_NO_VALUE and do nothing,
+ * and assay_graph_check() tells. Builders for each op: assay/layers.h.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "assay/error.h"
+#include "assay/tensor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct assay_graph assay_graph;
+typedef int assay_value; /* an id within its graph */
+
+#define ASSAY_NO_VALUE (-1)
+
+/* How a parameter starts. fan_in follows PyTorch: dim 1 times the kernel. */
+enum assay_init_rule {
+    ASSAY_INIT_ZERO,
+    ASSAY_INIT_ONE,
+    ASSAY_INIT_CONST,           /* a */
+    ASSAY_INIT_UNIFORM,         /* U(-a, a) */
+    ASSAY_INIT_NORMAL,          /* N(b, a^2) */
+    ASSAY_INIT_KAIMING_UNIFORM, /* U(-k, k), k = sqrt(6/((1+a^2) fan_in)) */
+    ASSAY_INIT_KAIMING_FAN_OUT, /* N(0, 2 / fan_out) */
+    ASSAY_INIT_XAVIER_NORMAL    /* N(0, 2 / (fan_in + fan_out)) */
+};
+struct assay_init {
+    enum assay_init_rule rule;
+    double a;
+    double b;
+};
+
+enum assay_param_flags {
+    ASSAY_PARAM_TRAINABLE = 1 << 0,
+    /* Changed by running in training mode (running means), not by the
+     * optimizer. */
+    ASSAY_PARAM_BUFFER = 1 << 1
+};
+
+/*
+ * Attributes of a node: one flat struct for all ops, so that it can be
+ * compared, hashed and printed. Fields an op does not use are 0. Spatial
+ * pairs are (height, width); padding is top, left, bottom, right.
+ */
+struct assay_attrs {
+    int kernel[2];
+    int stride[2];
+    int pad[4];
+    int dilation[2];  /* 1 = dense */
+    int output_pad[2]; /* transposed convolution */
+    int groups;
+    int axis;
+    int count_include_pad; /* average pooling */
+    int ceil_mode;         /* pooling */
+    int index;             /* which output or input a gradient node serves */
+    double alpha;          /* slope, factor, temperature */
+    double eps;
+    double momentum; /* running statistics: new = (1-m) old + m batch */
+    double p;        /* dropout */
+    struct assay_shape shape; /* reshape's target, slices */
+};
+
+int assay_graph_new(assay_graph **out, struct assay_error *err)
+    ASSAY_MUST_CHECK;
+void assay_graph_free(assay_graph *g);
+/* A deep copy with equal ids: to append a loss to a model's graph. */
+int assay_graph_clone(assay_graph **out, const assay_graph *g,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* A fed value; the order of calls is the order of inputs. */
+assay_value assay_graph_input(assay_graph *g, const char *name,
+                              const struct assay_shape *shape);
+/* A named parameter. A second parameter of the same name is an error. */
+assay_value assay_graph_param(assay_graph *g, const char *name,
+                              const struct assay_shape *shape,
+                              struct assay_init init, unsigned flags);
+/*
+ * Append a node of the op called `op` (a row of engine/ops.def). Returns
+ * the first output; outputs have consecutive ids. `attrs` may be NULL.
+ */
+assay_value assay_graph_node(assay_graph *g, const char *op,
+                             const assay_value *inputs, int n_inputs,
+                             const struct assay_attrs *attrs);
+
+/* Give an inner value a name ("embedding"), to find it later. */
+void assay_graph_name(assay_graph *g, assay_value v, const char *name);
+/* The value of that name (input, parameter or named), or ASSAY_NO_VALUE. */
+assay_value assay_graph_find(const assay_graph *g, const char *name);
+
+/* The first error of building, if any. */
+int assay_graph_check(const assay_graph *g, struct assay_error *err)
+    ASSAY_MUST_CHECK;
+/* For builders in other folders: make an error stick. No effect when one
+ * already does. Returns ASSAY_NO_VALUE. */
+assay_value assay_graph_fail(assay_graph *g, int code, const char *fmt, ...)
+    ASSAY_PRINTF(3, 4);
+
+/* Shape of a value; a valid pointer for any id, rank 0 when unknown. */
+const struct assay_shape *assay_graph_shape(const assay_graph *g,
+                                            assay_value v);
+/* Name of a value, or NULL. */
+const char *assay_graph_value_name(const assay_graph *g, assay_value v);
+int assay_graph_n_inputs(const assay_graph *g);
+assay_value assay_graph_input_at(const assay_graph *g, int i);
+int assay_graph_n_params(const assay_graph *g);
+assay_value assay_graph_param_at(const assay_graph *g, int i);
+unsigned assay_graph_param_flags(const assay_graph *g, assay_value v);
+/* Floating-point operations of one forward pass per record, for the ops
+ * that dominate (convolution, linear): 2 per multiply-add. */
+double assay_graph_flops(const assay_graph *g, assay_value until);
+
+/*
+ * Append the nodes that compute d loss / d wrt[i] into d_out[i].
+ *
+ * loss  a scalar (rank 0)
+ * wrt   any values: parameters, inputs, inner values; only what they need
+ *       is computed
+ * d_out n values; ASSAY_NO_VALUE where loss does not depend on wrt[i]
+ * An op on the way that has no derivative: ASSAY_UNSUPPORTED, naming it.
+ */
+int assay_differentiate(assay_graph *g, assay_value loss,
+                        const assay_value *wrt, int n, assay_value *d_out,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

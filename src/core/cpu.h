@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_CORE_CPU_H
+#define ASSAY_CORE_CPU_H
+
+/*
+ * ASSAY__CLONES in front of a function compiles it also for AVX2+FMA and
+ * AVX-512 and picks at load time. Only for leaf loops in plain C. Off for
+ * other compilers and machines, and under sanitizers, whose run-time is not
+ * up yet when the choice is made.
+ */
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
+    !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
+    !defined(ASSAY_NO_CLONES)
+#define ASSAY__CLONES                                                      \
+    __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3",       \
+                                 "default"), optimize("O3")))
+#else
+#define ASSAY__CLONES
+#endif
+
+#endif
