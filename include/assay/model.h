@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_MODEL_H
+#define ASSAY_MODEL_H
+
+/*
+ * Models: a classifier's graph, parameters, preprocessing and provenance;
+ * how one is trained, stored, and asked for evidence.
+ *
+ * On disk a model is `NAME.safetensors` (parameters under their published
+ * names) and `NAME.json` beside it (architecture, classes, preprocessing,
+ * how it was trained). A stranger's weights need only a sidecar written by
+ * hand: {"arch": "resnet18", "classes": 10, "preprocess": {...}}.
+ */
+
+#include "assay/context.h"
+#include "assay/dataset.h"
+#include "assay/graph.h"
+#include "assay/metrics.h"
+#include "assay/params.h"
+#include "assay/plan.h"
+#include "assay/train.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct assay_model assay_model;
+
+/* What a model is made from. */
+struct assay_model_spec {
+    const char *arch; /* a row of archs.def */
+    int n_classes;
+    struct assay_preprocess preprocess; /* fixes the input's C, H, W */
+};
+
+/* Fresh parameters from `seed`. */
+int assay_model_new(assay_model **out, const struct assay_model_spec *spec,
+                    uint64_t seed, struct assay_error *err) ASSAY_MUST_CHECK;
+/* Parameters from `path`, the rest from its sidecar. */
+int assay_model_open(assay_model **out, const char *path,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+/* Both files, atomically, parameters first. */
+int assay_model_save(const assay_model *m, const char *path,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+void assay_model_free(assay_model *m);
+
+const char *assay_model_arch(const assay_model *m);
+int assay_model_n_classes(const assay_model *m);
+const struct assay_preprocess *assay_model_preprocess(const assay_model *m);
+const assay_graph *assay_model_graph(const assay_model *m);
+assay_value assay_model_input(const assay_model *m);     /* [N, C, H, W] */
+assay_value assay_model_logits(const assay_model *m);    /* [N, K] */
+assay_value assay_model_embedding(const assay_model *m); /* [N, h] */
+struct assay_params *assay_model_params(assay_model *m); /* borrowed */
+/* SHA-256 of architecture, preprocessing and parameters. Fresh each call
+ * into text[65]. */
+int assay_model_sha256(const assay_model *m, char text[65],
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+/* Free text notes kept in the sidecar ("split.seed", "quarter", ...). */
+int assay_model_set_note(assay_model *m, const char *key, const char *value,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+const char *assay_model_note(const assay_model *m, const char *key);
+
+/* How kernels run; shared by training, evaluation and attacks. */
+struct assay_compute {
+    const char *backend; /* NULL: "onednn" */
+    int threads;         /* 0: the context's */
+    enum assay_algorithms algorithms;
+    enum assay_dtype dtype; /* F32 or BF16 */
+    assay_tuning *tuning;   /* borrowed, may be NULL */
+};
+
+/* Training of a classifier with cross-entropy. */
+struct assay_recipe {
+    size_t epochs;
+    size_t batch;
+    struct assay_optimizer_options optimizer;
+    double lr;
+    enum assay_schedule schedule;
+    size_t milestones[8];
+    int n_milestones;
+    double gamma;
+    struct assay_augment augment;
+    size_t evaluate_every; /* epochs between evaluations on `test`; 0: last */
+};
+/* ML-Doctor's: SGD .01, momentum .9, weight decay 5e-4, x.1 at 50 and 100,
+ * batch 64, flip; epochs are the caller's. */
+void assay_recipe_init(struct assay_recipe *recipe, size_t epochs);
+
+/* One line of a training curve; NaN where not measured. */
+struct assay_curve_point {
+    size_t epoch; /* from 1 */
+    double loss;
+    double train_accuracy; /* running, in training mode */
+    double test_accuracy;
+    double lr;
+};
+struct assay_curve {
+    struct assay_curve_point *point;
+    size_t n;
+};
+void assay_curve_release(struct assay_curve *curve);
+
+/* One model to train: a row of assay_models_train(). */
+struct assay_training {
+    assay_model *model;       /* parameters in: initial; out: trained */
+    const assay_view *train;  /* borrowed */
+    const assay_view *test;   /* for the curve; may be NULL */
+    const struct assay_recipe *recipe;
+    uint64_t seed;            /* order, augmentation, dropout */
+    const char *task;         /* for progress: "target", "shadow" */
+    const char *checkpoint;   /* path, or NULL */
+    struct assay_curve curve; /* out */
+    double seconds;           /* out: training time of this process */
+    size_t resumed_at;        /* out: epochs taken from a checkpoint */
+};
+
+/*
+ * Train one or several models, side by side where that is faster (a short
+ * measurement decides and is remembered in compute->tuning). Results do not
+ * depend on how many run at once. On failure every finished model is kept
+ * and checkpoints of the others stay.
+ */
+int assay_models_train(const struct assay_context *ctx,
+                       const struct assay_compute *compute,
+                       struct assay_training *training, size_t n,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
+/*
+ * What a model says of records: computed once, shared by all attacks.
+ * Owned arrays; row i of each belongs to the same record.
+ */
+struct assay_evidence {
+    size_t n;
+    int n_classes;
+    int embedding_dim; /* 0 when not collected */
+    float *logits;     /* [n, K] */
+    float *embedding;  /* [n, h]: input of the last linear layer */
+    int32_t *label;    /* [n], 0..K-1 */
+    uint32_t *record;  /* [n], index in the dataset */
+};
+
+enum assay_evidence_flags { ASSAY_EVIDENCE_EMBEDDING = 1 << 0 };
+
+int assay_evidence_collect(struct assay_evidence *out,
+                           const struct assay_context *ctx,
+                           const assay_model *m, const assay_view *view,
+                           unsigned flags, const struct assay_compute *compute,
+                           const char *task, struct assay_error *err)
+    ASSAY_MUST_CHECK;
+/* The same as files: safetensors with logits, embedding, labels, records. */
+int assay_evidence_write(const struct assay_evidence *e, const char *path,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+int assay_evidence_read(struct assay_evidence *e, const char *path,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+/*
+ * From a user's file (NPZ or safetensors): `logits` or `probs`
+ * [n, K] (probabilities become log-probabilities, floored at 1e-30),
+ * `labels` [n], optionally `embedding` [n, h] and `records` [n].
+ * Non-finite values, rows of probabilities that do not sum to 1 within
+ * 1e-3, labels outside 0..K-1: ASSAY_DATA with the row.
+ */
+int assay_evidence_import(struct assay_evidence *e, const char *path,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
+void assay_evidence_release(struct assay_evidence *e);
+
+/* Share of records whose largest logit is the label's (ties: lowest class),
+ * with its Clopper-Pearson interval. */
+struct assay_estimate assay_evidence_accuracy(const struct assay_evidence *e);
+/* Per record, in double: log p(label), cross-entropy = its negative; the
+ * scaled confidence log p - log(1 - p) of LiRA. Arrays of n. */
+void assay_evidence_log_prob(const struct assay_evidence *e, double *out);
+void assay_evidence_scaled_confidence(const struct assay_evidence *e,
+                                      double *out);
+/* Probabilities of row i, in double, [K]. */
+void assay_evidence_probs(const struct assay_evidence *e, size_t i,
+                          double *out);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
