@@ -72,6 +72,12 @@ struct assay_op {
     double (*flops)(const struct assay_attrs *attrs,
                     const struct assay_shape *in,
                     const struct assay_shape *out);
+
+    unsigned fixed;       /* bit i: dimension 0 of input i is never the batch
+                             (weights, statistics per channel) */
+    unsigned private_out; /* bit i: output i is in the backend's own form,
+                             read by the gradient op only (ops.def: ~) */
+    unsigned private_in;  /* bit i: input i is such an output */
 };
 
 /* By name; NULL when there is none. */
