@@ -16,7 +16,14 @@
  *   3. plan.c computes each buffer's life from the steps that use it and
  *      gives offsets in one slab (backend->alloc).
  *   4. backend->bind() puts addresses into its primitives.
- * Running: each step's run(), in order.
+ * Running: each step's run(), in order. plan.c sets the calling thread's
+ * OpenMP threads to options.threads before lower() and before the first step.
+ *
+ * A gradient in options.gradients may be any value of the graph, also one
+ * that serves two parameters or is read as an output; what the backend must
+ * see to is that after a run plan->gradients holds it at the offset (and in
+ * the layout) of its parameter's slot. options.gradients of a plan has no
+ * entry without a gradient: plan.c drops those.
  */
 
 #include "engine/graph.h"
@@ -26,11 +33,13 @@ struct assay__backend;
 /* A piece of memory in the plan's slab. */
 struct assay__buffer {
     size_t bytes;
-    int first, last; /* steps; filled by plan.c from the steps' lists */
+    int first, last; /* steps; filled by plan.c from the steps' lists; -1
+                        when no step uses it */
     size_t offset;   /* in the slab; filled by plan.c */
     bool keep;       /* lives through the whole run (inputs, outputs) */
     void *fixed;     /* not in the slab: this address (parameters) */
-    int alias;       /* >= 0: same memory as that buffer (in place, views) */
+    int alias;       /* >= 0: same memory as that buffer (in place, views),
+                        -1: none */
 };
 
 struct assay__step {
@@ -38,7 +47,7 @@ struct assay__step {
     int (*run)(assay_plan *plan, void *arg, struct assay_error *err);
     void (*release)(void *arg); /* may be NULL */
     void *arg;
-    int *use; /* buffers read or written, n_use */
+    const int *use; /* buffers read or written, n_use */
     int n_use;
     int node;         /* graph node it serves, -1: a reorder */
     const char *impl; /* implementation name for describe, borrowed */
@@ -66,9 +75,10 @@ struct assay__store {
     struct assay__store_slot *slot;
     int n_slots;
     void *weights;
+    void *gradients;   /* n_trained elements; NULL when n_trained is 0 */
     size_t n_elements;
     size_t n_trained; /* elements of the trained slots */
-    int references;
+    int references;   /* plans and optimizers; atomic */
 };
 
 struct assay_plan {
@@ -78,10 +88,10 @@ struct assay_plan {
     struct assay_plan_options options;
     bool *live;    /* per node */
     bool *kept;    /* per value: input or output that the caller reads */
-    int *uses;     /* per value: number of live nodes that read it (outputs
-                      and gradients count one more) */
+    int *uses;     /* per value: number of reads by live nodes (outputs and
+                      gradients count one more each) */
     struct assay__store *store;
-    void *gradients; /* n_trained elements, NULL when none */
+    void *gradients; /* the store's; NULL when the plan has none */
     struct assay__buffer *buffer;
     int n_buffers, cap_buffers;
     struct assay__step *step;
@@ -137,7 +147,13 @@ struct assay__backend {
 extern const struct assay__backend assay__backend_reference;
 extern const struct assay__backend assay__backend_onednn;
 
-/* For backends: append; the returned index, or a negative code. */
+/*
+ * For backends: append; the returned index, or a negative code. A buffer
+ * starts with keep false, fixed NULL and alias -1; change plan->buffer[i]
+ * until lower() returns. A step is copied with its list `use`; its `arg` is
+ * the plan's (released through `release`) on success, still the caller's on
+ * failure.
+ */
 int assay__plan_buffer(assay_plan *plan, size_t bytes, struct assay_error *err);
 int assay__plan_step(assay_plan *plan, const struct assay__step *step,
                      struct assay_error *err);
@@ -149,15 +165,42 @@ void *assay__plan_address(const assay_plan *plan, int buffer);
  * asked from `layout_of` (layouts are taken). Trained slots (those in
  * options.gradients) first. Slots for parameters of the graph that this
  * plan does not use are made too, plain, so that any plan of the graph can
- * share the store.
+ * share the store. Sets plan->store and plan->gradients; a plan that shares
+ * finds them set when lower() begins, and must not call this.
  */
 typedef int assay__layout_of(assay_plan *plan, assay_value param,
                              size_t *count, void **layout,
                              struct assay_error *err);
 int assay__plan_make_store(assay_plan *plan, assay__layout_of *layout_of,
                            struct assay_error *err) ASSAY_MUST_CHECK;
-/* Slot of a parameter in the plan's store. */
+/* Slot of a parameter in a store, or -1. */
 int assay__store_find(const struct assay__store *store, const char *name);
+void assay__store_hold(struct assay__store *store);
+void assay__store_drop(struct assay__store *store); /* NULL is nothing */
+
+/*
+ * Lives and offsets of n buffers under the steps that use them: fills first,
+ * last and offset, and the bytes the slab needs. Buffers alive at the same
+ * step do not overlap; offsets are multiples of 64.
+ */
+int assay__place_buffers(struct assay__buffer *buffer, int n,
+                         const struct assay__step *step, int n_steps,
+                         size_t *slab_bytes, struct assay_error *err)
+    ASSAY_MUST_CHECK;
+
+/*
+ * All slots of a store (or, with `trained`, only these) at `base` (weights,
+ * gradients or moments) as tensors "<prefix><name>" in plain layout and the
+ * backend's element type, and back, bit for bit.
+ */
+int assay__store_to_tensors(struct assay__store *store, const void *base,
+                            bool trained, const char *prefix,
+                            struct assay_tensors *list,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__store_from_tensors(struct assay__store *store, void *base,
+                              bool trained, const char *prefix,
+                              const struct assay_tensors *list,
+                              struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* The update rules for memory the host can touch (both CPU backends). */
 void assay__update_f32(float *w, const float *g, size_t n,

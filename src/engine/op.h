@@ -55,7 +55,7 @@ struct assay_op {
     const struct assay__op_case *cases; /* ends with label NULL */
 
     /* Fill out[0..n_out); dimension 0 may be ASSAY_BATCH. Says what is wrong
-     * through err. */
+     * through err. An absent optional input has rank 0. */
     int (*shape)(const struct assay_attrs *attrs, int n_in,
                  const struct assay_shape *in, struct assay_shape *out,
                  struct assay_error *err);
