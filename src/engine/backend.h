@@ -48,6 +48,7 @@ struct assay__step {
     void (*release)(void *arg); /* may be NULL */
     void *arg;
     const int *use; /* buffers read or written, n_use */
+    int *own_use;   /* plan.c's copy of it */
     int n_use;
     int node;         /* graph node it serves, -1: a reorder */
     const char *impl; /* implementation name for describe, borrowed */
@@ -102,6 +103,8 @@ struct assay_plan {
     uint64_t seed, stream_step;
     bool profile;
     assay_tuning *own_tuning;
+    assay_value *own_outputs; /* what options.outputs points to */
+    struct assay_gradient *own_gradients;
 };
 
 /* One optimizer step over all trained elements. */

@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A graph as a whole: deep copies, and the count of its arithmetic.
+ */
+
+#include <string.h>
+
+#include "core/mem.h"
+#include "engine/graph.h"
+
+/* A copy of n elements, never NULL except when out of memory. */
+static void *copied(const void *from, int n, size_t size)
+{
+    void *to = assay__calloc((size_t)n, size);
+
+    if (to && n > 0)
+        memcpy(to, from, (size_t)n * size);
+    return to;
+}
+
+static bool copy_values(assay_graph *to, const assay_graph *from)
+{
+    to->value = copied(from->value, from->n_values, sizeof(*to->value));
+    if (!to->value)
+        return false;
+    to->n_values = to->cap_values = from->n_values;
+    for (int i = 0; i < to->n_values; i++)
+        to->value[i].name = NULL;
+    for (int i = 0; i < to->n_values; i++) {
+        if (!from->value[i].name)
+            continue;
+        to->value[i].name = assay__strdup(from->value[i].name);
+        if (!to->value[i].name)
+            return false;
+    }
+    return true;
+}
+
+static bool copy_nodes(assay_graph *to, const assay_graph *from)
+{
+    to->node = copied(from->node, from->n_nodes, sizeof(*to->node));
+    if (!to->node)
+        return false;
+    to->n_nodes = to->cap_nodes = from->n_nodes;
+    for (int i = 0; i < to->n_nodes; i++)
+        to->node[i].in = NULL;
+    for (int i = 0; i < to->n_nodes; i++) {
+        const struct assay__node *n = &from->node[i];
+
+        to->node[i].in = copied(n->in, n->n_in, sizeof(*n->in));
+        if (!to->node[i].in)
+            return false;
+    }
+    return true;
+}
+
+int assay_graph_clone(assay_graph **out, const assay_graph *g,
+                      struct assay_error *err)
+{
+    assay_graph *copy = assay__calloc(1, sizeof(*copy));
+    bool ok = copy && copy_values(copy, g) && copy_nodes(copy, g);
+
+    if (ok) {
+        copy->input = copied(g->input, g->n_inputs, sizeof(*g->input));
+        copy->param = copied(g->param, g->n_params, sizeof(*g->param));
+        ok = copy->input && copy->param;
+    }
+    if (!ok) {
+        assay_graph_free(copy);
+        return assay_error_set(err, ASSAY_NOMEM,
+                               "out of memory for a copy of a graph");
+    }
+    copy->n_inputs = copy->cap_inputs = g->n_inputs;
+    copy->n_params = copy->cap_params = g->n_params;
+    copy->error = g->error;
+    *out = copy;
+    return ASSAY_OK;
+}
+
+static struct assay_shape of_one_record(const assay_graph *g, assay_value v)
+{
+    struct assay_shape shape = *assay_graph_shape(g, v);
+
+    if (shape.rank > 0 && shape.dim[0] == ASSAY_BATCH)
+        shape.dim[0] = 1;
+    return shape;
+}
+
+static double node_flops(const assay_graph *g, const struct assay__node *node)
+{
+    struct assay_shape in[ASSAY__OP_INPUTS_MAX];
+    struct assay_shape out[ASSAY__OP_OUTPUTS_MAX];
+
+    if (!node->op->flops)
+        return 0.0;
+    for (int i = 0; i < node->n_in; i++)
+        in[i] = of_one_record(g, node->in[i]);
+    for (int i = 0; i < node->op->n_out; i++)
+        out[i] = of_one_record(g, node->out + i);
+    return node->op->flops(&node->attrs, in, out);
+}
+
+double assay_graph_flops(const assay_graph *g, assay_value until)
+{
+    double sum = 0.0;
+    bool *needed;
+
+    if (until < 0 || until >= g->n_values)
+        return 0.0;
+    needed = assay__calloc((size_t)g->n_values, sizeof(*needed));
+    if (!needed)
+        return 0.0;
+    needed[until] = true;
+    for (int i = g->n_nodes - 1; i >= 0; i--) {
+        const struct assay__node *node = &g->node[i];
+        bool live = false;
+
+        for (int k = 0; k < node->op->n_out; k++)
+            live = live || needed[node->out + k];
+        if (!live)
+            continue;
+        sum += node_flops(g, node);
+        for (int k = 0; k < node->n_in; k++) {
+            if (node->in[k] != ASSAY_NO_VALUE)
+                needed[node->in[k]] = true;
+        }
+    }
+    assay__free(needed);
+    return sum;
+}
