@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_CORE_FS_H
+#define ASSAY_CORE_FS_H
+
+/*
+ * Files. Reading takes a cap, so that a stranger's file cannot exhaust
+ * memory. Writing is atomic: a temporary file in the same folder, flushed
+ * and synced, then renamed; a killed or failed write (a full disk) leaves
+ * the old file or none, never half of one. Messages carry the path and the
+ * system's reason.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "assay/error.h"
+
+/* The whole file into a fresh block (one NUL after it, not counted). */
+int assay__read_file(const char *path, size_t max_bytes, unsigned char **data,
+                     size_t *size, struct assay_error *err) ASSAY_MUST_CHECK;
+
+struct assay__writer {
+    FILE *file;
+    char *path;
+    char *temp;
+};
+
+/* Open a temporary beside `path`; write to w->file; then commit or abandon.
+ * After commit or abandon the writer is empty, whatever the result. */
+int assay__writer_open(struct assay__writer *w, const char *path,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__writer_commit(struct assay__writer *w, struct assay_error *err)
+    ASSAY_MUST_CHECK;
+void assay__writer_abandon(struct assay__writer *w);
+
+/* The three in one. */
+int assay__write_file(const char *path, const void *data, size_t size,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+
+bool assay__exists(const char *path);
+bool assay__is_dir(const char *path);
+/* mkdir -p. */
+int assay__make_dir(const char *path, struct assay_error *err)
+    ASSAY_MUST_CHECK;
+/* "a/b" fresh, NULL when out of memory. */
+char *assay__path_join(const char *a, const char *b);
+
+enum { ASSAY__SHA256_TEXT = 65 }; /* 64 hex digits and NUL */
+
+/* SHA-256 in hex (libcrypto). Incremental: begin, add ..., end. */
+struct assay__sha256 {
+    void *state;
+};
+int assay__sha256_begin(struct assay__sha256 *h) ASSAY_MUST_CHECK;
+void assay__sha256_add(struct assay__sha256 *h, const void *data, size_t size);
+void assay__sha256_end(struct assay__sha256 *h, char text[ASSAY__SHA256_TEXT]);
+int assay__sha256_file(const char *path, char text[ASSAY__SHA256_TEXT],
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
+#endif
