@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The table of attacks, and the one door through which they run: needs are
+ * checked before, scores after, so that no attack repeats either.
+ */
+
+#include "assay/attack.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "core/mem.h"
+
+#define ASSAY_ATTACK(name) extern const struct assay_attack assay_attack_##name;
+#include "attacks/attacks.def"
+#undef ASSAY_ATTACK
+
+static const struct assay_attack *const table[] = {
+#define ASSAY_ATTACK(name) &assay_attack_##name,
+#include "attacks/attacks.def"
+#undef ASSAY_ATTACK
+    NULL};
+
+const struct assay_attack *const *assay_attack_table(void)
+{
+    return table;
+}
+
+const struct assay_attack *assay_attack_find(const char *name)
+{
+    for (size_t i = 0; table[i]; i++)
+        if (strcmp(table[i]->name, name) == 0)
+            return table[i];
+    return NULL;
+}
+
+static const char *pick(const char *const *names, size_t n, unsigned i)
+{
+    return i < n ? names[i] : "unknown";
+}
+
+const char *assay_goal_name(enum assay_goal goal)
+{
+    static const char *const names[] = {"membership", "inversion", "attribute",
+                                        "stealing",   "reuse",     "backdoor"};
+
+    return pick(names, sizeof(names) / sizeof(names[0]), (unsigned)goal);
+}
+
+const char *assay_access_name(enum assay_access access)
+{
+    static const char *const names[] = {"label-only", "black-box", "white-box"};
+
+    return pick(names, sizeof(names) / sizeof(names[0]), (unsigned)access);
+}
+
+const char *assay_auxiliary_name(enum assay_auxiliary aux)
+{
+    static const char *const names[] = {"none", "partial", "shadow"};
+
+    return pick(names, sizeof(names) / sizeof(names[0]), (unsigned)aux);
+}
+
+int assay_attack_n_params(const struct assay_attack *a)
+{
+    int n = 0;
+
+    while (a->params && a->params[n].name)
+        n++;
+    return n;
+}
+
+int assay_attack_param_index(const struct assay_attack *a, const char *name)
+{
+    for (int i = 0; i < assay_attack_n_params(a); i++)
+        if (strcmp(a->params[i].name, name) == 0)
+            return i;
+    return -1;
+}
+
+/* Does every audited record have enough references with and without it? */
+static int references_cover(
+    const struct assay_membership_input *in,
+    const uint8_t *(*mask)(const struct assay_reference *), size_t n,
+    int need_in)
+{
+    for (size_t i = 0; i < n; i++) {
+        int with = 0;
+
+        for (int r = 0; r < in->n_references; r++)
+            with += mask(&in->reference[r])[i] != 0;
+        if (with == in->n_references || (need_in && with == 0))
+            return 0;
+    }
+    return 1;
+}
+
+static const uint8_t *member_mask(const struct assay_reference *r)
+{
+    return r->trained_on_member;
+}
+
+static const uint8_t *nonmember_mask(const struct assay_reference *r)
+{
+    return r->trained_on_nonmember;
+}
+
+static const char *references_missing(const struct assay_membership_input *in,
+                                      unsigned needs)
+{
+    int need_in = (needs & ASSAY_NEED_REFERENCES) != 0;
+
+    if (in->n_references == 0)
+        return "no reference models";
+    if (references_cover(in, member_mask, in->members->n, need_in) &&
+        references_cover(in, nonmember_mask, in->nonmembers->n, need_in))
+        return NULL;
+    return need_in ? "some records lack a reference model trained with them "
+                     "or one trained without them"
+                   : "some records lack a reference model trained without "
+                     "them";
+}
+
+const char *assay_attack_missing(const struct assay_attack *a,
+                                 const struct assay_membership_input *in)
+{
+    unsigned needs = a->needs;
+
+    if (!a->membership)
+        return "it is no membership attack";
+    if ((needs & ASSAY_NEED_SHADOW) &&
+        (!in->shadow_members || !in->shadow_nonmembers))
+        return "no shadow model";
+    if (needs & ASSAY_NEED_EMBEDDING) {
+        if (in->members->embedding_dim == 0 ||
+            in->nonmembers->embedding_dim == 0)
+            return "white-box evidence (embeddings) is not there";
+        if ((needs & ASSAY_NEED_SHADOW) &&
+            (in->shadow_members->embedding_dim == 0 ||
+             in->shadow_nonmembers->embedding_dim == 0))
+            return "white-box evidence (embeddings) of the shadow model is "
+                   "not there";
+    }
+    if (needs & ASSAY_NEED_POPULATION) {
+        if (!in->population)
+            return "no population records";
+        for (int r = 0; r < in->n_references; r++)
+            if (!in->reference[r].population)
+                return "no population evidence of the reference models";
+    }
+    if (needs & (ASSAY_NEED_REFERENCES | ASSAY_NEED_REFERENCES_OUT))
+        return references_missing(in, needs);
+    return NULL;
+}
+
+/* Two pieces of evidence about the same records in the same order. */
+static int same_records(const struct assay_evidence *a,
+                        const struct assay_evidence *b, const char *what,
+                        struct assay_error *err)
+{
+    if (a->n != b->n || a->n_classes != b->n_classes)
+        return assay_error_set(err, ASSAY_SHAPE,
+                               "%s: %zu records of %d classes beside the "
+                               "target's %zu of %d",
+                               what, b->n, b->n_classes, a->n, a->n_classes);
+    for (size_t i = 0; i < a->n; i++)
+        if (a->label[i] != b->label[i])
+            return assay_error_set(err, ASSAY_DATA,
+                                   "%s: row %zu has label %d, the target's "
+                                   "has %d: other records or another order",
+                                   what, i, b->label[i], a->label[i]);
+    return ASSAY_OK;
+}
+
+static int same_classes(const struct assay_membership_input *in,
+                        const struct assay_evidence *e, const char *what,
+                        struct assay_error *err)
+{
+    if (e && e->n_classes != in->members->n_classes)
+        return assay_error_set(err, ASSAY_SHAPE,
+                               "%s: %d classes, the members have %d", what,
+                               e->n_classes, in->members->n_classes);
+    if (e && e->n == 0)
+        return assay_error_set(err, ASSAY_NOTHING, "%s: no records", what);
+    return ASSAY_OK;
+}
+
+static int check_input(const struct assay_membership_input *in,
+                       struct assay_error *err)
+{
+    int rc;
+
+    rc = same_classes(in, in->members, "members", err);
+    if (!rc)
+        rc = same_classes(in, in->nonmembers, "non-members", err);
+    if (!rc)
+        rc = same_classes(in, in->shadow_members, "shadow members", err);
+    if (!rc)
+        rc = same_classes(in, in->shadow_nonmembers, "shadow non-members", err);
+    if (!rc)
+        rc = same_classes(in, in->population, "population", err);
+    for (int r = 0; !rc && r < in->n_references; r++) {
+        const struct assay_reference *ref = &in->reference[r];
+
+        rc = same_records(in->members, ref->members, "reference on members",
+                          err);
+        if (!rc)
+            rc = same_records(in->nonmembers, ref->nonmembers,
+                              "reference on non-members", err);
+        if (!rc && in->population && ref->population)
+            rc = same_records(in->population, ref->population,
+                              "reference on population", err);
+        if (rc)
+            assay_error_prefix(err, rc, "reference model %d", r);
+    }
+    return rc;
+}
+
+static int check_params(const struct assay_attack *a, const double *param,
+                        struct assay_error *err)
+{
+    for (int i = 0; param && i < assay_attack_n_params(a); i++) {
+        const struct assay_attack_param *p = &a->params[i];
+
+        if (!(param[i] >= p->min && param[i] <= p->max))
+            return assay_error_set(err, ASSAY_ARG,
+                                   "%s: parameter %s is %g; %g to %g are "
+                                   "possible",
+                                   a->name, p->name, param[i], p->min, p->max);
+    }
+    return ASSAY_OK;
+}
+
+static int check_scores(const struct assay_attack *a,
+                        const struct assay_membership_scores *s,
+                        struct assay_error *err)
+{
+    for (size_t i = 0; i < s->n; i++)
+        if (!isfinite(s->score[i]))
+            return assay_error_set(err, ASSAY_NUMERIC,
+                                   "%s: the score of row %u is not finite",
+                                   a->name, s->row[i]);
+    return ASSAY_OK;
+}
+
+int assay_attack_membership(const struct assay_attack *a,
+                            const struct assay_membership_input *in,
+                            struct assay_membership_scores *out,
+                            struct assay_error *err)
+{
+    struct assay_membership_input full = *in;
+    double defaults[16];
+    const char *missing;
+    int rc;
+
+    rc = check_input(in, err);
+    if (!rc)
+        rc = check_params(a, in->param, err);
+    if (rc)
+        return rc;
+    missing = assay_attack_missing(a, in);
+    if (missing)
+        return assay_error_set(err, ASSAY_NOTHING, "%s: %s", a->name, missing);
+    for (int i = 0; i < assay_attack_n_params(a) && i < 16; i++)
+        defaults[i] = a->params[i].value;
+    if (!full.param)
+        full.param = defaults;
+    memset(out, 0, sizeof(*out));
+    rc = a->membership(&full, out, err);
+    if (!rc)
+        rc = check_scores(a, out, err);
+    if (rc)
+        assay_membership_scores_release(out);
+    return rc;
+}
+
+void assay_membership_scores_release(struct assay_membership_scores *s)
+{
+    assay__free(s->score);
+    assay__free(s->member);
+    assay__free(s->row);
+    memset(s, 0, sizeof(*s));
+}
