@@ -1,0 +1,337 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Training classifiers. A model's graph is cloned and given labels, the
+ * cross-entropy loss and a correctness monitor; a view becomes the source
+ * of batches; after each epoch that asks for it the test records are scored
+ * through a plan that shares the trainer's parameters, so that a curve
+ * costs no copies.
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "assay/format.h"
+#include "assay/layers.h"
+#include "assay/rng.h"
+#include "core/mem.h"
+#include "model/model.h"
+
+enum { MONITOR_CORRECT = 0, MONITOR_TEST = 2 };
+
+void assay_recipe_init(struct assay_recipe *recipe, size_t epochs)
+{
+    memset(recipe, 0, sizeof(*recipe));
+    recipe->epochs = epochs;
+    recipe->batch = 64;
+    recipe->optimizer.kind = ASSAY_OPTIMIZER_SGD;
+    recipe->optimizer.momentum = .9;
+    recipe->optimizer.weight_decay = 5e-4;
+    recipe->lr = .01;
+    recipe->schedule = ASSAY_SCHEDULE_MULTISTEP;
+    recipe->milestones[0] = 50;
+    recipe->milestones[1] = 100;
+    recipe->n_milestones = 2;
+    recipe->gamma = .1;
+    recipe->augment.flip = 1;
+}
+
+void assay_curve_release(struct assay_curve *curve)
+{
+    assay__free(curve->point);
+    memset(curve, 0, sizeof(*curve));
+}
+
+/* All that one training needs while it runs. */
+struct classifier {
+    const struct assay_context *ctx;
+    const struct assay_compute *compute;
+    struct assay_training *t;
+    int threads;
+    assay_graph *graph;
+    assay_value inputs[2];
+    struct assay_program program;
+    struct assay_source source;
+    struct assay_train_options options;
+    struct assay_history history;
+    struct assay__scorer scorer; /* made at the first evaluation */
+    char *key;
+};
+
+static int fill(void *self, const struct assay_batch *b,
+                struct assay_error *err)
+{
+    const struct classifier *c = self;
+    const struct assay_view *view = c->t->train;
+
+    (void)err;
+    assay_view_fill(view, b->rows, b->n, &c->t->recipe->augment, c->t->seed,
+                    b->epoch, b->inputs[0]);
+    for (size_t i = 0; i < b->n; i++)
+        b->inputs[1][i] = (float)assay_view_label(view, b->rows[i]);
+    return ASSAY_OK;
+}
+
+static int score_test(struct classifier *c, double *accuracy,
+                      struct assay_error *err)
+{
+    const assay_view *view = c->t->test;
+    size_t n = assay_view_count(view);
+    size_t right = 0;
+    int k = c->t->model->n_classes;
+
+    for (size_t first = 0; first < n; first += (size_t)c->scorer.batch) {
+        size_t count = n - first < (size_t)c->scorer.batch
+                           ? n - first
+                           : (size_t)c->scorer.batch;
+        int rc = assay__scorer_run(&c->scorer, view, first, count, err);
+
+        if (rc)
+            return rc;
+        for (size_t i = 0; i < count; i++)
+            right += assay__argmax(c->scorer.logits + i * (size_t)k, k) ==
+                     assay_view_label(view, first + i);
+    }
+    *accuracy = (double)right / (double)n;
+    return ASSAY_OK;
+}
+
+static int on_epoch(void *user, assay_trainer *trainer, size_t epoch,
+                    struct assay_error *err)
+{
+    struct classifier *c = user;
+    const struct assay_recipe *recipe = c->t->recipe;
+    double accuracy = NAN;
+    int due = recipe->evaluate_every && epoch % recipe->evaluate_every == 0;
+    int rc = ASSAY_OK;
+
+    if (c->t->test && assay_view_count(c->t->test) &&
+        (due || epoch == recipe->epochs)) {
+        if (!c->scorer.plan)
+            rc = assay__scorer_init(&c->scorer, c->t->model, c->graph,
+                                    assay_trainer_plan(trainer), 0, c->compute,
+                                    c->threads, err);
+        if (!rc)
+            rc = score_test(c, &accuracy, err);
+    }
+    if (!rc)
+        assay_trainer_note(trainer, MONITOR_TEST, accuracy);
+    return rc;
+}
+
+/* The training graph: model, labels, loss, correctness. */
+static int make_program(struct classifier *c, struct assay_error *err)
+{
+    const assay_model *m = c->t->model;
+    struct assay_shape rows = assay_shape_make(1, (int64_t)ASSAY_BATCH);
+    assay_value loss;
+    assay_value pair[2];
+    int rc;
+
+    rc = assay_graph_clone(&c->graph, m->graph, err);
+    if (rc)
+        return rc;
+    c->inputs[0] = m->input;
+    c->inputs[1] = assay_graph_input(c->graph, "labels", &rows);
+    loss = assay_op_softmax_xent(c->graph, m->logits, c->inputs[1]);
+    c->program.loss = assay_op_mean(c->graph, loss);
+    pair[0] = m->logits;
+    pair[1] = c->inputs[1];
+    c->program.monitor[MONITOR_CORRECT] =
+        assay_graph_node(c->graph, "correct", pair, 2, NULL);
+    c->program.n_monitors = 1;
+    c->program.graph = c->graph;
+    c->program.inputs = c->inputs;
+    c->program.n_inputs = 2;
+    return assay_graph_check(c->graph, err);
+}
+
+/* A checkpoint fits when it began from these parameters, with these
+ * records, in this order. */
+static int make_key(struct classifier *c, struct assay_error *err)
+{
+    const assay_view *view = c->t->train;
+    const struct assay_augment *aug = &c->t->recipe->augment;
+    char model[65];
+    uint64_t records = 0;
+    int rc;
+
+    rc = assay_model_sha256(c->t->model, model, err);
+    if (rc)
+        return rc;
+    for (size_t i = 0; i < assay_view_count(view); i++)
+        records = assay_rng_hash(records, assay_view_record(view, i),
+                                 (uint64_t)assay_view_label(view, i));
+    c->key =
+        assay__format("initial %s, records %016llx, flip %d, crop %d", model,
+                      (unsigned long long)records, aug->flip, aug->crop_pad);
+    return c->key ? ASSAY_OK
+                  : assay_error_set(err, ASSAY_NOMEM, "%s: out of memory",
+                                    c->t->task);
+}
+
+static void make_options(struct classifier *c)
+{
+    const struct assay_recipe *r = c->t->recipe;
+    struct assay_train_options *o = &c->options;
+
+    assay_train_options_init(o, r->epochs);
+    o->batch = r->batch;
+    o->optimizer = r->optimizer;
+    o->lr = r->lr;
+    o->schedule = r->schedule;
+    memcpy(o->milestones, r->milestones, sizeof(o->milestones));
+    o->n_milestones = r->n_milestones;
+    o->gamma = r->gamma;
+    o->seed = c->t->seed;
+    o->backend = c->compute->backend;
+    o->threads = c->threads;
+    o->algorithms = c->compute->algorithms;
+    o->compute = c->compute->dtype;
+    o->tuning = c->compute->tuning;
+    o->task = c->t->task;
+    o->checkpoint = c->t->checkpoint;
+    o->key = c->key;
+    o->io.write = assay_tensors_write;
+    o->io.read = assay_tensors_read;
+    o->on_epoch = on_epoch;
+    o->user = c;
+}
+
+static int labels_fit(const struct assay_training *t, struct assay_error *err)
+{
+    size_t n = assay_view_count(t->train);
+
+    if (n == 0)
+        return assay_error_set(err, ASSAY_DATA, "%s: no records to train on",
+                               t->task);
+    for (size_t i = 0; i < n; i++) {
+        int32_t label = assay_view_label(t->train, i);
+
+        if (label < 0 || label >= t->model->n_classes)
+            return assay_error_set(err, ASSAY_DATA,
+                                   "%s: record %u has label %d; the model has "
+                                   "classes 0 to %d",
+                                   t->task, assay_view_record(t->train, i),
+                                   label, t->model->n_classes - 1);
+    }
+    return ASSAY_OK;
+}
+
+static int classifier_init(struct classifier *c,
+                           const struct assay_context *ctx,
+                           const struct assay_compute *compute,
+                           struct assay_training *t, struct assay_error *err)
+{
+    int rc;
+
+    memset(c, 0, sizeof(*c));
+    c->ctx = ctx;
+    c->compute = compute;
+    c->t = t;
+    c->threads = compute->threads ? compute->threads : ctx->threads;
+    rc = labels_fit(t, err);
+    if (!rc)
+        rc = make_program(c, err);
+    if (!rc)
+        rc = make_key(c, err);
+    if (rc)
+        return rc;
+    c->source.self = c;
+    c->source.n = assay_view_count(t->train);
+    c->source.fill = fill;
+    make_options(c);
+    return ASSAY_OK;
+}
+
+static void classifier_release(struct classifier *c)
+{
+    assay__scorer_release(&c->scorer);
+    assay_history_release(&c->history);
+    assay_graph_free(c->graph);
+    assay__free(c->key);
+}
+
+/* The history as a curve, in the training's own record. */
+static int keep_curve(struct classifier *c, struct assay_error *err)
+{
+    const struct assay_history *h = &c->history;
+    struct assay_curve *curve = &c->t->curve;
+
+    curve->point = assay__calloc(h->n ? h->n : 1, sizeof(*curve->point));
+    if (!curve->point)
+        return assay_error_set(err, ASSAY_NOMEM, "%s: out of memory",
+                               c->t->task);
+    curve->n = h->n;
+    c->t->seconds = 0;
+    c->t->resumed_at = h->resumed_at;
+    for (size_t i = 0; i < h->n; i++) {
+        struct assay_curve_point *p = &curve->point[i];
+
+        p->epoch = i + 1;
+        p->loss = h->epoch[i].loss;
+        p->train_accuracy = h->epoch[i].monitor[MONITOR_CORRECT];
+        p->test_accuracy = h->epoch[i].monitor[MONITOR_TEST];
+        p->lr = h->epoch[i].lr;
+        if (i >= h->resumed_at)
+            c->t->seconds += h->epoch[i].seconds;
+    }
+    return ASSAY_OK;
+}
+
+static int train_side_by_side(struct classifier *c, size_t n,
+                              struct assay_error *err)
+{
+    const struct assay_context *ctx = c[0].ctx;
+    struct assay_train_job *jobs = assay__calloc(n, sizeof(*jobs));
+    int workers = 1;
+    int threads = c[0].threads;
+    int rc = ASSAY_OK;
+
+    if (!jobs)
+        return assay_error_set(err, ASSAY_NOMEM, "training: out of memory");
+    if (n > 1 && threads > 1)
+        rc = assay_train_measure(ctx, &c[0].program, &c[0].source,
+                                 &c[0].options, &c[0].t->model->params,
+                                 &workers, &threads, err);
+    for (size_t i = 0; i < n; i++) {
+        jobs[i].program = &c[i].program;
+        jobs[i].source = &c[i].source;
+        jobs[i].options = &c[i].options;
+        jobs[i].params = &c[i].t->model->params;
+        jobs[i].history = &c[i].history;
+        c[i].threads = threads;
+    }
+    if (!rc)
+        rc = assay_train_many(ctx, jobs, n, workers, threads, err);
+    assay__free(jobs);
+    return rc;
+}
+
+int assay_models_train(const struct assay_context *ctx,
+                       const struct assay_compute *compute,
+                       struct assay_training *training, size_t n,
+                       struct assay_error *err)
+{
+    struct classifier *c = NULL;
+    size_t made = 0;
+    int rc = ASSAY_OK;
+
+    if (n == 0)
+        return ASSAY_OK;
+    c = assay__calloc(n, sizeof(*c));
+    if (!c)
+        return assay_error_set(err, ASSAY_NOMEM, "training: out of memory");
+    while (!rc && made < n) {
+        rc = classifier_init(&c[made], ctx, compute, &training[made], err);
+        made++;
+    }
+    if (!rc)
+        rc = train_side_by_side(c, n, err);
+    for (size_t i = 0; i < made; i++) {
+        if (!rc)
+            rc = keep_curve(&c[i], err);
+        classifier_release(&c[i]);
+    }
+    assay__free(c);
+    return rc;
+}

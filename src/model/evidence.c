@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Evidence: what a model says of records. Collected once per model and set
+ * of records, in evaluation mode, and from then on data: attacks work on
+ * these arrays and never run the model again. What is derived from logits
+ * (log-probabilities, LiRA's scaled confidence) is computed in double from
+ * the largest logit down, so that confident models lose no digits.
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "model/model.h"
+
+int assay__argmax(const float *x, int k)
+{
+    int best = 0;
+
+    for (int i = 1; i < k; i++)
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+static int evidence_alloc(struct assay_evidence *e, size_t n, int k, int h)
+{
+    e->n = n;
+    e->n_classes = k;
+    e->embedding_dim = h;
+    e->logits = assay__calloc(n * (size_t)k, sizeof(float));
+    e->embedding = h ? assay__calloc(n * (size_t)h, sizeof(float)) : NULL;
+    e->label = assay__calloc(n, sizeof(int32_t));
+    e->record = assay__calloc(n, sizeof(uint32_t));
+    if (e->logits && e->label && e->record && (e->embedding || !h))
+        return ASSAY_OK;
+    assay_evidence_release(e);
+    return ASSAY_NOMEM;
+}
+
+void assay_evidence_release(struct assay_evidence *e)
+{
+    assay__free(e->logits);
+    assay__free(e->embedding);
+    assay__free(e->label);
+    assay__free(e->record);
+    memset(e, 0, sizeof(*e));
+}
+
+/* Copy a batch out of the scorer; refuse numbers that are not finite. */
+static int keep_batch(struct assay_evidence *e, const struct assay__scorer *s,
+                      const assay_view *view, size_t first, size_t n,
+                      struct assay_error *err)
+{
+    size_t k = (size_t)e->n_classes;
+    size_t h = (size_t)e->embedding_dim;
+
+    for (size_t i = 0; i < n * k; i++)
+        if (!isfinite(s->logits[i]))
+            return assay_error_set(
+                err, ASSAY_NUMERIC,
+                "logit %zu of record %u is not finite: the model's numbers "
+                "overflow on this input",
+                i % k, assay_view_record(view, first + i / k));
+    memcpy(e->logits + first * k, s->logits, n * k * sizeof(float));
+    if (h)
+        memcpy(e->embedding + first * h, s->embedding, n * h * sizeof(float));
+    for (size_t i = 0; i < n; i++) {
+        e->label[first + i] = assay_view_label(view, first + i);
+        e->record[first + i] = assay_view_record(view, first + i);
+    }
+    return ASSAY_OK;
+}
+
+static int labels_fit(const assay_model *m, const assay_view *view,
+                      struct assay_error *err)
+{
+    for (size_t i = 0; i < assay_view_count(view); i++) {
+        int32_t label = assay_view_label(view, i);
+
+        if (label < 0 || label >= m->n_classes)
+            return assay_error_set(err, ASSAY_DATA,
+                                   "record %u has label %d; the model has "
+                                   "classes 0 to %d",
+                                   assay_view_record(view, i), label,
+                                   m->n_classes - 1);
+    }
+    return ASSAY_OK;
+}
+
+int assay_evidence_collect(struct assay_evidence *out,
+                           const struct assay_context *ctx,
+                           const assay_model *m, const assay_view *view,
+                           unsigned flags, const struct assay_compute *compute,
+                           const char *task, struct assay_error *err)
+{
+    struct assay_evidence e = {0};
+    struct assay__scorer s;
+    struct assay_progress step = {task, "records", NULL, 0,
+                                  assay_view_count(view)};
+    size_t n = assay_view_count(view);
+    int rc;
+
+    rc = labels_fit(m, view, err);
+    if (rc)
+        return rc;
+    rc = assay__scorer_init(&s, m, m->graph, NULL, flags, compute,
+                            compute->threads ? compute->threads : ctx->threads,
+                            err);
+    if (rc)
+        return rc;
+    rc = evidence_alloc(&e, n, m->n_classes, s.embedding_dim);
+    if (rc)
+        rc = assay_error_set(err, rc, "%s: out of memory for %zu records", task,
+                             n);
+    for (size_t first = 0; !rc && first < n; first += (size_t)s.batch) {
+        size_t count =
+            n - first < (size_t)s.batch ? n - first : (size_t)s.batch;
+
+        rc = assay_context_check(ctx, err);
+        if (!rc)
+            rc = assay__scorer_run(&s, view, first, count, err);
+        if (!rc)
+            rc = keep_batch(&e, &s, view, first, count, err);
+        step.done = first + count;
+        assay_progress(ctx, &step);
+    }
+    assay__scorer_release(&s);
+    if (rc) {
+        assay_evidence_release(&e);
+        return rc;
+    }
+    *out = e;
+    return ASSAY_OK;
+}
+
+struct assay_estimate assay_evidence_accuracy(const struct assay_evidence *e)
+{
+    size_t right = 0;
+
+    for (size_t i = 0; i < e->n; i++)
+        right += assay__argmax(e->logits + i * (size_t)e->n_classes,
+                               e->n_classes) == e->label[i];
+    return assay_proportion(right, e->n);
+}
+
+/* Row i's largest logit, and the sum of exp(logit - largest) with and
+ * without the label's class. */
+struct row_sums {
+    double top;
+    double all;
+    double others;
+};
+
+static struct row_sums row_sums(const struct assay_evidence *e, size_t i)
+{
+    const float *x = e->logits + i * (size_t)e->n_classes;
+    struct row_sums r = {-INFINITY, 0, 0};
+
+    for (int k = 0; k < e->n_classes; k++)
+        r.top = fmax(r.top, (double)x[k]);
+    for (int k = 0; k < e->n_classes; k++) {
+        double part = exp((double)x[k] - r.top);
+
+        r.all += part;
+        if (k != e->label[i])
+            r.others += part;
+    }
+    return r;
+}
+
+static double label_logit(const struct assay_evidence *e, size_t i)
+{
+    return (double)e->logits[i * (size_t)e->n_classes + (size_t)e->label[i]];
+}
+
+void assay_evidence_log_prob(const struct assay_evidence *e, double *out)
+{
+    for (size_t i = 0; i < e->n; i++) {
+        struct row_sums r = row_sums(e, i);
+
+        out[i] = label_logit(e, i) - r.top - log(r.all);
+    }
+}
+
+void assay_evidence_scaled_confidence(const struct assay_evidence *e,
+                                      double *out)
+{
+    for (size_t i = 0; i < e->n; i++) {
+        struct row_sums r = row_sums(e, i);
+        double others = fmax(r.others, 1e-300);
+
+        out[i] = label_logit(e, i) - r.top - log(others);
+    }
+}
+
+void assay_evidence_probs(const struct assay_evidence *e, size_t i, double *out)
+{
+    const float *x = e->logits + i * (size_t)e->n_classes;
+    struct row_sums r = row_sums(e, i);
+
+    for (int k = 0; k < e->n_classes; k++)
+        out[k] = exp((double)x[k] - r.top) / r.all;
+}

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The model object. A model's graph is made once from its description and
+ * never changes; its parameters are plain host memory, which plans copy.
+ */
+
+#include "model/model.h"
+
+#include <string.h>
+
+#include "assay/arch.h"
+#include "core/fs.h"
+#include "core/mem.h"
+
+static int spec_check(const struct assay_model_spec *spec,
+                      struct assay_error *err)
+{
+    const struct assay_preprocess *pre = &spec->preprocess;
+
+    if (spec->n_classes < 2 || spec->n_classes > 65536)
+        return assay_error_set(err, ASSAY_ARG,
+                               "model: %d classes; 2 to 65536 are possible",
+                               spec->n_classes);
+    if (pre->channels < 1 || pre->channels > ASSAY_CHANNELS_MAX)
+        return assay_error_set(err, ASSAY_ARG,
+                               "model: %d input channels; 1 to %d are possible",
+                               pre->channels, (int)ASSAY_CHANNELS_MAX);
+    if (pre->height < 1 || pre->width < 1 || pre->height > 4096 ||
+        pre->width > 4096)
+        return assay_error_set(err, ASSAY_ARG,
+                               "model: input of %dx%d; 1x1 to 4096x4096 are "
+                               "possible",
+                               pre->height, pre->width);
+    return ASSAY_OK;
+}
+
+static int build_graph(assay_model *m, struct assay_error *err)
+{
+    const struct assay_preprocess *pre = &m->preprocess;
+    const struct assay_arch *arch = assay_arch_find(m->arch);
+    struct assay_arch_options options = {0};
+    struct assay_arch_values values;
+    struct assay_shape shape;
+    int rc;
+
+    if (!arch)
+        return assay_error_set(
+            err, ASSAY_ARG, "model: no architecture is called '%s'", m->arch);
+    rc = assay_graph_new(&m->graph, err);
+    if (rc)
+        return rc;
+    shape = assay_shape_make(4, (int64_t)ASSAY_BATCH, (int64_t)pre->channels,
+                             (int64_t)pre->height, (int64_t)pre->width);
+    m->input = assay_graph_input(m->graph, "input", &shape);
+    options.n_classes = m->n_classes;
+    rc = arch->build(m->graph, m->input, &options, &values);
+    if (!rc)
+        rc = assay_graph_check(m->graph, err);
+    else if (!assay_graph_check(m->graph, err))
+        rc = assay_error_set(err, rc, "architecture %s cannot be built",
+                             m->arch);
+    if (rc)
+        return assay_error_prefix(err, rc, "model");
+    m->logits = values.logits;
+    m->embedding = values.embedding;
+    return ASSAY_OK;
+}
+
+int assay__model_build(assay_model **out, const struct assay_model_spec *spec,
+                       struct assay_error *err)
+{
+    assay_model *m = NULL;
+    int rc;
+
+    rc = spec_check(spec, err);
+    if (rc)
+        return rc;
+    m = assay__calloc(1, sizeof(*m));
+    if (!m)
+        return assay_error_set(err, ASSAY_NOMEM, "model: out of memory");
+    assay_tensors_init(&m->notes);
+    m->n_classes = spec->n_classes;
+    m->preprocess = spec->preprocess;
+    m->arch = assay__strdup(spec->arch);
+    if (!m->arch)
+        rc = assay_error_set(err, ASSAY_NOMEM, "model: out of memory");
+    if (!rc)
+        rc = build_graph(m, err);
+    if (!rc)
+        rc = assay_params_make(&m->params, m->graph, err);
+    if (rc) {
+        assay_model_free(m);
+        return rc;
+    }
+    *out = m;
+    return ASSAY_OK;
+}
+
+int assay_model_new(assay_model **out, const struct assay_model_spec *spec,
+                    uint64_t seed, struct assay_error *err)
+{
+    assay_model *m = NULL;
+    int rc;
+
+    rc = assay__model_build(&m, spec, err);
+    if (!rc)
+        rc = assay_params_init(&m->params, m->graph, seed, err);
+    if (rc) {
+        assay_model_free(m);
+        return rc;
+    }
+    *out = m;
+    return ASSAY_OK;
+}
+
+void assay_model_free(assay_model *m)
+{
+    if (!m)
+        return;
+    assay_tensors_release(&m->notes);
+    assay_params_release(&m->params);
+    assay_graph_free(m->graph);
+    assay__free(m->arch);
+    assay__free(m);
+}
+
+const char *assay_model_arch(const assay_model *m)
+{
+    return m->arch;
+}
+
+int assay_model_n_classes(const assay_model *m)
+{
+    return m->n_classes;
+}
+
+const struct assay_preprocess *assay_model_preprocess(const assay_model *m)
+{
+    return &m->preprocess;
+}
+
+const assay_graph *assay_model_graph(const assay_model *m)
+{
+    return m->graph;
+}
+
+assay_value assay_model_input(const assay_model *m)
+{
+    return m->input;
+}
+
+assay_value assay_model_logits(const assay_model *m)
+{
+    return m->logits;
+}
+
+assay_value assay_model_embedding(const assay_model *m)
+{
+    return m->embedding;
+}
+
+struct assay_params *assay_model_params(assay_model *m)
+{
+    return &m->params;
+}
+
+int assay_model_sha256(const assay_model *m, char text[65],
+                       struct assay_error *err)
+{
+    struct assay__sha256 h;
+    const struct assay_preprocess *pre = &m->preprocess;
+    int size[4] = {m->n_classes, pre->channels, pre->height, pre->width};
+    size_t n_stats = (size_t)pre->channels * sizeof(double);
+
+    if (assay__sha256_begin(&h))
+        return assay_error_set(err, ASSAY_NOMEM, "model: out of memory");
+    assay__sha256_add(&h, m->arch, strlen(m->arch) + 1);
+    assay__sha256_add(&h, size, sizeof(size));
+    assay__sha256_add(&h, &pre->scale, sizeof(pre->scale));
+    assay__sha256_add(&h, pre->mean, n_stats);
+    assay__sha256_add(&h, pre->std, n_stats);
+    for (int i = 0; i < m->params.n_slots; i++) {
+        const struct assay_param_slot *s = &m->params.slot[i];
+
+        assay__sha256_add(&h, s->name, strlen(s->name) + 1);
+        assay__sha256_add(&h, m->params.data + s->offset,
+                          s->count * sizeof(float));
+    }
+    assay__sha256_end(&h, text);
+    return ASSAY_OK;
+}
+
+int assay_model_set_note(assay_model *m, const char *key, const char *value,
+                         struct assay_error *err)
+{
+    return assay_tensors_set_meta(&m->notes, key, value, err);
+}
+
+const char *assay_model_note(const assay_model *m, const char *key)
+{
+    return assay_tensors_meta(&m->notes, key);
+}

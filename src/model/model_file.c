@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Models on disk: NAME.safetensors and NAME.json. The sidecar says how the
+ * numbers are to be used, so it is checked as strictly as they are: unknown
+ * keys are refused, every value has a range. Parameters are written first;
+ * a sidecar without its parameters cannot come about.
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "assay/format.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "model/model.h"
+
+enum { SIDECAR_MAX_BYTES = 1 << 20 };
+
+/* "dir/net.safetensors" -> "dir/net.json". */
+static char *sidecar_path(const char *path)
+{
+    const char *dot = strrchr(path, '.');
+    const char *slash = strrchr(path, '/');
+    size_t stem =
+        dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
+
+    return assay__format("%.*s.json", (int)stem, path);
+}
+
+static json_t *real_array(const double *x, int n)
+{
+    json_t *a = json_array();
+
+    for (int i = 0; i < n; i++)
+        json_array_append_new(a, assay__json_real(x[i]));
+    return a;
+}
+
+static json_t *preprocess_json(const struct assay_preprocess *pre)
+{
+    return json_pack("{s:i, s:i, s:i, s:o, s:o, s:o}", "channels",
+                     pre->channels, "height", pre->height, "width", pre->width,
+                     "scale", assay__json_real(pre->scale), "mean",
+                     real_array(pre->mean, pre->channels), "std",
+                     real_array(pre->std, pre->channels));
+}
+
+static json_t *sidecar_json(const assay_model *m)
+{
+    json_t *notes = json_object();
+    json_t *root;
+
+    for (size_t i = 0; i < m->notes.n_meta; i++)
+        json_object_set_new(notes, m->notes.meta[2 * i],
+                            json_string(m->notes.meta[2 * i + 1]));
+    root = json_pack("{s:s, s:i, s:o, s:o}", "arch", m->arch, "classes",
+                     m->n_classes, "preprocess",
+                     preprocess_json(&m->preprocess), "notes", notes);
+    return root;
+}
+
+int assay_model_save(const assay_model *m, const char *path,
+                     struct assay_error *err)
+{
+    struct assay_tensors list;
+    json_t *root = NULL;
+    char *side = NULL;
+    int rc;
+
+    assay_tensors_init(&list);
+    rc = assay_params_to_tensors(&m->params, "", &list, err);
+    if (rc)
+        goto out;
+    rc = assay_tensors_write(&list, path, err);
+    if (rc)
+        goto out;
+    side = sidecar_path(path);
+    root = sidecar_json(m);
+    if (!side || !root) {
+        rc = assay_error_set(err, ASSAY_NOMEM, "%s: out of memory", path);
+        goto out;
+    }
+    rc = assay__json_write(side, root, err);
+out:
+    json_decref(root);
+    assay__free(side);
+    assay_tensors_release(&list);
+    return rc;
+}
+
+static int unknown_key(const json_t *object, const char *const *known,
+                       const char *path, struct assay_error *err)
+{
+    const char *key;
+    json_t *value;
+
+    json_object_foreach((json_t *)(uintptr_t)object, key, value)
+    {
+        int i = 0;
+
+        while (known[i] && strcmp(known[i], key) != 0)
+            i++;
+        if (!known[i])
+            return assay_error_set(err, ASSAY_FORMAT, "%s: unknown key '%.40s'",
+                                   path, key);
+    }
+    return ASSAY_OK;
+}
+
+static int read_int(const json_t *object, const char *key, int low, int high,
+                    int *out, const char *path, struct assay_error *err)
+{
+    const json_t *v = json_object_get(object, key);
+
+    if (!json_is_integer(v) || json_integer_value(v) < low ||
+        json_integer_value(v) > high)
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%s: '%s' must be an integer from %d to %d",
+                               path, key, low, high);
+    *out = (int)json_integer_value(v);
+    return ASSAY_OK;
+}
+
+static int read_stats(const json_t *object, const char *key, int n, double *out,
+                      const char *path, struct assay_error *err)
+{
+    const json_t *a = json_object_get(object, key);
+
+    if (!json_is_array(a) || json_array_size(a) != (size_t)n)
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%s: 'preprocess.%s' must hold %d numbers, one "
+                               "per channel",
+                               path, key, n);
+    for (int i = 0; i < n; i++) {
+        const json_t *v = json_array_get(a, (size_t)i);
+
+        if (!json_is_number(v) || !isfinite(json_number_value(v)))
+            return assay_error_set(err, ASSAY_FORMAT,
+                                   "%s: 'preprocess.%s[%d]' is no number", path,
+                                   key, i);
+        out[i] = json_number_value(v);
+    }
+    return ASSAY_OK;
+}
+
+static int read_preprocess(const json_t *object, struct assay_preprocess *pre,
+                           const char *path, struct assay_error *err)
+{
+    static const char *const known[] = {"channels", "height", "width", "scale",
+                                        "mean",     "std",    NULL};
+    const json_t *scale = json_object_get(object, "scale");
+    int rc;
+
+    if (!json_is_object(object))
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%s: 'preprocess' must be an object", path);
+    rc = unknown_key(object, known, path, err);
+    if (!rc)
+        rc = read_int(object, "channels", 1, ASSAY_CHANNELS_MAX, &pre->channels,
+                      path, err);
+    if (!rc)
+        rc = read_int(object, "height", 1, 4096, &pre->height, path, err);
+    if (!rc)
+        rc = read_int(object, "width", 1, 4096, &pre->width, path, err);
+    if (!rc)
+        rc = read_stats(object, "mean", pre->channels, pre->mean, path, err);
+    if (!rc)
+        rc = read_stats(object, "std", pre->channels, pre->std, path, err);
+    if (rc)
+        return rc;
+    if (!json_is_number(scale) || !isfinite(json_number_value(scale)))
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%s: 'preprocess.scale' is no number", path);
+    pre->scale = json_number_value(scale);
+    for (int i = 0; i < pre->channels; i++)
+        if (!(pre->std[i] > 0))
+            return assay_error_set(err, ASSAY_FORMAT,
+                                   "%s: 'preprocess.std[%d]' is %g; it must "
+                                   "be above 0",
+                                   path, i, pre->std[i]);
+    return ASSAY_OK;
+}
+
+static int read_notes(assay_model *m, const json_t *notes, const char *path,
+                      struct assay_error *err)
+{
+    const char *key;
+    json_t *value;
+    int rc;
+
+    if (notes && !json_is_object(notes))
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%s: 'notes' must be an object", path);
+    json_object_foreach((json_t *)(uintptr_t)notes, key, value)
+    {
+        if (!json_is_string(value))
+            return assay_error_set(err, ASSAY_FORMAT,
+                                   "%s: note '%.40s' is no text", path, key);
+        rc = assay_model_set_note(m, key, json_string_value(value), err);
+        if (rc)
+            return rc;
+    }
+    return ASSAY_OK;
+}
+
+/* A model as its sidecar describes it, parameters still zero. */
+static int from_sidecar(assay_model **out, const char *side,
+                        struct assay_error *err)
+{
+    static const char *const known[] = {"arch", "classes", "preprocess",
+                                        "notes", NULL};
+    struct assay_model_spec spec = {0};
+    json_t *root = NULL;
+    int rc;
+
+    rc = assay__json_read(side, SIDECAR_MAX_BYTES, &root, err);
+    if (rc)
+        return assay_error_prefix(err, rc,
+                                  "a model needs a sidecar that says how to "
+                                  "use it");
+    rc = unknown_key(root, known, side, err);
+    if (rc)
+        goto out;
+    spec.arch = json_string_value(json_object_get(root, "arch"));
+    if (!spec.arch) {
+        rc = assay_error_set(err, ASSAY_FORMAT, "%s: 'arch' must be a text",
+                             side);
+        goto out;
+    }
+    rc = read_int(root, "classes", 2, 65536, &spec.n_classes, side, err);
+    if (!rc)
+        rc = read_preprocess(json_object_get(root, "preprocess"),
+                             &spec.preprocess, side, err);
+    if (!rc)
+        rc = assay__model_build(out, &spec, err);
+    if (rc)
+        goto out;
+    rc = read_notes(*out, json_object_get(root, "notes"), side, err);
+    if (rc) {
+        assay_model_free(*out);
+        *out = NULL;
+    }
+out:
+    json_decref(root);
+    return rc;
+}
+
+int assay_model_open(assay_model **out, const char *path,
+                     struct assay_error *err)
+{
+    struct assay_tensors list;
+    assay_model *m = NULL;
+    char *side = NULL;
+    int rc;
+
+    assay_tensors_init(&list);
+    rc = assay_tensors_read(&list, path, err);
+    if (rc)
+        goto out;
+    side = sidecar_path(path);
+    if (!side) {
+        rc = assay_error_set(err, ASSAY_NOMEM, "%s: out of memory", path);
+        goto out;
+    }
+    rc = from_sidecar(&m, side, err);
+    if (rc)
+        goto out;
+    rc = assay_params_from_tensors(&m->params, "", &list, err);
+    if (rc) {
+        rc = assay_error_prefix(err, rc, "%s", path);
+        goto out;
+    }
+    *out = m;
+    m = NULL;
+out:
+    assay_model_free(m);
+    assay__free(side);
+    assay_tensors_release(&list);
+    return rc;
+}
