@@ -18,9 +18,9 @@
 
 struct walk {
     assay_graph *g;
-    int n_values;    /* before anything was appended */
-    bool *on_way;    /* per value: depends on some wrt */
-    assay_value *d;  /* per value: its gradient so far */
+    int n_values;   /* before anything was appended */
+    bool *on_way;   /* per value: depends on some wrt */
+    assay_value *d; /* per value: its gradient so far */
     assay_value loss;
 };
 
@@ -99,8 +99,8 @@ static int visit(struct walk *w, int index, struct assay_error *err)
         return ASSAY_OK;
     if (!node.op->backward)
         return assay_error_set(err, ASSAY_UNSUPPORTED,
-                               "%s (node %d) has no derivative",
-                               node.op->name, index);
+                               "%s (node %d) has no derivative", node.op->name,
+                               index);
     node.op->backward(w->g, &node, d_out, want, d_in);
     code = assay_graph_check(w->g, err);
     for (int k = 0; k < node.n_in && code == ASSAY_OK; k++) {
@@ -123,9 +123,8 @@ static int check_arguments(const assay_graph *g, assay_value loss,
                                g->value[loss].shape.rank);
     for (int i = 0; i < n; i++) {
         if (wrt[i] < 0 || wrt[i] >= g->n_values)
-            return assay_error_set(err, ASSAY_ARG,
-                                   "wrt[%d], value %d, does not exist", i,
-                                   wrt[i]);
+            return assay_error_set(
+                err, ASSAY_ARG, "wrt[%d], value %d, does not exist", i, wrt[i]);
     }
     return ASSAY_OK;
 }
@@ -168,8 +167,8 @@ int assay_differentiate(assay_graph *g, assay_value loss,
     w.on_way = assay__calloc((size_t)g->n_values, sizeof(*w.on_way));
     w.d = assay__calloc((size_t)g->n_values, sizeof(*w.d));
     if (!w.on_way || !w.d) {
-        code = assay_error_set(err, ASSAY_NOMEM,
-                               "out of memory for a derivative");
+        code =
+            assay_error_set(err, ASSAY_NOMEM, "out of memory for a derivative");
         goto out;
     }
     mark_way(&w, wrt, n);

@@ -196,9 +196,8 @@ assay_value assay_graph_param(assay_graph *g, const char *name,
     if (!shape_ok(g, name, shape))
         return ASSAY_NO_VALUE;
     if (shape->rank > 0 && shape->dim[0] == ASSAY_BATCH)
-        return assay_graph_fail(g, ASSAY_SHAPE,
-                                "parameter '%.150s' has a batch dimension",
-                                name);
+        return assay_graph_fail(
+            g, ASSAY_SHAPE, "parameter '%.150s' has a batch dimension", name);
     if (!take_name(g, name, &copy))
         return ASSAY_NO_VALUE;
     v = append_value(g, ASSAY__PARAM, copy, shape);
@@ -241,8 +240,7 @@ static bool input_shapes(assay_graph *g, const struct assay_op *op,
 
 static bool output_shapes(assay_graph *g, const struct assay_op *op,
                           const struct assay_attrs *attrs, int n_inputs,
-                          const struct assay_shape *in,
-                          struct assay_shape *out)
+                          const struct assay_shape *in, struct assay_shape *out)
 {
     struct assay_error why = {ASSAY_OK, ""};
     int code = op->shape(attrs, n_inputs, in, out, &why);
@@ -340,8 +338,8 @@ void assay_graph_name(assay_graph *g, assay_value v, const char *name)
     }
     if (g->value[v].name) {
         assay_graph_fail(g, ASSAY_ARG,
-                         "value %d, to be called '%.80s', is called '%.80s'",
-                         v, name, g->value[v].name);
+                         "value %d, to be called '%.80s', is called '%.80s'", v,
+                         name, g->value[v].name);
         return;
     }
     if (take_name(g, name, &copy))
@@ -357,8 +355,7 @@ assay_value assay_graph_find(const assay_graph *g, const char *name)
     return ASSAY_NO_VALUE;
 }
 
-const struct assay_shape *assay_graph_shape(const assay_graph *g,
-                                            assay_value v)
+const struct assay_shape *assay_graph_shape(const assay_graph *g, assay_value v)
 {
     return known(g, v) ? &g->value[v].shape : &unknown_shape;
 }

@@ -123,8 +123,7 @@ static void insert(struct item *placed, int n, const struct item *it)
 }
 
 /* Buffers that need a place of their own; their count, or -1 on overflow. */
-static int collect(const struct assay__buffer *buffer, int n,
-                   struct item *item)
+static int collect(const struct assay__buffer *buffer, int n, struct item *item)
 {
     size_t total = 0;
     int n_items = 0;

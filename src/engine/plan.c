@@ -69,8 +69,7 @@ static int check_numbers(const struct assay_plan_options *o,
                          struct assay_error *err)
 {
     if (o->batch < 1 || o->batch > MAX_BATCH)
-        return assay_error_set(err, ASSAY_ARG,
-                               "batch %lld is not in 1..%d",
+        return assay_error_set(err, ASSAY_ARG, "batch %lld is not in 1..%d",
                                (long long)o->batch, MAX_BATCH);
     if (o->threads < 1 || o->threads > MAX_THREADS)
         return assay_error_set(err, ASSAY_ARG, "threads %d is not in 1..%d",
@@ -184,8 +183,7 @@ static int check_shared(const assay_plan *plan,
         const struct assay__value *v = &g->value[g->param[i]];
         int slot = assay__store_find(store, v->name);
 
-        if (slot < 0 ||
-            !assay_shape_equal(&store->slot[slot].shape, &v->shape))
+        if (slot < 0 || !assay_shape_equal(&store->slot[slot].shape, &v->shape))
             return assay_error_set(err, ASSAY_ARG,
                                    "the shared store has no '%.150s' of this "
                                    "shape",
@@ -349,8 +347,8 @@ int assay__plan_step(assay_plan *plan, const struct assay__step *step,
     struct assay__step *all;
     int *use = assay__calloc((size_t)step->n_use, sizeof(*use));
 
-    all = assay__grown(plan->step, plan->n_steps, &plan->cap_steps,
-                       sizeof(*all));
+    all =
+        assay__grown(plan->step, plan->n_steps, &plan->cap_steps, sizeof(*all));
     if (all)
         plan->step = all;
     if (!use || !all) {

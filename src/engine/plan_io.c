@@ -54,9 +54,9 @@ static int read_slot(assay_plan *plan, int slot, const void *base, void *dst,
 
     if (type == ASSAY_DTYPE_F32 || plan->backend->element == ASSAY_DTYPE_F64)
         return plan->backend->slot_read(store, slot, base, dst, type, err);
-    code = plan->backend->slot_read(
-        store, slot, base, (char *)dst + count * sizeof(float),
-        ASSAY_DTYPE_F32, err);
+    code = plan->backend->slot_read(store, slot, base,
+                                    (char *)dst + count * sizeof(float),
+                                    ASSAY_DTYPE_F32, err);
     if (code == ASSAY_OK)
         widen(dst, count);
     return code;
@@ -107,8 +107,8 @@ static int write_slot(assay_plan *plan, assay_value v, const void *src,
     int code;
 
     if (type == ASSAY_DTYPE_F32 || plan->backend->element == ASSAY_DTYPE_F64)
-        return plan->backend->slot_write(store, slot, store->weights, src,
-                                         type, err);
+        return plan->backend->slot_write(store, slot, store->weights, src, type,
+                                         err);
     copy = assay__calloc(count, sizeof(*copy));
     if (!copy)
         return assay_error_set(err, ASSAY_NOMEM,
@@ -152,15 +152,15 @@ int assay_plan_write_f64(assay_plan *plan, assay_value v, const double *src,
 }
 
 /* The host slot for a store's slot, equal in shape. */
-static const struct assay_param_slot *
-host_slot(const struct assay_params *p, const struct assay__store_slot *slot,
-          struct assay_error *err)
+static const struct assay_param_slot *host_slot(
+    const struct assay_params *p, const struct assay__store_slot *slot,
+    struct assay_error *err)
 {
     const struct assay_param_slot *host = assay_params_find(p, slot->name);
 
     if (!host) {
-        (void)assay_error_set(err, ASSAY_ARG,
-                              "the parameters have no '%.150s'", slot->name);
+        (void)assay_error_set(err, ASSAY_ARG, "the parameters have no '%.150s'",
+                              slot->name);
         return NULL;
     }
     if (!assay_shape_equal(&host->shape, &slot->shape)) {
@@ -211,8 +211,8 @@ int assay_plan_save(assay_plan *plan, struct assay_params *p,
         if (!host)
             return assay_error_set(err, why.code, "%s", why.msg);
         code = plan->backend->slot_read(store, i, store->weights,
-                                        p->data + host->offset,
-                                        ASSAY_DTYPE_F32, err);
+                                        p->data + host->offset, ASSAY_DTYPE_F32,
+                                        err);
     }
     return code;
 }

@@ -110,12 +110,12 @@ int assay__plan_make_store(assay_plan *plan, assay__layout_of *layout_of,
         return assay_error_set(err, ASSAY_NOMEM, "out of memory for a store");
     store->backend = plan->backend;
     store->references = 1;
-    store->slot = assay__calloc((size_t)plan->graph->n_params,
-                                sizeof(*store->slot));
+    store->slot =
+        assay__calloc((size_t)plan->graph->n_params, sizeof(*store->slot));
     if (!store->slot)
-        code = assay_error_set(err, ASSAY_NOMEM,
-                               "out of memory for %d parameters",
-                               plan->graph->n_params);
+        code =
+            assay_error_set(err, ASSAY_NOMEM, "out of memory for %d parameters",
+                            plan->graph->n_params);
     if (code == ASSAY_OK)
         code = add_slots(plan, store, layout_of, err);
     if (code == ASSAY_OK)
@@ -163,8 +163,7 @@ void assay__store_drop(struct assay__store *store)
 
 int assay__store_to_tensors(struct assay__store *store, const void *base,
                             bool trained, const char *prefix,
-                            struct assay_tensors *list,
-                            struct assay_error *err)
+                            struct assay_tensors *list, struct assay_error *err)
 {
     int code = ASSAY_OK;
 
@@ -183,17 +182,18 @@ int assay__store_to_tensors(struct assay__store *store, const void *base,
                                  &slot->shape, &t, err);
         assay__free(name);
         if (code == ASSAY_OK)
-            code = store->backend->slot_read(store, i, base, t->data,
-                                             t->dtype, err);
+            code = store->backend->slot_read(store, i, base, t->data, t->dtype,
+                                             err);
     }
     return code;
 }
 
 /* The tensor that belongs to a slot, or NULL with the reason in err. */
-static const struct assay_tensor *
-tensor_for(const struct assay__store *store, const struct assay__store_slot *s,
-           const char *prefix, const struct assay_tensors *list,
-           struct assay_error *err)
+static const struct assay_tensor *tensor_for(const struct assay__store *store,
+                                             const struct assay__store_slot *s,
+                                             const char *prefix,
+                                             const struct assay_tensors *list,
+                                             struct assay_error *err)
 {
     char *name = assay__format("%s%s", prefix, s->name);
     const struct assay_tensor *t = NULL;
@@ -234,8 +234,8 @@ int assay__store_from_tensors(struct assay__store *store, void *base,
         t = tensor_for(store, &store->slot[i], prefix, list, &why);
         if (!t)
             return assay_error_set(err, why.code, "%s", why.msg);
-        code = store->backend->slot_write(store, i, base, t->data, t->dtype,
-                                          err);
+        code =
+            store->backend->slot_write(store, i, base, t->data, t->dtype, err);
     }
     return code;
 }

@@ -39,8 +39,7 @@ static void *reference_alloc(size_t bytes)
 
 static size_t value_count(const assay_plan *plan, assay_value v)
 {
-    return assay_shape_count(&plan->graph->value[v].shape,
-                             plan->options.batch);
+    return assay_shape_count(&plan->graph->value[v].shape, plan->options.batch);
 }
 
 static int plain_layout(assay_plan *plan, assay_value param, size_t *count,
@@ -175,8 +174,7 @@ static int add_call(assay_plan *plan, int index, struct assay_error *err)
     s = new_call(plan, index);
     if (!s)
         return assay_error_set(err, ASSAY_NOMEM,
-                               "out of memory for a step (%s)",
-                               node->op->name);
+                               "out of memory for a step (%s)", node->op->name);
     step.arg = s;
     code = assay__plan_step(plan, &step, err);
     if (code < 0) {
@@ -228,11 +226,11 @@ static int reference_lower(assay_plan *plan, struct assay_error *err)
 
     plan->self = self;
     if (self)
-        self->buffer = assay__calloc((size_t)g->n_values,
-                                     sizeof(*self->buffer));
+        self->buffer =
+            assay__calloc((size_t)g->n_values, sizeof(*self->buffer));
     if (!self || !self->buffer)
-        return assay_error_set(err, ASSAY_NOMEM,
-                               "out of memory for %d values", g->n_values);
+        return assay_error_set(err, ASSAY_NOMEM, "out of memory for %d values",
+                               g->n_values);
     for (int i = 0; i < g->n_values; i++)
         self->buffer[i] = -1;
     if (!plan->store)
