@@ -1,0 +1,506 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Membership attacks on made-up evidence: arithmetic against numbers worked
+ * out by hand, a leak that every attack must find, and none that any may.
+ */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "assay/attack.h"
+#include "assay/rng.h"
+#include "check.h"
+
+enum { K = 4, H = 6 };
+
+static struct assay_evidence make_evidence(size_t n)
+{
+    struct assay_evidence e = {0};
+
+    e.n = n;
+    e.n_classes = K;
+    e.embedding_dim = H;
+    e.logits = calloc(n * K, sizeof(float));
+    e.embedding = calloc(n * H, sizeof(float));
+    e.label = calloc(n, sizeof(int32_t));
+    e.record = calloc(n, sizeof(uint32_t));
+    return e;
+}
+
+static void free_evidence(struct assay_evidence *e)
+{
+    free(e->logits);
+    free(e->embedding);
+    free(e->label);
+    free(e->record);
+}
+
+/* Records whose label's logit is raised by margin + N(0, 1). */
+static struct assay_evidence draw(size_t n, double margin, uint64_t stream)
+{
+    struct assay_evidence e = make_evidence(n);
+    struct assay_rng rng;
+
+    assay_rng_init(&rng, 7, "test-evidence", stream);
+    for (size_t i = 0; i < n; i++) {
+        e.label[i] = (int32_t)(i % K);
+        e.record[i] = (uint32_t)i;
+        for (int k = 0; k < K; k++)
+            e.logits[i * K + (size_t)k] = (float)assay_rng_normal(&rng);
+        e.logits[i * K + i % K] += (float)margin;
+        for (int h = 0; h < H; h++)
+            e.embedding[i * H + (size_t)h] = (float)assay_rng_uniform(&rng);
+    }
+    return e;
+}
+
+/* A whole set-up: target, shadow, population, R references. */
+enum { R = 6 };
+
+struct world {
+    struct assay_context ctx;
+    struct assay_compute compute;
+    struct assay_evidence members, nonmembers, shadow_members,
+        shadow_nonmembers, population;
+    struct assay_evidence ref[R][3];
+    uint8_t *mask[R][2];
+    struct assay_reference reference[R];
+    struct assay_membership_input in;
+};
+
+/* What a reference says: raised where its mask says it was trained. */
+static struct assay_evidence draw_reference(size_t n, double margin,
+                                            double leak, const uint8_t *mask,
+                                            uint64_t stream)
+{
+    struct assay_evidence e = draw(n, margin, stream);
+
+    for (size_t i = 0; mask && i < n; i++)
+        if (mask[i])
+            e.logits[i * K + i % K] += (float)leak;
+    return e;
+}
+
+static void world_init(struct world *w, size_t n, double leak)
+{
+    memset(w, 0, sizeof(*w));
+    assay_context_init(&w->ctx);
+    w->ctx.threads = 1;
+    w->ctx.seed = 3;
+    w->compute.backend = "reference";
+    w->compute.threads = 1;
+    w->members = draw(n, 1 + leak, 1);
+    w->nonmembers = draw(n, 1, 2);
+    w->shadow_members = draw(n, 1 + leak, 3);
+    w->shadow_nonmembers = draw(n, 1, 4);
+    w->population = draw(n, 1, 5);
+    for (int r = 0; r < R; r++) {
+        for (int side = 0; side < 2; side++) {
+            w->mask[r][side] = calloc(n, 1);
+            for (size_t i = 0; i < n; i++)
+                w->mask[r][side][i] = (i / 2 + (size_t)r) % 2 == 0;
+            w->ref[r][side] =
+                draw_reference(n, 1, leak, w->mask[r][side],
+                               10 + 3 * (uint64_t)r + (uint64_t)side);
+        }
+        w->ref[r][2] = draw_reference(n, 1, 0, NULL, 12 + 3 * (uint64_t)r);
+        w->reference[r].members = &w->ref[r][0];
+        w->reference[r].nonmembers = &w->ref[r][1];
+        w->reference[r].population = &w->ref[r][2];
+        w->reference[r].trained_on_member = w->mask[r][0];
+        w->reference[r].trained_on_nonmember = w->mask[r][1];
+    }
+    w->in.ctx = &w->ctx;
+    w->in.compute = &w->compute;
+    w->in.members = &w->members;
+    w->in.nonmembers = &w->nonmembers;
+    w->in.shadow_members = &w->shadow_members;
+    w->in.shadow_nonmembers = &w->shadow_nonmembers;
+    w->in.population = &w->population;
+    w->in.reference = w->reference;
+    w->in.n_references = R;
+}
+
+static void world_release(struct world *w)
+{
+    free_evidence(&w->members);
+    free_evidence(&w->nonmembers);
+    free_evidence(&w->shadow_members);
+    free_evidence(&w->shadow_nonmembers);
+    free_evidence(&w->population);
+    for (int r = 0; r < R; r++) {
+        for (int side = 0; side < 3; side++)
+            free_evidence(&w->ref[r][side]);
+        free(w->mask[r][0]);
+        free(w->mask[r][1]);
+    }
+}
+
+static void run_attack(struct world *w, const struct assay_attack *a,
+                       struct assay_estimate *auc, double *threshold)
+{
+    struct assay_membership_scores s = {0};
+    struct assay_error err = {0};
+
+    CHECK_OK(assay_attack_membership(a, &w->in, &s, &err), err);
+    CHECK_OK(assay_auc(auc, s.score, s.member, s.n, &err), err);
+    *threshold = s.threshold;
+    assay_membership_scores_release(&s);
+}
+
+static void test_every_attack_finds_a_leak(void)
+{
+    struct world w;
+
+    world_init(&w, 240, 2.5);
+    for (size_t i = 0; assay_attack_table()[i]; i++) {
+        const struct assay_attack *a = assay_attack_table()[i];
+        struct assay_estimate auc;
+        double threshold;
+
+        if (!a->membership)
+            continue;
+        run_attack(&w, a, &auc, &threshold);
+        if (!(auc.low > .5)) {
+            CHECK_STR_EQ(a->name, "an attack that finds the leak");
+            CHECK_NEAR(auc.low, .75, .25);
+        }
+    }
+    world_release(&w);
+}
+
+/* Members as non-members say: 15 attacks, so 3.5 standard errors. */
+static void test_no_attack_finds_what_is_not_there(void)
+{
+    struct world w;
+
+    world_init(&w, 300, 0);
+    for (size_t i = 0; assay_attack_table()[i]; i++) {
+        const struct assay_attack *a = assay_attack_table()[i];
+        struct assay_estimate auc;
+        double threshold;
+
+        if (!a->membership)
+            continue;
+        run_attack(&w, a, &auc, &threshold);
+        if (fabs(auc.value - .5) > 3.5 / 1.96 * (auc.high - auc.low) / 2) {
+            CHECK_STR_EQ(a->name, "an attack that finds nothing");
+            CHECK_NEAR(auc.value, .5, 0);
+        }
+    }
+    world_release(&w);
+}
+
+static void test_equal_seeds_give_equal_scores(void)
+{
+    struct world w;
+    struct assay_error err = {0};
+
+    world_init(&w, 60, 1);
+    for (size_t i = 0; assay_attack_table()[i]; i++) {
+        const struct assay_attack *a = assay_attack_table()[i];
+        struct assay_membership_scores s = {0};
+        struct assay_membership_scores t = {0};
+
+        if (!a->membership)
+            continue;
+        CHECK_OK(assay_attack_membership(a, &w.in, &s, &err), err);
+        CHECK_OK(assay_attack_membership(a, &w.in, &t, &err), err);
+        CHECK_UINT_EQ(s.n, t.n);
+        CHECK_MEM_EQ(s.score, t.score, s.n * sizeof(double));
+        assay_membership_scores_release(&s);
+        assay_membership_scores_release(&t);
+    }
+    world_release(&w);
+}
+
+static void test_gap_auc_is_half_plus_half_the_gap(void)
+{
+    struct world w;
+    struct assay_estimate auc;
+    double gap;
+    double threshold;
+
+    world_init(&w, 200, 2);
+    run_attack(&w, assay_attack_find("gap"), &auc, &threshold);
+    gap = assay_evidence_accuracy(&w.members).value -
+          assay_evidence_accuracy(&w.nonmembers).value;
+    CHECK(gap > 0);
+    CHECK_NEAR(auc.value, .5 + gap / 2, 1e-12);
+    CHECK_NEAR(threshold, .5, 0);
+    world_release(&w);
+}
+
+/* One record each with logits log(p) and label 0. */
+static struct assay_evidence one(double p0, double p1, double p2, double p3)
+{
+    struct assay_evidence e = make_evidence(1);
+
+    e.logits[0] = (float)log(p0);
+    e.logits[1] = (float)log(p1);
+    e.logits[2] = (float)log(p2);
+    e.logits[3] = (float)log(p3);
+    return e;
+}
+
+static double score_of(const char *name, const struct assay_evidence *e)
+{
+    struct world w;
+    struct assay_membership_scores s = {0};
+    struct assay_error err = {0};
+    double score;
+
+    world_init(&w, 8, 0);
+    w.in.members = e;
+    w.in.shadow_members = NULL;
+    w.in.n_references = 0;
+    CHECK_OK(assay_attack_membership(assay_attack_find(name), &w.in, &s, &err),
+             err);
+    score = s.score[0];
+    CHECK(s.member[0] == 1);
+    assay_membership_scores_release(&s);
+    world_release(&w);
+    return score;
+}
+
+static void test_statistics_match_hand_computed_values(void)
+{
+    struct assay_evidence e = one(.5, .25, .125, .125);
+    double entropy = -(.5 * log(.5) + .25 * log(.25) + .25 * log(.125));
+    double modified = -(.5 * log(.5)) - .25 * log(.75) - 2 * .125 * log(.875);
+
+    CHECK_NEAR(score_of("gap", &e), 1, 0);
+    CHECK_NEAR(score_of("loss", &e), log(.5), 1e-6);
+    CHECK_NEAR(score_of("confidence", &e), log(.5), 1e-6);
+    CHECK_NEAR(score_of("entropy", &e), -entropy, 1e-6);
+    CHECK_NEAR(score_of("modified-entropy", &e), -modified, 1e-6);
+    free_evidence(&e);
+}
+
+/* An evidence of one record with scaled confidence phi: two classes carry
+ * it, the rest are far below. */
+static struct assay_evidence with_phi(double phi)
+{
+    struct assay_evidence e = make_evidence(1);
+
+    e.logits[0] = (float)phi;
+    e.logits[1] = 0;
+    e.logits[2] = -200;
+    e.logits[3] = -200;
+    return e;
+}
+
+/*
+ * phi = 3; models that saw the record: 2, 4 (mean 3, variance 2); models
+ * that did not: -1, 1 (mean 0, variance 2). The non-member: phi = 0 with the
+ * same models.
+ */
+static void test_lira_matches_hand_computed_ratio(void)
+{
+    static const double ref[4] = {2, 4, -1, 1};
+    static const uint8_t yes = 1;
+    static const uint8_t no = 0;
+    struct world w;
+    struct assay_evidence target[2] = {with_phi(3), with_phi(0)};
+    struct assay_evidence said[4];
+    struct assay_reference reference[4] = {{0}};
+    struct assay_membership_scores s = {0};
+    struct assay_error err = {0};
+
+    world_init(&w, 4, 0);
+    for (int r = 0; r < 4; r++) {
+        said[r] = with_phi(ref[r]);
+        reference[r].members = &said[r];
+        reference[r].nonmembers = &said[r];
+        reference[r].trained_on_member = r < 2 ? &yes : &no;
+        reference[r].trained_on_nonmember = r < 2 ? &yes : &no;
+    }
+    w.in.members = &target[0];
+    w.in.nonmembers = &target[1];
+    w.in.reference = reference;
+    w.in.n_references = 4;
+    CHECK_OK(assay_attack_membership(assay_attack_find("lira-online"), &w.in,
+                                     &s, &err),
+             err);
+    CHECK_NEAR(s.score[0], 9. / 4, 1e-6);
+    CHECK_NEAR(s.score[1], -9. / 4, 1e-6);
+    assay_membership_scores_release(&s);
+    CHECK_OK(assay_attack_membership(assay_attack_find("lira-offline"), &w.in,
+                                     &s, &err),
+             err);
+    CHECK_NEAR(s.score[0], 3 / sqrt(2), 1e-6);
+    CHECK_NEAR(s.score[1], 0, 1e-6);
+    assay_membership_scores_release(&s);
+    for (int r = 0; r < 4; r++)
+        free_evidence(&said[r]);
+    free_evidence(&target[0]);
+    free_evidence(&target[1]);
+    world_release(&w);
+}
+
+/*
+ * p_target(x) = .8, references: .6 with x, .2 without, so p(x) = .4 and
+ * r = 2. Population ratios: 1, 1.5, 2.5 -> 2 of 3 are beaten. Offline with
+ * a = .5: p = (1.5 * .2 + .5) / 2 = .4: the same.
+ */
+static void test_rmia_matches_hand_computed_share(void)
+{
+    static const uint8_t yes = 1;
+    static const uint8_t no = 0;
+    static const double z_target[3] = {.3, .45, .75};
+    struct world w;
+    struct assay_evidence x = one(.8, .1, .05, .05);
+    struct assay_evidence with = one(.6, .2, .1, .1);
+    struct assay_evidence without = one(.2, .6, .1, .1);
+    struct assay_evidence z = make_evidence(3);
+    struct assay_evidence z_ref = make_evidence(3);
+    struct assay_reference reference[2] = {
+        {&with, &with, &z_ref, &yes, &yes},
+        {&without, &without, &z_ref, &no, &no}};
+    struct assay_membership_scores s = {0};
+    struct assay_error err = {0};
+    double param[2] = {1, .5};
+
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < K; k++) {
+            double p = z_target[i];
+
+            z.logits[i * K + k] = (float)log(k == 0 ? p : (1 - p) / 3);
+            z_ref.logits[i * K + k] = (float)log(k == 0 ? .3 : .7 / 3);
+        }
+    world_init(&w, 4, 0);
+    w.in.members = &x;
+    w.in.nonmembers = &x;
+    w.in.population = &z;
+    w.in.reference = reference;
+    w.in.n_references = 2;
+    w.in.param = param;
+    CHECK_OK(
+        assay_attack_membership(assay_attack_find("rmia"), &w.in, &s, &err),
+        err);
+    CHECK_NEAR(s.score[0], 2. / 3, 1e-9);
+    assay_membership_scores_release(&s);
+    CHECK_OK(assay_attack_membership(assay_attack_find("rmia-offline"), &w.in,
+                                     &s, &err),
+             err);
+    CHECK_NEAR(s.score[0], 2. / 3, 1e-9);
+    assay_membership_scores_release(&s);
+    free_evidence(&x);
+    free_evidence(&with);
+    free_evidence(&without);
+    free_evidence(&z);
+    free_evidence(&z_ref);
+    world_release(&w);
+}
+
+static void test_missing_needs_are_named(void)
+{
+    struct world w;
+    struct assay_membership_scores s = {0};
+    struct assay_error err = {0};
+
+    world_init(&w, 8, 0);
+    w.in.n_references = 0;
+    CHECK_FAILS(
+        assay_attack_membership(assay_attack_find("rmia"), &w.in, &s, &err),
+        ASSAY_NOTHING, err);
+    CHECK_STR_HAS(err.msg, "no reference models");
+    w.in.shadow_members = NULL;
+    CHECK_FAILS(assay_attack_membership(
+                    assay_attack_find("network-black-shadow"), &w.in, &s, &err),
+                ASSAY_NOTHING, err);
+    CHECK_STR_HAS(err.msg, "no shadow model");
+    w.members.embedding_dim = 0;
+    CHECK_FAILS(
+        assay_attack_membership(assay_attack_find("network-white-partial"),
+                                &w.in, &s, &err),
+        ASSAY_NOTHING, err);
+    CHECK_STR_HAS(err.msg, "embedding");
+    world_release(&w);
+}
+
+static void test_other_order_of_references_is_refused(void)
+{
+    struct world w;
+    struct assay_membership_scores s = {0};
+    struct assay_error err = {0};
+
+    world_init(&w, 8, 0);
+    w.ref[2][0].label[5] = 0;
+    CHECK_FAILS(
+        assay_attack_membership(assay_attack_find("rmia"), &w.in, &s, &err),
+        ASSAY_DATA, err);
+    CHECK_STR_HAS(err.msg, "reference model 2");
+    world_release(&w);
+}
+
+static void test_parameter_out_of_range_is_refused(void)
+{
+    struct world w;
+    struct assay_membership_scores s = {0};
+    struct assay_error err = {0};
+    double param[2] = {0, .3};
+
+    world_init(&w, 8, 0);
+    w.in.param = param;
+    CHECK_FAILS(
+        assay_attack_membership(assay_attack_find("rmia"), &w.in, &s, &err),
+        ASSAY_ARG, err);
+    CHECK_STR_HAS(err.msg, "gamma is 0");
+    world_release(&w);
+}
+
+/* Partial attacks score a third of each side, each record once. */
+static void test_partial_scores_only_held_out_records(void)
+{
+    struct world w;
+    struct assay_membership_scores s = {0};
+    struct assay_error err = {0};
+    uint8_t seen[60] = {0};
+
+    world_init(&w, 30, 1);
+    CHECK_OK(assay_attack_membership(assay_attack_find("network-black-partial"),
+                                     &w.in, &s, &err),
+             err);
+    CHECK_UINT_EQ(s.n, 20);
+    for (size_t i = 0; i < s.n; i++) {
+        CHECK(s.row[i] < 60);
+        CHECK_INT_EQ(seen[s.row[i]], 0);
+        seen[s.row[i]] = 1;
+        CHECK_INT_EQ(s.member[i], s.row[i] < 30);
+    }
+    assay_membership_scores_release(&s);
+    world_release(&w);
+}
+
+static void test_names_are_unique_and_tables_complete(void)
+{
+    const struct assay_attack *const *t = assay_attack_table();
+
+    for (size_t i = 0; t[i]; i++) {
+        CHECK(t[i]->title && t[i]->summary && t[i]->cites);
+        CHECK(assay_attack_find(t[i]->name) == t[i]);
+        for (int p = 0; p < assay_attack_n_params(t[i]); p++) {
+            const struct assay_attack_param *q = &t[i]->params[p];
+
+            CHECK(q->value >= q->min && q->value <= q->max);
+        }
+    }
+}
+
+static const struct check_test tests[] = {
+    CHECK_TEST(test_every_attack_finds_a_leak),
+    CHECK_TEST(test_no_attack_finds_what_is_not_there),
+    CHECK_TEST(test_equal_seeds_give_equal_scores),
+    CHECK_TEST(test_gap_auc_is_half_plus_half_the_gap),
+    CHECK_TEST(test_statistics_match_hand_computed_values),
+    CHECK_TEST(test_lira_matches_hand_computed_ratio),
+    CHECK_TEST(test_rmia_matches_hand_computed_share),
+    CHECK_TEST(test_missing_needs_are_named),
+    CHECK_TEST(test_other_order_of_references_is_refused),
+    CHECK_TEST(test_parameter_out_of_range_is_refused),
+    CHECK_TEST(test_partial_scores_only_held_out_records),
+    CHECK_TEST(test_names_are_unique_and_tables_complete),
+};
+CHECK_MAIN(tests)
