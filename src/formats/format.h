@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_FORMATS_FORMAT_H
+#define ASSAY_FORMATS_FORMAT_H
+
+/*
+ * What a tensor format is to the rest of this folder: a probe, a reader of
+ * bytes in memory, a writer of a file, and its limits. Readers get the whole
+ * file, so every offset can be checked against its end before use; they
+ * append to a list and need not clean it up on failure, the caller does.
+ */
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include "assay/format.h"
+
+/*
+ * Names are looked up by walking the list, so a file's number of tensors is
+ * capped where that walk would begin to hurt.
+ */
+enum { ASSAY__ITEMS_MAX = 1 << 14 };
+
+struct assay_format_limits {
+    size_t file_bytes;   /* of the file as a whole */
+    size_t header_bytes; /* of what is parsed rather than copied */
+    size_t items;        /* tensors in one file */
+};
+
+struct assay_format {
+    const char *name;   /* "safetensors" */
+    const char *suffix; /* ".safetensors": chooses the writer */
+    struct assay_format_limits limits;
+
+    /* Cheap: looks at the first bytes only. A damaged file of the format
+     * should still be claimed, so that its reader can say what is wrong. */
+    bool (*probe)(const unsigned char *data, size_t size);
+    int (*read)(struct assay_tensors *list, const unsigned char *data,
+                size_t size, struct assay_error *err);
+    /* NULL when Assay only reads the format. */
+    int (*write)(const struct assay_tensors *list, FILE *file,
+                 struct assay_error *err);
+};
+
+#define ASSAY_FORMAT(id) extern const struct assay_format assay_format_##id;
+#include "formats.def"
+#undef ASSAY_FORMAT
+
+/*
+ * Read a file that is already in memory, of the format that its content
+ * shows; `suffix_of` (a path, or NULL) decides when no probe knows it.
+ * `list` as in assay_tensors_read().
+ */
+int assay__tensors_parse(struct assay_tensors *list, const unsigned char *data,
+                         size_t size, const char *suffix_of,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+
+#endif
