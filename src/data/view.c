@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Views: what a model sees of a dataset.
+ *
+ * A view whose size and channels are the dataset's own reads the dataset's
+ * memory; any other converts its records once, when it is made, on all
+ * cores. Filling then is a single pass over the pixels:
+ *
+ *   (x * scale - mean) / std = (x - shift) * factor
+ *   shift = mean / scale,  factor = scale / std
+ *
+ * a subtraction and a product, which no compiler contracts into one
+ * rounding, so that every machine computes the same bits; it differs from
+ * the formula in double by two roundings. Padding is with zero pixels, that
+ * is black, before normalisation, as torchvision pads pictures; cropping
+ * comes before flipping.
+ */
+
+#include <math.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "assay/rng.h"
+#include "core/checked.h"
+#include "core/cpu.h"
+#include "core/mem.h"
+#include "core/thread.h"
+#include "data/data.h"
+#include "data/resize.h"
+
+enum { CHUNK = 256 }; /* records converted by one job */
+
+struct assay_view {
+    const struct assay_dataset *ds;
+    uint32_t *index; /* [n] */
+    size_t n;
+    int channels;
+    int height;
+    int width;
+    float shift[ASSAY_CHANNELS_MAX];
+    float factor[ASSAY_CHANNELS_MAX];
+    void *converted; /* [n, C, H, W] u8 or f32; NULL: read the dataset */
+};
+
+void assay_preprocess_init(struct assay_preprocess *pre,
+                           const assay_dataset *ds)
+{
+    *pre = (struct assay_preprocess){.scale = ds->is_float ? 1.0 : 1.0 / 255};
+    for (int c = 0; c < ASSAY_CHANNELS_MAX; c++) {
+        pre->mean[c] = 0.5;
+        pre->std[c] = 0.5;
+    }
+}
+
+static int check_pre(const struct assay_view *view,
+                     const struct assay_preprocess *pre,
+                     struct assay_error *err)
+{
+    int from = view->ds->channels;
+    int to = view->channels;
+
+    if (to != from && !(from == 1 && to == 3) && !(from == 3 && to == 1))
+        return assay_error_set(err, ASSAY_SHAPE,
+                               "%d channels cannot be made of %d", to, from);
+    if (view->height < 1 || view->height > ASSAY__SIDE_MAX || view->width < 1 ||
+        view->width > ASSAY__SIDE_MAX)
+        return assay_error_set(err, ASSAY_LIMIT,
+                               "resize to %dx%d pixels, not 1 to %d",
+                               view->height, view->width, ASSAY__SIDE_MAX);
+    if (!isfinite(pre->scale) || pre->scale <= 0)
+        return assay_error_set(err, ASSAY_ARG, "scale %g is not above 0",
+                               pre->scale);
+    for (int c = 0; c < to; c++) {
+        if (!isfinite(pre->mean[c]) || !isfinite(pre->std[c]) ||
+            pre->std[c] <= 0)
+            return assay_error_set(
+                err, ASSAY_ARG,
+                "channel %d: mean %g, deviation %g; both finite, the second "
+                "above 0",
+                c, pre->mean[c], pre->std[c]);
+    }
+    return ASSAY_OK;
+}
+
+static int set_index(struct assay_view *view, const uint32_t *index,
+                     struct assay_error *err)
+{
+    view->index = assay__calloc(view->n, sizeof(*view->index));
+    if (!view->index)
+        return assay_error_set(err, ASSAY_NOMEM, "no memory for %zu indices",
+                               view->n);
+    for (size_t i = 0; i < view->n; i++) {
+        view->index[i] = index ? index[i] : (uint32_t)i;
+        if (view->index[i] >= view->ds->n)
+            return assay_error_set(err, ASSAY_ARG,
+                                   "row %zu: record %u, the dataset has %zu", i,
+                                   view->index[i], view->ds->n);
+    }
+    return ASSAY_OK;
+}
+
+/* Work shared by the conversion's jobs, and one job's scratch. */
+struct conversion {
+    struct assay_view *view;
+    struct assay__resizer resizer;
+};
+
+struct scratch {
+    float *sums; /* of the resizer */
+    void *grey;  /* one plane of the old size */
+};
+
+/* Luma of ITU-R 601 with 16-bit weights, as image libraries round it. */
+static void grey_u8(uint8_t *dst, const uint8_t *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        uint32_t sum = 19595u * src[i] + 38470u * src[n + i] +
+                       7471u * src[2 * n + i] + 32768u;
+
+        dst[i] = (uint8_t)(sum >> 16);
+    }
+}
+
+static void grey_f32(float *dst, const float *src, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] =
+            0.299f * src[i] + 0.587f * src[n + i] + 0.114f * src[2 * n + i];
+}
+
+static void convert(const struct conversion *cv, const struct scratch *scratch,
+                    size_t row)
+{
+    const struct assay_view *view = cv->view;
+    const struct assay_dataset *ds = view->ds;
+    size_t old_plane = (size_t)ds->height * (size_t)ds->width;
+    size_t new_plane = (size_t)view->height * (size_t)view->width;
+    size_t record = view->index[row] * assay__dataset_elements(ds);
+    size_t at = row * (size_t)view->channels * new_plane;
+    int planes = view->channels < ds->channels ? 1 : ds->channels;
+
+    if (ds->is_float) {
+        const float *src = ds->values + record;
+        float *dst = (float *)view->converted + at;
+
+        if (planes < ds->channels) {
+            grey_f32(scratch->grey, src, old_plane);
+            src = scratch->grey;
+        }
+        for (size_t c = 0; c < (size_t)planes; c++)
+            assay__resize_f32(&cv->resizer, dst + c * new_plane,
+                              src + c * old_plane, scratch->sums);
+        for (size_t c = 1; planes == 1 && c < (size_t)view->channels; c++)
+            memcpy(dst + c * new_plane, dst, new_plane * sizeof(*dst));
+    } else {
+        const uint8_t *src = ds->pixels + record;
+        uint8_t *dst = (uint8_t *)view->converted + at;
+
+        if (planes < ds->channels) {
+            grey_u8(scratch->grey, src, old_plane);
+            src = scratch->grey;
+        }
+        for (size_t c = 0; c < (size_t)planes; c++)
+            assay__resize_u8(&cv->resizer, dst + c * new_plane,
+                             src + c * old_plane, scratch->sums);
+        for (size_t c = 1; planes == 1 && c < (size_t)view->channels; c++)
+            memcpy(dst + c * new_plane, dst, new_plane);
+    }
+}
+
+static int convert_chunk(void *user, size_t chunk, struct assay_error *err)
+{
+    const struct conversion *cv = user;
+    const struct assay_dataset *ds = cv->view->ds;
+    size_t plane = (size_t)ds->height * (size_t)ds->width;
+    size_t last = (chunk + 1) * CHUNK;
+    struct scratch scratch;
+    int rc = ASSAY_OK;
+
+    scratch.sums = assay__calloc(assay__resizer_scratch(&cv->resizer),
+                                 sizeof(*scratch.sums));
+    scratch.grey = assay__calloc(plane, sizeof(float));
+    if (!scratch.sums || !scratch.grey) {
+        rc = assay_error_set(err, ASSAY_NOMEM, "no memory to resize");
+        goto out;
+    }
+    if (last > cv->view->n)
+        last = cv->view->n;
+    for (size_t row = chunk * CHUNK; row < last; row++)
+        convert(cv, &scratch, row);
+
+out:
+    assay__free(scratch.sums);
+    assay__free(scratch.grey);
+    return rc;
+}
+
+static int convert_all(struct assay_view *view, struct assay_error *err)
+{
+    const struct assay_dataset *ds = view->ds;
+    struct conversion cv = {.view = view};
+    size_t bytes = ds->is_float ? sizeof(float) : 1;
+    int rc;
+
+    bytes *=
+        (size_t)view->channels * (size_t)view->height * (size_t)view->width;
+    if (!assay__mul_size(bytes, view->n, &bytes) ||
+        bytes > ASSAY__PIXELS_MAX_BYTES)
+        return assay_error_set(err, ASSAY_LIMIT,
+                               "%zu records of %dx%dx%d need over %zu bytes",
+                               view->n, view->channels, view->height,
+                               view->width, ASSAY__PIXELS_MAX_BYTES);
+
+    rc = assay__resizer_init(&cv.resizer, ds->height, ds->width, view->height,
+                             view->width, err);
+    if (rc)
+        return rc;
+    view->converted = assay__malloc(bytes);
+    if (view->converted)
+        rc = assay__thread_run(assay__thread_cores(),
+                               (view->n + CHUNK - 1) / CHUNK, convert_chunk,
+                               &cv, err);
+    else
+        rc = assay_error_set(err, ASSAY_NOMEM,
+                             "no memory for %zu resized records (%zu bytes)",
+                             view->n, bytes);
+    assay__resizer_release(&cv.resizer);
+    return rc;
+}
+
+int assay_view_new(assay_view **out, const assay_dataset *ds,
+                   const uint32_t *index, size_t n,
+                   const struct assay_preprocess *pre, struct assay_error *err)
+{
+    struct assay_view *view = assay__calloc(1, sizeof(*view));
+    int rc;
+
+    if (!view)
+        return assay_error_set(err, ASSAY_NOMEM, "no memory for a view");
+    view->ds = ds;
+    view->n = index ? n : ds->n;
+    view->channels = pre->channels ? pre->channels : ds->channels;
+    view->height = pre->height ? pre->height : ds->height;
+    view->width = pre->width ? pre->width : ds->width;
+
+    rc = check_pre(view, pre, err);
+    if (!rc)
+        rc = set_index(view, index, err);
+    if (!rc && (view->channels != ds->channels || view->height != ds->height ||
+                view->width != ds->width))
+        rc = convert_all(view, err);
+    if (rc) {
+        assay_view_free(view);
+        return rc;
+    }
+    for (int c = 0; c < view->channels; c++) {
+        view->shift[c] = (float)(pre->mean[c] / pre->scale);
+        view->factor[c] = (float)(pre->scale / pre->std[c]);
+    }
+    *out = view;
+    return ASSAY_OK;
+}
+
+void assay_view_free(assay_view *view)
+{
+    if (!view)
+        return;
+    assay__free(view->index);
+    assay__free(view->converted);
+    assay__free(view);
+}
+
+size_t assay_view_count(const assay_view *view)
+{
+    return view->n;
+}
+
+int assay_view_channels(const assay_view *view)
+{
+    return view->channels;
+}
+
+int assay_view_height(const assay_view *view)
+{
+    return view->height;
+}
+
+int assay_view_width(const assay_view *view)
+{
+    return view->width;
+}
+
+int32_t assay_view_label(const assay_view *view, size_t row)
+{
+    return view->ds->labels[view->index[row]];
+}
+
+uint32_t assay_view_record(const assay_view *view, size_t row)
+{
+    return view->index[row];
+}
+
+/* Output (y, x) before flipping shows source (y + dy, x + dx). */
+struct move {
+    int dy;
+    int dx;
+    bool flip;
+};
+
+struct plane {
+    const void *src; /* [h, w] u8 or f32 */
+    int h;
+    int w;
+    float shift;
+    float factor;
+};
+
+/* `is_float` is a constant where this is inlined. */
+static inline __attribute__((always_inline)) float pixel(const void *src,
+                                                         size_t i,
+                                                         bool is_float)
+{
+    return is_float ? ((const float *)src)[i]
+                    : (float)((const uint8_t *)src)[i];
+}
+
+static inline __attribute__((always_inline)) void fill_row(
+    float *dst, const struct plane *p, const struct move *m, int y,
+    bool is_float)
+{
+    float black = (0 - p->shift) * p->factor;
+    float shift = p->shift;
+    float factor = p->factor;
+    int first = m->dx < 0 ? -m->dx : 0;
+    int last = m->dx > 0 ? p->w - m->dx : p->w;
+    ptrdiff_t from = (ptrdiff_t)(y + m->dy) * p->w + m->dx;
+
+    if (y + m->dy < 0 || y + m->dy >= p->h || m->dx <= -p->w || m->dx >= p->w)
+        last = first = p->w; /* nothing of the picture is in this row */
+    if (m->flip) {
+        float *end = dst + p->w - 1;
+
+        for (int x = 0; x < first; x++)
+            end[-x] = black;
+        for (int x = first; x < last; x++)
+            end[-x] =
+                (pixel(p->src, (size_t)(from + x), is_float) - shift) * factor;
+        for (int x = last; x < p->w; x++)
+            end[-x] = black;
+    } else {
+        for (int x = 0; x < first; x++)
+            dst[x] = black;
+        for (int x = first; x < last; x++)
+            dst[x] =
+                (pixel(p->src, (size_t)(from + x), is_float) - shift) * factor;
+        for (int x = last; x < p->w; x++)
+            dst[x] = black;
+    }
+}
+
+static inline __attribute__((always_inline)) void fill_plane(
+    float *restrict dst, const struct plane *p, const struct move *m,
+    bool is_float)
+{
+    float shift = p->shift;
+    float factor = p->factor;
+    size_t n = (size_t)p->h * (size_t)p->w;
+
+    if (m) {
+        for (int y = 0; y < p->h; y++)
+            fill_row(dst + (size_t)y * (size_t)p->w, p, m, y, is_float);
+        return;
+    }
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (pixel(p->src, i, is_float) - shift) * factor;
+}
+
+ASSAY__CLONES static void fill_plane_u8(float *restrict dst,
+                                        const struct plane *p,
+                                        const struct move *m)
+{
+    fill_plane(dst, p, m, false);
+}
+
+ASSAY__CLONES static void fill_plane_f32(float *restrict dst,
+                                         const struct plane *p,
+                                         const struct move *m)
+{
+    fill_plane(dst, p, m, true);
+}
+
+/* Draws in a fixed order: flip, rows, columns. */
+static void draw_move(struct move *m, const struct assay_augment *aug,
+                      uint64_t seed, uint64_t stream)
+{
+    int pad = aug->crop_pad < ASSAY__SIDE_MAX ? aug->crop_pad : ASSAY__SIDE_MAX;
+    struct assay_rng rng;
+
+    *m = (struct move){0};
+    assay_rng_init(&rng, seed, "augment", stream);
+    if (aug->flip)
+        m->flip = assay_rng_below(&rng, 2) == 1;
+    if (pad > 0) {
+        uint64_t places = 2 * (uint64_t)pad + 1;
+
+        m->dy = (int)assay_rng_below(&rng, places) - pad;
+        m->dx = (int)assay_rng_below(&rng, places) - pad;
+    }
+}
+
+/* First element of a row's record, in the view's copy or the dataset. */
+static size_t first_element(const struct assay_view *view, uint32_t row)
+{
+    size_t elements =
+        (size_t)view->channels * (size_t)view->height * (size_t)view->width;
+
+    return elements * (view->converted ? row : view->index[row]);
+}
+
+void assay_view_fill(const assay_view *view, const uint32_t *rows, size_t n,
+                     const struct assay_augment *aug, uint64_t seed,
+                     uint64_t epoch, float *x)
+{
+    const struct assay_dataset *ds = view->ds;
+    size_t plane = (size_t)view->height * (size_t)view->width;
+    bool moves = aug && (aug->flip || aug->crop_pad > 0);
+    struct plane p = {.h = view->height, .w = view->width};
+    const uint8_t *pixels = view->converted ? view->converted : ds->pixels;
+    const float *values = view->converted ? view->converted : ds->values;
+    struct move m;
+
+    for (size_t r = 0; r < n; r++) {
+        size_t at = first_element(view, rows[r]);
+
+        if (moves)
+            draw_move(&m, aug, seed, epoch << 32 | rows[r]);
+        for (int c = 0; c < view->channels; c++) {
+            p.shift = view->shift[c];
+            p.factor = view->factor[c];
+            if (ds->is_float) {
+                p.src = values + at;
+                fill_plane_f32(x, &p, moves ? &m : NULL);
+            } else {
+                p.src = pixels + at;
+                fill_plane_u8(x, &p, moves ? &m : NULL);
+            }
+            at += plane;
+            x += plane;
+        }
+    }
+}
