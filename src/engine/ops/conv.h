@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_ENGINE_OPS_CONV_H
+#define ASSAY_ENGINE_OPS_CONV_H
+
+/*
+ * The geometry of a convolution from a big map to a small one, shared by
+ * convolution and its transpose: a transposed convolution is the data
+ * gradient of the convolution with the same weights, so the two have the
+ * same three loops with roles exchanged.
+ */
+
+#include "engine/ops/common.h"
+
+struct assay__conv_map {
+    int64_t batch;
+    int64_t groups;
+    int64_t big_channels; /* all groups */
+    int64_t small_channels;
+    int64_t big[2];   /* height, width */
+    int64_t small[2]; /* height, width */
+    int64_t kernel[2];
+    int64_t stride[2];
+    int64_t pad[2]; /* top, left */
+    int64_t dilation[2];
+};
+
+/* big [N,B,h,w], small [N,S,h',w'], weight [S, B/groups, kh, kw]. */
+void assay__conv_map(struct assay__conv_map *m, const struct assay_attrs *a,
+                     const struct assay_shape *big,
+                     const struct assay_shape *small,
+                     const struct assay_shape *weight);
+
+/* Each sets its result: small from big, big from small, weight. */
+void assay__conv_to_small(const struct assay__conv_map *m, double *big,
+                          double *small, double *weight);
+void assay__conv_to_big(const struct assay__conv_map *m, double *big,
+                        double *small, double *weight);
+void assay__conv_to_weight(const struct assay__conv_map *m, double *big,
+                           double *small, double *weight);
+
+/* y [N,C,...] += b [C]; db [C] = sum of dy. `b` may be NULL. */
+void assay__bias_add(const struct assay_shape *shape, double *y,
+                     const double *b);
+void assay__bias_sum(const struct assay_shape *shape, const double *dy,
+                     double *db);
+
+/* The i-th axis (0 height, 1 width) of a convolution's window. */
+struct assay__window assay__conv_window(const struct assay_attrs *a, int i,
+                                        int64_t in, int64_t kernel);
+/* Groups in range and dividing `channels`. */
+int assay__need_groups(const char *op, const char *what, int64_t channels,
+                       int groups, struct assay_error *err) ASSAY_MUST_CHECK;
+
+#endif
