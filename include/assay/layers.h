@@ -58,6 +58,7 @@ assay_value assay_op_sigmoid(assay_graph *g, assay_value x);
 assay_value assay_op_tanh(assay_graph *g, assay_value x);
 assay_value assay_op_maxpool(assay_graph *g, assay_value x, int kernel,
                              int stride, int pad);
+/* Padding counts as zeros in the average, as PyTorch does by default. */
 assay_value assay_op_avgpool(assay_graph *g, assay_value x, int kernel,
                              int stride, int pad);
 /* [N, C, H, W] to [N, C, 1, 1]. */
@@ -95,6 +96,11 @@ assay_value assay_op_mse(assay_graph *g, assay_value a, assay_value b);
  * gradient to the student only. */
 assay_value assay_op_kl_logits(assay_graph *g, assay_value student,
                                assay_value teacher, double temperature);
+
+/* [N]: 1 where the largest of logits [N, K] (the first of equals) has the
+ * index in labels [N], else 0. Not differentiable. */
+assay_value assay_op_correct(assay_graph *g, assay_value logits,
+                             assay_value labels);
 
 /* [N] to a scalar. */
 assay_value assay_op_mean(assay_graph *g, assay_value x);
