@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Convolutions and transposed ones as steps (conv_ways.c chooses how).
+ */
+
+#include "engine/onednn/conv.h"
+
+#include "core/cpu.h"
+
+/* The layout of a value's slot in the store, or NULL when it is no
+ * parameter or there is no store yet. */
+static const_dnnl_memory_desc_t slot_md_of(struct assay__dnn *d, assay_value v)
+{
+    const struct assay__value *value = &d->plan->graph->value[v];
+
+    if (value->kind != ASSAY__PARAM || d->plan->store == NULL)
+        return NULL;
+    return assay__dnn_slot_md(d,
+                              assay__store_find(d->plan->store, value->name));
+}
+
+/* A relu that alone reads `y`, or -1. */
+static int relu_after(const struct assay__dnn *d, assay_value y)
+{
+    int reader = d->reader[y];
+
+    if (reader < 0 || d->plan->graph->node[reader].op != &assay__op_relu)
+        return -1;
+    return reader;
+}
+
+static void append_relu(struct assay__dnn *d, dnnl_primitive_attr_t attr)
+{
+    dnnl_post_ops_t ops = NULL;
+
+    if (attr == NULL ||
+        !assay__dnn_ok(d, dnnl_post_ops_create(&ops), "fuse a relu"))
+        return;
+    if (assay__dnn_ok(
+            d, dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0.0F, 0.0F),
+            "fuse a relu"))
+        (void)assay__dnn_ok(d, dnnl_primitive_attr_set_post_ops(attr, ops),
+                            "fuse a relu");
+    dnnl_post_ops_destroy(ops);
+}
+
+/* y of p from x, w and b: a convolution's forward direction. */
+static void forward(struct assay__dnn *d, int index,
+                    struct assay__conv_problem *p, assay_value x, assay_value w,
+                    assay_value b, assay_value y)
+{
+    dnnl_primitive_desc_t pd = assay__conv_best(d, p, ASSAY__FORWARD);
+    struct assay__arg arg[4];
+    int n = 3;
+
+    if (pd == NULL)
+        return;
+    arg[0].arg = DNNL_ARG_SRC;
+    arg[0].md = assay__dnn_pd_md(d, pd, dnnl_query_src_md, 0);
+    arg[0].buffer = assay__dnn_want(d, x, arg[0].md);
+    arg[1].arg = DNNL_ARG_WEIGHTS;
+    arg[1].md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
+    arg[1].buffer = assay__dnn_want(d, w, arg[1].md);
+    arg[2].arg = DNNL_ARG_DST;
+    arg[2].md = assay__dnn_pd_md(d, pd, dnnl_query_dst_md, 0);
+    arg[2].buffer = assay__dnn_result(d, y, arg[2].md);
+    if (b != ASSAY_NO_VALUE) {
+        arg[n].arg = DNNL_ARG_BIAS;
+        arg[n].md = assay__dnn_plain(d, 1, p->bias);
+        arg[n].buffer = assay__dnn_want(d, b, arg[n].md);
+        n++;
+    }
+    assay__dnn_primitive(d, index, pd, arg, n);
+}
+
+/* The gradient x of the data from the gradient y and w. */
+static void backward_data(struct assay__dnn *d, int index,
+                          struct assay__conv_problem *p, assay_value y,
+                          assay_value w, assay_value x)
+{
+    dnnl_primitive_desc_t pd;
+    struct assay__arg arg[3];
+
+    p->store = slot_md_of(d, w);
+    pd = assay__conv_best(d, p, ASSAY__BACKWARD_DATA);
+    if (pd == NULL)
+        return;
+    arg[0].arg = DNNL_ARG_DIFF_DST;
+    arg[0].md = assay__dnn_pd_md(d, pd, dnnl_query_diff_dst_md, 0);
+    arg[0].buffer = assay__dnn_want(d, y, arg[0].md);
+    arg[1].arg = DNNL_ARG_WEIGHTS;
+    arg[1].md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
+    arg[1].buffer = assay__dnn_want(d, w, arg[1].md);
+    arg[2].arg = DNNL_ARG_DIFF_SRC;
+    arg[2].md = assay__dnn_pd_md(d, pd, dnnl_query_diff_src_md, 0);
+    arg[2].buffer = assay__dnn_result(d, x, arg[2].md);
+    assay__dnn_primitive(d, index, pd, arg, 3);
+}
+
+/* The gradients dw, and db unless nobody wants it. */
+static void backward_weights(struct assay__dnn *d, int index,
+                             struct assay__conv_problem *p, assay_value x,
+                             assay_value y, assay_value dw, assay_value db)
+{
+    dnnl_primitive_desc_t pd;
+    struct assay__arg arg[4];
+    int n = 3;
+
+    p->store = assay__dnn_gradient_md(d, dw);
+    pd = assay__conv_best(d, p, ASSAY__BACKWARD_WEIGHTS);
+    if (pd == NULL)
+        return;
+    arg[0].arg = DNNL_ARG_SRC;
+    arg[0].md = assay__dnn_pd_md(d, pd, dnnl_query_src_md, 0);
+    arg[0].buffer = assay__dnn_want(d, x, arg[0].md);
+    arg[1].arg = DNNL_ARG_DIFF_DST;
+    arg[1].md = assay__dnn_pd_md(d, pd, dnnl_query_diff_dst_md, 0);
+    arg[1].buffer = assay__dnn_want(d, y, arg[1].md);
+    arg[2].arg = DNNL_ARG_DIFF_WEIGHTS;
+    arg[2].md = assay__dnn_pd_md(d, pd, dnnl_query_diff_weights_md, 0);
+    arg[2].buffer = assay__dnn_result(d, dw, arg[2].md);
+    if (db != ASSAY_NO_VALUE) {
+        arg[n].arg = DNNL_ARG_DIFF_BIAS;
+        arg[n].md = assay__dnn_plain(d, 1, p->bias);
+        arg[n].buffer = assay__dnn_result(d, db, arg[n].md);
+        n++;
+    }
+    assay__dnn_primitive(d, index, pd, arg, n);
+}
+
+const_dnnl_memory_desc_t assay__dnn_conv_layout(struct assay__dnn *d, int index)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    struct assay__conv_problem p;
+    dnnl_primitive_desc_t pd;
+    const_dnnl_memory_desc_t md;
+    struct assay__md_facts f;
+    bool transposed = node->op == &assay__op_deconv;
+    assay_value x = transposed ? node->out : node->in[0];
+    assay_value y = transposed ? node->in[0] : node->out;
+
+    assay__conv_problem(
+        d, index, x, node->in[1], y,
+        !transposed && node->n_in > 2 && node->in[2] != ASSAY_NO_VALUE, &p);
+    pd = assay__conv_best(d, &p,
+                          transposed ? ASSAY__BACKWARD_DATA : ASSAY__FORWARD);
+    if (pd == NULL)
+        return NULL;
+    md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
+    dnnl_primitive_desc_destroy(pd);
+    if (md == NULL)
+        return NULL;
+    assay__md_query(md, &f);
+    return f.n_inner >= 0 ? md : NULL;
+}
+
+void assay__lower_conv(struct assay__dnn *d, int index)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    assay_value b = node->n_in > 2 ? node->in[2] : ASSAY_NO_VALUE;
+    assay_value y = node->out;
+    struct assay__conv_problem p;
+    int relu = relu_after(d, y);
+
+    assay__conv_problem(d, index, node->in[0], node->in[1], y,
+                        b != ASSAY_NO_VALUE, &p);
+    if (relu >= 0) {
+        p.attr = assay__dnn_attributes(d);
+        append_relu(d, p.attr);
+        y = d->plan->graph->node[relu].out;
+    }
+    forward(d, index, &p, node->in[0], node->in[1], b, y);
+    if (p.attr != NULL)
+        dnnl_primitive_attr_destroy(p.attr);
+    if (relu >= 0)
+        assay__dnn_done(d, relu);
+}
+
+void assay__lower_conv_bwd_data(struct assay__dnn *d, int index)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    struct assay__conv_problem p;
+
+    assay__conv_problem(d, index, node->out, node->in[1], node->in[0], false,
+                        &p);
+    backward_data(d, index, &p, node->in[0], node->in[1], node->out);
+}
+
+void assay__lower_conv_bwd_weights(struct assay__dnn *d, int index)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    assay_value db =
+        d->plan->uses[node->out + 1] > 0 ? node->out + 1 : ASSAY_NO_VALUE;
+    struct assay__conv_problem p;
+
+    assay__conv_problem(d, index, node->in[0], node->out, node->in[1],
+                        db != ASSAY_NO_VALUE, &p);
+    backward_weights(d, index, &p, node->in[0], node->in[1], node->out, db);
+}
+
+/* --- transposed ------------------------------------------------------- */
+
+enum { ADD_Y, ADD_BIAS };
+
+ASSAY__CLONES static void add_bias_block(float *y, const float *bias,
+                                         int64_t places, int64_t stride,
+                                         int lanes)
+{
+    for (int64_t s = 0; s < places; s++) {
+        for (int l = 0; l < lanes; l++)
+            y[s * stride + l] += bias[l];
+    }
+}
+
+/* p: y, bias; table: struct assay__view. */
+static void run_add_bias(const struct assay__task *t)
+{
+    const struct assay__view *v = t->table;
+    int64_t jobs = v->n * v->blocks;
+
+#pragma omp parallel for schedule(static) num_threads(t->threads)
+    for (int64_t j = 0; j < jobs; j++) {
+        int64_t block = j % v->blocks;
+        int64_t left = v->channels - block * v->lanes;
+        float *y = (float *)t->p[ADD_Y] + j / v->blocks * v->stride_n +
+                   block * v->stride_b;
+
+        add_bias_block(y, (const float *)t->p[ADD_BIAS] + block * v->lanes,
+                       v->h * v->w, v->stride_s,
+                       left < v->lanes ? (int)left : v->lanes);
+    }
+}
+
+static void add_bias(struct assay__dnn *d, int index, assay_value y,
+                     assay_value b)
+{
+    struct assay__task t = assay__dnn_task(d, index, "bias", run_add_bias);
+    struct assay__view *view = assay__dnn_keep(d, sizeof(*view));
+    struct assay__form form = assay__dnn_form(d, y);
+
+    if (view == NULL)
+        return;
+    if (!assay__dnn_view(form.md, view)) {
+        assay__dnn_fail(d, ASSAY_INTERNAL, "a bias has no blocked form");
+        return;
+    }
+    t.table = view;
+    t.buffer[ADD_Y] = form.buffer;
+    t.buffer[ADD_BIAS] = assay__dnn_want(d, b, assay__dnn_plain_of(d, b));
+    assay__dnn_append(d, &t);
+}
+
+void assay__lower_deconv(struct assay__dnn *d, int index)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    assay_value b = node->n_in > 2 ? node->in[2] : ASSAY_NO_VALUE;
+    struct assay__conv_problem p;
+
+    assay__conv_problem(d, index, node->out, node->in[1], node->in[0], false,
+                        &p);
+    backward_data(d, index, &p, node->in[0], node->in[1], node->out);
+    if (b != ASSAY_NO_VALUE)
+        add_bias(d, index, node->out, b);
+}
+
+void assay__lower_deconv_bwd_data(struct assay__dnn *d, int index)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    struct assay__conv_problem p;
+
+    assay__conv_problem(d, index, node->in[0], node->in[1], node->out, false,
+                        &p);
+    forward(d, index, &p, node->in[0], node->in[1], ASSAY_NO_VALUE, node->out);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_ENGINE_ONEDNN_CONV_H
+#define ASSAY_ENGINE_ONEDNN_CONV_H
+
+/*
+ * A convolution as oneDNN wants it told, for all three directions. A
+ * transposed convolution is the same problem with the directions swapped:
+ * its output is the gradient of the data of the convolution whose weights
+ * it has.
+ */
+
+#include "engine/onednn/lower.h"
+
+enum assay__direction {
+    ASSAY__FORWARD,
+    ASSAY__BACKWARD_DATA,
+    ASSAY__BACKWARD_WEIGHTS
+};
+
+struct assay__conv_problem {
+    dnnl_dims_t x, w, y, bias; /* w: with groups a dimension more, in front */
+    int w_rank;
+    bool has_bias;
+    dnnl_dims_t strides, dilates, pad_l, pad_r;
+    dnnl_prop_kind_t kind;          /* of the forward direction */
+    dnnl_primitive_attr_t attr;     /* forward only; borrowed */
+    const_dnnl_memory_desc_t store; /* layout of w (dw) in the store or NULL */
+};
+
+/* From the values of data, weights and output (or their gradients). */
+void assay__conv_problem(struct assay__dnn *d, int node, assay_value x,
+                         assay_value w, assay_value y, bool has_bias,
+                         struct assay__conv_problem *p);
+/* A primitive descriptor of the fastest way, NULL after a failure. */
+dnnl_primitive_desc_t assay__conv_best(struct assay__dnn *d,
+                                       const struct assay__conv_problem *p,
+                                       enum assay__direction direction);
+/* Attributes with a user's scratchpad; destroy. NULL after a failure. */
+dnnl_primitive_attr_t assay__dnn_attributes(struct assay__dnn *d);
+/* The interned descriptor of an argument of pd. */
+const_dnnl_memory_desc_t assay__dnn_pd_md(struct assay__dnn *d,
+                                          const_dnnl_primitive_desc_t pd,
+                                          dnnl_query_t query, int index);
+
+#endif

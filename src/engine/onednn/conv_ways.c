@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Convolutions: the problem, the ways there are to compute it, and the
+ * fastest of them. Layouts of data are left to the library in each
+ * direction (`any`); reusing the forward layouts backwards is what makes it
+ * fall to its reference kernels. The gradient of weights is asked for in
+ * the store's layout first, which spares a copy.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "engine/onednn/conv.h"
+
+static const char *const way_name[] = {"direct", "winograd"};
+enum { DIRECT, WINOGRAD, N_WAYS };
+
+void assay__conv_problem(struct assay__dnn *d, int index, assay_value x,
+                         assay_value w, assay_value y, bool has_bias,
+                         struct assay__conv_problem *p)
+{
+    const struct assay_attrs *a = &d->plan->graph->node[index].attrs;
+    dnnl_dims_t w_dims;
+    int g = 0;
+
+    memset(p, 0, sizeof *p);
+    (void)assay__dnn_dims(d, x, p->x);
+    (void)assay__dnn_dims(d, y, p->y);
+    (void)assay__dnn_dims(d, w, w_dims);
+    if (a->groups > 1) {
+        p->w[g++] = a->groups;
+        w_dims[0] /= a->groups;
+    }
+    for (int i = 0; i < 4; i++)
+        p->w[g + i] = w_dims[i];
+    p->w_rank = 4 + g;
+    p->bias[0] = p->y[1];
+    p->has_bias = has_bias;
+    for (int i = 0; i < 2; i++) {
+        dnnl_dim_t reach = (w_dims[2 + i] - 1) * a->dilation[i] + 1;
+
+        p->strides[i] = a->stride[i];
+        p->dilates[i] = a->dilation[i] - 1;
+        p->pad_l[i] = a->pad[i];
+        p->pad_r[i] =
+            (p->y[2 + i] - 1) * a->stride[i] + reach - p->x[2 + i] - a->pad[i];
+        if (p->pad_r[i] < 0)
+            p->pad_r[i] = 0;
+    }
+    p->kind = d->plan->options.mode == ASSAY_MODE_TRAIN
+                  ? dnnl_forward_training
+                  : dnnl_forward_inference;
+}
+
+dnnl_primitive_attr_t assay__dnn_attributes(struct assay__dnn *d)
+{
+    dnnl_primitive_attr_t attr = NULL;
+
+    if (d->code == ASSAY_OK &&
+        assay__dnn_ok(d, dnnl_primitive_attr_create(&attr), "set attributes"))
+        (void)assay__dnn_ok(d,
+                            dnnl_primitive_attr_set_scratchpad_mode(
+                                attr, dnnl_scratchpad_mode_user),
+                            "set attributes");
+    return attr;
+}
+
+const_dnnl_memory_desc_t assay__dnn_pd_md(struct assay__dnn *d,
+                                          const_dnnl_primitive_desc_t pd,
+                                          dnnl_query_t query, int index)
+{
+    return assay__dnn_intern(d, dnnl_primitive_desc_query_md(pd, query, index));
+}
+
+/* The descriptors to ask with. */
+struct question {
+    const_dnnl_memory_desc_t x, w, y, bias;
+};
+
+static void ask_any(struct assay__dnn *d, const struct assay__conv_problem *p,
+                    struct question *q)
+{
+    q->x = assay__dnn_md(d, 4, p->x, dnnl_format_tag_any);
+    q->w = assay__dnn_md(d, p->w_rank, p->w, dnnl_format_tag_any);
+    q->y = assay__dnn_md(d, 4, p->y, dnnl_format_tag_any);
+    q->bias = p->has_bias ? assay__dnn_plain(d, 1, p->bias) : NULL;
+}
+
+static dnnl_status_t create_forward(struct assay__dnn *d,
+                                    const struct assay__conv_problem *p,
+                                    const struct question *q,
+                                    dnnl_alg_kind_t alg,
+                                    dnnl_primitive_attr_t attr,
+                                    dnnl_primitive_desc_t *pd)
+{
+    return dnnl_convolution_forward_primitive_desc_create(
+        pd, d->engine, p->kind, alg, q->x, q->w, q->bias, q->y, p->strides,
+        p->dilates, p->pad_l, p->pad_r, attr);
+}
+
+/* Not the library's naive loops. */
+static bool is_fast(const_dnnl_primitive_desc_t pd)
+{
+    return pd != NULL && strncmp(assay__pd_name(pd), "ref", 3) != 0;
+}
+
+static dnnl_primitive_desc_t create_backward(
+    struct assay__dnn *d, const struct assay__conv_problem *p,
+    const struct question *q, enum assay__direction direction,
+    dnnl_alg_kind_t alg, dnnl_primitive_attr_t attr)
+{
+    struct assay__conv_problem forward = *p;
+    struct question any;
+    dnnl_primitive_desc_t hint = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    dnnl_status_t s;
+
+    forward.kind = dnnl_forward_training;
+    ask_any(d, p, &any);
+    s = create_forward(d, &forward, &any, dnnl_convolution_direct, NULL, &hint);
+    if (s == dnnl_success && direction == ASSAY__BACKWARD_DATA)
+        s = dnnl_convolution_backward_data_primitive_desc_create(
+            &pd, d->engine, alg, q->x, q->w, q->y, p->strides, p->dilates,
+            p->pad_l, p->pad_r, hint, attr);
+    else if (s == dnnl_success)
+        s = dnnl_convolution_backward_weights_primitive_desc_create(
+            &pd, d->engine, alg, q->x, q->w, q->bias, q->y, p->strides,
+            p->dilates, p->pad_l, p->pad_r, hint, attr);
+    if (hint != NULL)
+        dnnl_primitive_desc_destroy(hint);
+    return s == dnnl_success ? pd : NULL;
+}
+
+/* The descriptor of one way; NULL when the library has none. */
+static dnnl_primitive_desc_t create(struct assay__dnn *d,
+                                    const struct assay__conv_problem *p,
+                                    enum assay__direction direction, int way)
+{
+    dnnl_alg_kind_t alg =
+        way == WINOGRAD ? dnnl_convolution_winograd : dnnl_convolution_direct;
+    dnnl_primitive_attr_t own = NULL;
+    dnnl_primitive_desc_t pd = NULL;
+    struct question q;
+
+    ask_any(d, p, &q);
+    if (d->code != ASSAY_OK)
+        return NULL;
+    if (direction == ASSAY__FORWARD) {
+        own = p->attr == NULL ? assay__dnn_attributes(d) : NULL;
+        if (create_forward(d, p, &q, alg, own != NULL ? own : p->attr, &pd) !=
+            dnnl_success)
+            pd = NULL;
+    } else {
+        own = assay__dnn_attributes(d);
+        if (p->store != NULL && direction == ASSAY__BACKWARD_WEIGHTS) {
+            struct question stored = q;
+
+            stored.w = p->store;
+            pd = create_backward(d, p, &stored, direction, alg, own);
+            if (pd != NULL && !is_fast(pd)) {
+                dnnl_primitive_desc_destroy(pd);
+                pd = NULL;
+            }
+        }
+        if (pd == NULL)
+            pd = create_backward(d, p, &q, direction, alg, own);
+    }
+    if (own != NULL)
+        dnnl_primitive_attr_destroy(own);
+    return pd;
+}
+
+struct timing {
+    const struct assay__conv_problem *p;
+    enum assay__direction direction;
+};
+
+/* The primitive, and the way of the weights between it and the store. */
+static double time_way(struct assay__dnn *d, void *user, int way)
+{
+    const struct timing *t = user;
+    dnnl_primitive_desc_t pd = create(d, t->p, t->direction, way);
+    double seconds;
+    double extra = 0.0;
+
+    if (pd == NULL)
+        return -1.0;
+    seconds = assay__dnn_time(d, pd);
+    if (t->p->store != NULL && t->direction == ASSAY__BACKWARD_DATA)
+        extra = assay__dnn_time_reorder(
+            d, t->p->store, assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0));
+    else if (t->p->store != NULL && t->direction == ASSAY__BACKWARD_WEIGHTS)
+        extra = assay__dnn_time_reorder(
+            d, assay__dnn_pd_md(d, pd, dnnl_query_diff_weights_md, 0),
+            t->p->store);
+    dnnl_primitive_desc_destroy(pd);
+    return seconds < 0.0 ? seconds : seconds + (extra > 0.0 ? extra : 0.0);
+}
+
+static void make_key(const struct assay__conv_problem *p,
+                     enum assay__direction direction, char *key, size_t size)
+{
+    static const char *const name[] = {"fwd", "bwd_d", "bwd_w"};
+    const dnnl_dim_t *w = &p->w[p->w_rank - 4];
+
+    (void)snprintf(
+        key, size,
+        "conv_%s n%lldc%lldh%lldw%lld o%lldh%lldw%lld g%lld k%lldx%lld "
+        "s%lldx%lld d%lldx%lld p%lld,%lld,%lld,%lld%s%s",
+        name[direction], (long long)p->x[0], (long long)p->x[1],
+        (long long)p->x[2], (long long)p->x[3], (long long)p->y[1],
+        (long long)p->y[2], (long long)p->y[3],
+        p->w_rank == 5 ? (long long)p->w[0] : 1LL, (long long)w[2],
+        (long long)w[3], (long long)p->strides[0], (long long)p->strides[1],
+        (long long)p->dilates[0] + 1, (long long)p->dilates[1] + 1,
+        (long long)p->pad_l[0], (long long)p->pad_l[1], (long long)p->pad_r[0],
+        (long long)p->pad_r[1], p->has_bias ? " bias" : "",
+        p->kind == dnnl_forward_training ? "" : " eval");
+}
+
+/* Winograd as the library has it: dense 3x3 at stride 1. */
+static int n_ways(const struct assay__conv_problem *p)
+{
+    const dnnl_dim_t *w = &p->w[p->w_rank - 4];
+    bool fits = p->w_rank == 4 && w[2] == 3 && w[3] == 3 &&
+                p->strides[0] == 1 && p->strides[1] == 1 &&
+                p->dilates[0] == 0 && p->dilates[1] == 0 && p->y[2] > 1;
+
+    return fits ? N_WAYS : 1;
+}
+
+dnnl_primitive_desc_t assay__conv_best(struct assay__dnn *d,
+                                       const struct assay__conv_problem *p,
+                                       enum assay__direction direction)
+{
+    struct timing timing = {p, direction};
+    char key[ASSAY__KEY_MAX];
+    dnnl_primitive_desc_t pd;
+    int way;
+
+    make_key(p, direction, key, sizeof key);
+    way = assay__dnn_choose(d, key, way_name, n_ways(p), time_way, &timing);
+    pd = create(d, p, direction, way);
+    if (pd == NULL)
+        assay__dnn_fail(d, ASSAY_UNSUPPORTED, "oneDNN has no %s", key);
+    return pd;
+}

@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The oneDNN backend as a whole: small networks that lead through its
+ * fusions, layouts, sharing and tuning, each beside the reference backend in
+ * double. Single ops are compared elsewhere.
+ */
+
+#include <math.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "assay/layers.h"
+#include "assay/plan.h"
+#include "assay/rng.h"
+#include "check.h"
+
+enum { PARAMS_MAX = 64, CLASSES = 10 };
+
+/* A network with its loss and the gradients of all its parameters. */
+struct net {
+    assay_graph *g;
+    assay_value x, labels, logits, loss;
+    struct assay_gradient grad[PARAMS_MAX];
+    int n_grad;
+    int64_t batch;
+    int channels, size;
+};
+
+typedef assay_value body(assay_graph *g, assay_value x);
+
+static void net_open(struct net *n, body *make, int64_t batch, int channels,
+                     int size)
+{
+    struct assay_error err;
+    struct assay_shape image =
+        assay_shape_make(4, (int64_t)ASSAY_BATCH, (int64_t)channels,
+                         (int64_t)size, (int64_t)size);
+    struct assay_shape row = assay_shape_make(1, (int64_t)ASSAY_BATCH);
+    assay_value wrt[PARAMS_MAX];
+    assay_value grad[PARAMS_MAX];
+
+    memset(n, 0, sizeof *n);
+    n->batch = batch;
+    n->channels = channels;
+    n->size = size;
+    CHECK_OK(assay_graph_new(&n->g, &err), err);
+    n->x = assay_graph_input(n->g, "x", &image);
+    n->labels = assay_graph_input(n->g, "labels", &row);
+    n->logits = make(n->g, n->x);
+    n->loss =
+        assay_op_mean(n->g, assay_op_softmax_xent(n->g, n->logits, n->labels));
+    CHECK_OK(assay_graph_check(n->g, &err), err);
+    for (int i = 0; i < assay_graph_n_params(n->g); i++) {
+        assay_value p = assay_graph_param_at(n->g, i);
+
+        if (assay_graph_param_flags(n->g, p) & ASSAY_PARAM_TRAINABLE)
+            wrt[n->n_grad++] = p;
+    }
+    CHECK(n->n_grad <= PARAMS_MAX);
+    CHECK_OK(assay_differentiate(n->g, n->loss, wrt, n->n_grad, grad, &err),
+             err);
+    for (int i = 0; i < n->n_grad; i++) {
+        n->grad[i].param = wrt[i];
+        n->grad[i].gradient = grad[i];
+    }
+}
+
+static struct assay_plan_options options(const struct net *n,
+                                         const char *backend)
+{
+    struct assay_plan_options o = {0};
+
+    o.backend = backend;
+    o.batch = n->batch;
+    o.mode = ASSAY_MODE_TRAIN;
+    o.threads = 2;
+    o.outputs = &n->loss;
+    o.n_outputs = 1;
+    o.gradients = n->grad;
+    o.n_gradients = n->n_grad;
+    return o;
+}
+
+static void feed(const struct net *n, assay_plan *plan, uint64_t seed)
+{
+    struct assay_error err;
+    struct assay_rng rng;
+    int64_t batch = assay_plan_batch(plan);
+    size_t count = (size_t)(batch * n->channels * n->size * n->size);
+    float *x = malloc(count * sizeof *x);
+    float *labels = malloc((size_t)batch * sizeof *labels);
+
+    CHECK(x != NULL && labels != NULL);
+    assay_rng_init(&rng, seed, "test", 0);
+    for (size_t i = 0; i < count; i++)
+        x[i] = (float)assay_rng_normal(&rng);
+    for (int64_t i = 0; i < batch; i++)
+        labels[i] = (float)assay_rng_below(&rng, CLASSES);
+    CHECK_OK(assay_plan_write(plan, n->x, x, &err), err);
+    CHECK_OK(assay_plan_write(plan, n->labels, labels, &err), err);
+    free(x);
+    free(labels);
+}
+
+static void load(const struct net *n, assay_plan *plan)
+{
+    struct assay_error err;
+    struct assay_params p;
+
+    CHECK_OK(assay_params_make(&p, n->g, &err), err);
+    CHECK_OK(assay_params_init(&p, n->g, 7, &err), err);
+    CHECK_OK(assay_plan_load(plan, &p, &err), err);
+    assay_params_release(&p);
+}
+
+static double read_loss(const struct net *n, assay_plan *plan)
+{
+    struct assay_error err;
+    double loss;
+
+    CHECK_OK(assay_plan_read_f64(plan, n->loss, &loss, &err), err);
+    return loss;
+}
+
+/* |a - b| / |b|, both read from `v`. */
+static double distance(const struct net *n, assay_plan *a, assay_plan *b,
+                       assay_value v)
+{
+    struct assay_error err;
+    size_t count = assay_shape_count(assay_graph_shape(n->g, v), n->batch);
+    double *x = malloc(count * sizeof *x);
+    double *y = malloc(count * sizeof *y);
+    double diff = 0.0;
+    double size = 0.0;
+
+    CHECK(x != NULL && y != NULL);
+    CHECK_OK(assay_plan_read_f64(a, v, x, &err), err);
+    CHECK_OK(assay_plan_read_f64(b, v, y, &err), err);
+    for (size_t i = 0; i < count; i++) {
+        diff += (x[i] - y[i]) * (x[i] - y[i]);
+        size += y[i] * y[i];
+    }
+    free(x);
+    free(y);
+    /* A bias in front of a normalisation has no gradient but rounding. */
+    return sqrt(diff / (size > 1e-12 ? size : 1e-12 + diff * 1e6));
+}
+
+static void check_gradients(const struct net *n, assay_plan *plan,
+                            assay_plan *reference, double tolerance)
+{
+    for (int i = 0; i < n->n_grad; i++) {
+        double d = distance(n, plan, reference, n->grad[i].gradient);
+
+        if (!(d <= tolerance))
+            CHECK_STR_EQ(assay_graph_value_name(n->g, n->grad[i].param),
+                         "(its gradient is off)");
+        CHECK_NEAR(d, 0.0, tolerance);
+    }
+}
+
+/* The parameters after training of one plan against those of the other. */
+static void check_params(const struct net *n, assay_plan *plan,
+                         assay_plan *reference, double tolerance)
+{
+    struct assay_error err;
+    struct assay_params p;
+    struct assay_params q;
+
+    CHECK_OK(assay_params_make(&p, n->g, &err), err);
+    CHECK_OK(assay_params_make(&q, n->g, &err), err);
+    CHECK_OK(assay_plan_save(plan, &p, &err), err);
+    CHECK_OK(assay_plan_save(reference, &q, &err), err);
+    for (int i = 0; i < p.n_slots; i++) {
+        const struct assay_param_slot *s = &p.slot[i];
+        double diff = 0.0;
+        double size = 1e-9;
+
+        for (size_t k = 0; k < s->count; k++) {
+            double a = p.data[s->offset + k];
+            double b = q.data[s->offset + k];
+
+            diff += (a - b) * (a - b);
+            size += b * b;
+        }
+        if (!(sqrt(diff / size) <= tolerance))
+            CHECK_STR_EQ(s->name, "(its value is off)");
+        CHECK_NEAR(sqrt(diff / size), 0.0, tolerance);
+    }
+    assay_params_release(&p);
+    assay_params_release(&q);
+}
+
+/* Loss and gradients of one step, then parameters after five. */
+static void compare_with(body *make, int64_t batch, int channels, int size,
+                         enum assay_algorithms algorithms, double tolerance)
+{
+    struct assay_error err;
+    struct assay_optimizer_options sgd = {.momentum = 0.9,
+                                          .weight_decay = 5e-4};
+    struct assay_plan_options o;
+    assay_plan *plan;
+    assay_plan *reference;
+    assay_optimizer *opt[2];
+    struct net n;
+
+    net_open(&n, make, batch, channels, size);
+    o = options(&n, "onednn");
+    o.algorithms = algorithms;
+    CHECK_OK(assay_plan_new(&plan, n.g, &o, &err), err);
+    o = options(&n, "reference");
+    CHECK_OK(assay_plan_new(&reference, n.g, &o, &err), err);
+    load(&n, plan);
+    load(&n, reference);
+    CHECK_OK(assay_optimizer_new(&opt[0], plan, &sgd, &err), err);
+    CHECK_OK(assay_optimizer_new(&opt[1], reference, &sgd, &err), err);
+    for (int step = 0; step < 5; step++) {
+        feed(&n, plan, (uint64_t)step);
+        feed(&n, reference, (uint64_t)step);
+        assay_plan_set_stream(plan, 1, (uint64_t)step);
+        assay_plan_set_stream(reference, 1, (uint64_t)step);
+        CHECK_OK(assay_plan_run(plan, &err), err);
+        CHECK_OK(assay_plan_run(reference, &err), err);
+        CHECK_NEAR(read_loss(&n, plan), read_loss(&n, reference),
+                   tolerance * (1 + step));
+        if (step == 0)
+            check_gradients(&n, plan, reference, tolerance);
+        CHECK_OK(assay_optimizer_step(opt[0], plan, 0.01, &err), err);
+        CHECK_OK(assay_optimizer_step(opt[1], reference, 0.01, &err), err);
+    }
+    check_params(&n, plan, reference, 10 * tolerance);
+    assay_optimizer_free(opt[0]);
+    assay_optimizer_free(opt[1]);
+    assay_plan_free(plan);
+    assay_plan_free(reference);
+    assay_graph_free(n.g);
+}
+
+static void compare(body *make, int64_t batch, int channels, int size)
+{
+    compare_with(make, batch, channels, size, ASSAY_ALGORITHMS_DIRECT, 2e-4);
+}
+
+/* --- the networks ----------------------------------------------------- */
+
+static assay_value conv(assay_graph *g, assay_value x, const char *name,
+                        int out, int kernel, int stride)
+{
+    struct assay_conv c = {.out = out, .kernel = kernel, .stride = stride};
+
+    c.pad = kernel / 2;
+    return assay_layer_conv(g, x, name, &c);
+}
+
+static assay_value conv_plain(assay_graph *g, assay_value x, const char *name,
+                              int out, int kernel, int stride)
+{
+    struct assay_conv c = {.out = out, .kernel = kernel, .stride = stride};
+
+    c.pad = kernel / 2;
+    c.no_bias = 1;
+    return assay_layer_conv(g, x, name, &c);
+}
+
+static assay_value plain_body(assay_graph *g, assay_value x)
+{
+    x = assay_op_relu(g, conv(g, x, "c1", 32, 3, 1));
+    x = assay_op_maxpool(g, x, 2, 2, 0);
+    x = assay_op_relu(g, conv(g, x, "c2", 48, 3, 1));
+    x = assay_op_maxpool(g, x, 2, 2, 0);
+    x = assay_op_flatten(g, x);
+    x = assay_op_relu(g, assay_layer_linear(g, x, "f1", 40));
+    return assay_layer_linear(g, x, "f2", CLASSES);
+}
+
+/* Channel counts that no block divides. */
+static assay_value odd_body(assay_graph *g, assay_value x)
+{
+    x = assay_op_relu(g, conv(g, x, "c1", 6, 5, 1));
+    x = assay_op_maxpool(g, x, 3, 2, 1);
+    x = assay_op_sigmoid(g, conv(g, x, "c2", 21, 3, 1));
+    x = assay_op_avgpool(g, x, 2, 2, 0);
+    x = assay_op_tanh(g, conv(g, x, "c3", 19, 3, 2));
+    x = assay_op_flatten(g, x);
+    return assay_layer_linear(g, x, "f", CLASSES);
+}
+
+static assay_value norm_relu(assay_graph *g, assay_value x, const char *name)
+{
+    return assay_op_relu(g, assay_layer_batchnorm(g, x, name));
+}
+
+static assay_value residual_body(assay_graph *g, assay_value x)
+{
+    assay_value skip;
+
+    x = norm_relu(g, conv_plain(g, x, "c0", 32, 3, 1), "n0");
+    skip = x;
+    x = norm_relu(g, conv_plain(g, x, "a1", 32, 3, 1), "an1");
+    x = assay_layer_batchnorm(g, conv_plain(g, x, "a2", 32, 3, 1), "an2");
+    x = assay_op_relu(g, assay_op_add(g, x, skip));
+    skip = assay_layer_batchnorm(g, conv_plain(g, x, "bs", 48, 1, 2), "bns");
+    x = norm_relu(g, conv_plain(g, x, "b1", 48, 3, 2), "bn1");
+    x = assay_layer_batchnorm(g, conv_plain(g, x, "b2", 48, 3, 1), "bn2");
+    x = assay_op_relu(g, assay_op_add(g, x, skip));
+    x = assay_op_flatten(g, assay_op_global_avgpool(g, x));
+    return assay_layer_linear(g, x, "f", CLASSES);
+}
+
+static assay_value separable(assay_graph *g, assay_value x, const char *name,
+                             int out, int kernel)
+{
+    const struct assay_shape *s = assay_graph_shape(g, x);
+    struct assay_conv c = {.out = (int)s->dim[1], .kernel = kernel};
+    char part[32];
+
+    c.pad = kernel / 2;
+    c.groups = (int)s->dim[1];
+    c.no_bias = 1;
+    snprintf(part, sizeof part, "%s.depth", name);
+    x = assay_layer_conv(g, x, part, &c);
+    snprintf(part, sizeof part, "%s.point", name);
+    return conv_plain(g, x, part, out, 1, 1);
+}
+
+static assay_value separable_body(assay_graph *g, assay_value x)
+{
+    assay_value skip;
+
+    x = norm_relu(g, conv_plain(g, x, "c0", 24, 3, 2), "n0");
+    skip = x;
+    x = assay_layer_batchnorm(g, separable(g, x, "s1", 24, 3), "n1");
+    x = assay_layer_batchnorm(g, separable(g, assay_op_relu(g, x), "s2", 24, 5),
+                              "n2");
+    x = assay_op_add(g, x, skip);
+    x = assay_layer_batchnorm(g, separable(g, assay_op_relu(g, x), "s3", 40, 3),
+                              "n3");
+    x = assay_op_maxpool(g, x, 3, 2, 1);
+    x = assay_op_flatten(g, assay_op_global_avgpool(g, x));
+    return assay_layer_linear(g, x, "f", CLASSES);
+}
+
+static assay_value grouped_body(assay_graph *g, assay_value x)
+{
+    struct assay_conv c = {.out = 32, .kernel = 3, .pad = 1, .groups = 8};
+    assay_value y;
+    assay_value both[2];
+
+    x = conv(g, x, "c1", 32, 3, 1);
+    x = assay_op_relu(g, assay_layer_groupnorm(g, x, "n1", 4));
+    y = assay_layer_conv(g, x, "c2", &c);
+    y = assay_op_leaky_relu(g, assay_layer_groupnorm(g, y, "n2", 8), 0.1);
+    both[0] = x;
+    both[1] = y;
+    x = assay_op_concat(g, both, 2, 1);
+    x = assay_op_dropout(g, x, 0.3);
+    x = assay_op_adaptive_avgpool(g, x, 2, 2);
+    return assay_layer_linear(g, assay_op_flatten(g, x), "f", CLASSES);
+}
+
+/* Maps so small that most of a 3x3 kernel lies outside. */
+static assay_value small_map_body(assay_graph *g, assay_value x)
+{
+    x = norm_relu(g, conv_plain(g, x, "c0", 32, 3, 2), "n0");
+    x = norm_relu(g, conv_plain(g, x, "c1", 32, 3, 2), "n1");
+    x = norm_relu(g, conv_plain(g, x, "c2", 64, 3, 2), "n2");
+    x = norm_relu(g, conv_plain(g, x, "c3", 64, 3, 1), "n3");
+    return assay_layer_linear(g, assay_op_flatten(g, x), "f", CLASSES);
+}
+
+static assay_value transposed_body(assay_graph *g, assay_value x)
+{
+    struct assay_conv c = {.out = 16, .kernel = 3, .stride = 2, .pad = 1};
+
+    c.transposed = 1;
+    c.output_pad = 1;
+    x = assay_op_relu(g, conv(g, x, "c1", 24, 3, 2));
+    x = assay_op_relu(g, assay_layer_conv(g, x, "t1", &c));
+    c.out = 7;
+    x = assay_op_tanh(g, assay_layer_conv(g, x, "t2", &c));
+    x = assay_op_avgpool(g, x, 4, 4, 0);
+    return assay_layer_linear(g, assay_op_flatten(g, x), "f", CLASSES);
+}
+
+static void test_plain_net_trains_as_the_reference(void)
+{
+    compare(plain_body, 8, 3, 12);
+}
+
+static void test_odd_channels_train_as_the_reference(void)
+{
+    compare(odd_body, 5, 1, 16);
+}
+
+static void test_residual_net_trains_as_the_reference(void)
+{
+    compare(residual_body, 8, 3, 8);
+}
+
+static void test_separable_net_trains_as_the_reference(void)
+{
+    compare(separable_body, 8, 3, 12);
+}
+
+static void test_grouped_net_trains_as_the_reference(void)
+{
+    compare(grouped_body, 6, 3, 8);
+}
+
+static void test_small_maps_train_as_the_reference(void)
+{
+    compare(small_map_body, 16, 3, 8);
+}
+
+static void test_transposed_net_trains_as_the_reference(void)
+{
+    compare(transposed_body, 6, 3, 8);
+}
+
+static void test_tuned_net_trains_as_the_reference(void)
+{
+    compare_with(plain_body, 4, 3, 20, ASSAY_ALGORITHMS_TUNED, 1e-3);
+}
+
+static const struct check_test tests[] = {
+    CHECK_TEST(test_plain_net_trains_as_the_reference),
+    CHECK_TEST(test_odd_channels_train_as_the_reference),
+    CHECK_TEST(test_residual_net_trains_as_the_reference),
+    CHECK_TEST(test_separable_net_trains_as_the_reference),
+    CHECK_TEST(test_grouped_net_trains_as_the_reference),
+    CHECK_TEST(test_small_maps_train_as_the_reference),
+    CHECK_TEST(test_transposed_net_trains_as_the_reference),
+    CHECK_TEST(test_tuned_net_trains_as_the_reference),
+};
+CHECK_MAIN(tests)
