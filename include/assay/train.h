@@ -146,8 +146,9 @@ int assay_train(const struct assay_context *ctx,
                 struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* For on_epoch: the training plan (to share its store with an evaluation
- * plan), and room of 2 numbers per epoch that are kept in checkpoints and
- * histories as monitor[2] and monitor[3] when the program leaves them free. */
+ * plan), and room for numbers per epoch that are kept in checkpoints and
+ * histories as monitor[slot], where the program leaves that one free. A
+ * monitor that nobody sets is NaN. */
 assay_plan *assay_trainer_plan(assay_trainer *t);
 void assay_trainer_note(assay_trainer *t, int slot, double value);
 

@@ -41,4 +41,8 @@ struct assay_graph {
     struct assay_error error; /* the one that sticks */
 };
 
+/* A number that differs when structure, shapes or attributes differ; names
+ * and initial values do not count. */
+uint64_t assay__graph_hash(const assay_graph *g);
+
 #endif

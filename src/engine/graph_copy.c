@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A graph as a whole: deep copies, and the count of its arithmetic.
+ * A graph as a whole: deep copies, the count of its arithmetic, and a hash
+ * of its structure.
  */
 
 #include <string.h>
 
+#include "assay/rng.h"
 #include "core/mem.h"
 #include "engine/graph.h"
 
@@ -127,4 +129,75 @@ double assay_graph_flops(const assay_graph *g, assay_value until)
     }
     assay__free(needed);
     return sum;
+}
+
+static uint64_t hash_int(uint64_t h, int64_t x)
+{
+    return assay_rng_hash(h, (uint64_t)x, 1);
+}
+
+static uint64_t hash_real(uint64_t h, double x)
+{
+    uint64_t bits;
+
+    memcpy(&bits, &x, sizeof(bits));
+    return assay_rng_hash(h, bits, 2);
+}
+
+static uint64_t hash_text(uint64_t h, const char *text)
+{
+    for (; *text; text++)
+        h = hash_int(h, *text);
+    return h;
+}
+
+static uint64_t hash_shape(uint64_t h, const struct assay_shape *shape)
+{
+    h = hash_int(h, shape->rank);
+    for (int i = 0; i < shape->rank; i++)
+        h = hash_int(h, shape->dim[i]);
+    return h;
+}
+
+/* Field by field: the struct has padding. */
+static uint64_t hash_attrs(uint64_t h, const struct assay_attrs *a)
+{
+    for (int i = 0; i < 2; i++) {
+        h = hash_int(h, a->kernel[i]);
+        h = hash_int(h, a->stride[i]);
+        h = hash_int(h, a->dilation[i]);
+        h = hash_int(h, a->output_pad[i]);
+    }
+    for (int i = 0; i < 4; i++)
+        h = hash_int(h, a->pad[i]);
+    h = hash_int(h, a->groups);
+    h = hash_int(h, a->axis);
+    h = hash_int(h, a->count_include_pad);
+    h = hash_int(h, a->ceil_mode);
+    h = hash_int(h, a->index);
+    h = hash_real(h, a->alpha);
+    h = hash_real(h, a->eps);
+    h = hash_real(h, a->momentum);
+    h = hash_real(h, a->p);
+    return hash_shape(h, &a->shape);
+}
+
+uint64_t assay__graph_hash(const assay_graph *g)
+{
+    uint64_t h = hash_int(0, g->n_values);
+
+    for (int i = 0; i < g->n_values; i++) {
+        h = hash_int(h, g->value[i].kind);
+        h = hash_int(h, g->value[i].flags);
+        h = hash_shape(h, &g->value[i].shape);
+    }
+    for (int i = 0; i < g->n_nodes; i++) {
+        const struct assay__node *node = &g->node[i];
+
+        h = hash_text(h, node->op->name);
+        h = hash_attrs(h, &node->attrs);
+        for (int k = 0; k < node->n_in; k++)
+            h = hash_int(h, node->in[k]);
+    }
+    return h;
 }

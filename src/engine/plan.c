@@ -17,6 +17,7 @@
 #include "core/thread.h"
 #include "engine/backend.h"
 #include "engine/grow.h"
+#include "engine/tuning.h"
 
 enum { MAX_BATCH = 1 << 24, MAX_THREADS = 1024, MAX_BUFFERS = 1 << 24 };
 
@@ -261,7 +262,9 @@ static int compile(assay_plan *plan, const struct assay_plan_options *o,
     if (code != ASSAY_OK)
         return code;
     assay__thread_set_omp(o->threads);
+    assay__tuning_lock(plan->options.tuning);
     code = plan->backend->lower(plan, err);
+    assay__tuning_unlock(plan->options.tuning);
     if (code == ASSAY_OK)
         code = lay_out(plan, err);
     return code;

@@ -28,7 +28,8 @@ struct row {
 
 struct assay_tuning {
     pthread_mutex_t lock;
-    struct row *row; /* by key */
+    pthread_mutex_t compiling; /* taken before `lock`, never after */
+    struct row *row;           /* by key */
     int n, cap;
     char **retired; /* replaced choices */
     int n_retired, cap_retired;
@@ -40,10 +41,8 @@ int assay_tuning_new(assay_tuning **out, struct assay_error *err)
 
     if (!t)
         return assay_error_set(err, ASSAY_NOMEM, "out of memory for tuning");
-    if (pthread_mutex_init(&t->lock, NULL) != 0) {
-        assay__free(t);
-        return assay_error_set(err, ASSAY_NOMEM, "no lock for tuning");
-    }
+    pthread_mutex_init(&t->lock, NULL);
+    pthread_mutex_init(&t->compiling, NULL);
     *out = t;
     return ASSAY_OK;
 }
@@ -61,6 +60,7 @@ void assay_tuning_free(assay_tuning *t)
     assay__free(t->row);
     assay__free(t->retired);
     pthread_mutex_destroy(&t->lock);
+    pthread_mutex_destroy(&t->compiling);
     assay__free(t);
 }
 
@@ -149,7 +149,7 @@ int assay_tuning_put(assay_tuning *t, const char *key, const char *choice,
                            "out of memory for the choice of '%.100s'", key);
 }
 
-static int put_all(assay_tuning *t, json_t *object, const char *path,
+static int put_all(assay_tuning *t, json_t *object, const char *path, bool keep,
                    struct assay_error *err)
 {
     const char *key;
@@ -170,6 +170,8 @@ static int put_all(assay_tuning *t, json_t *object, const char *path,
     }
     json_object_foreach(object, key, value)
     {
+        if (keep && assay_tuning_get(t, key))
+            continue;
         code = assay_tuning_put(t, key, json_string_value(value), err);
         if (code != ASSAY_OK)
             return code;
@@ -187,7 +189,7 @@ int assay_tuning_read(assay_tuning *t, const char *path,
         return ASSAY_OK;
     code = assay__json_read(path, MAX_FILE_BYTES, &object, err);
     if (code == ASSAY_OK)
-        code = put_all(t, object, path, err);
+        code = put_all(t, object, path, false, err);
     json_decref(object);
     return code;
 }
@@ -243,7 +245,7 @@ char *assay__tuning_text(const assay_tuning *t)
     return text;
 }
 
-int assay__tuning_take(assay_tuning *t, const char *text,
+int assay__tuning_take(assay_tuning *t, const char *text, bool keep,
                        struct assay_error *err)
 {
     json_error_t why;
@@ -253,7 +255,17 @@ int assay__tuning_take(assay_tuning *t, const char *text,
     if (!object)
         return assay_error_set(err, ASSAY_FORMAT,
                                "choices of algorithm: %.150s", why.text);
-    code = put_all(t, object, "choices of algorithm", err);
+    code = put_all(t, object, "choices of algorithm", keep, err);
     json_decref(object);
     return code;
+}
+
+void assay__tuning_lock(assay_tuning *t)
+{
+    pthread_mutex_lock(&t->compiling);
+}
+
+void assay__tuning_unlock(assay_tuning *t)
+{
+    pthread_mutex_unlock(&t->compiling);
 }

@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The training loop.
+ *
+ * An epoch: its batches in the order the feed gives them, each forward,
+ * backward and update in one step; its entry in the history; the caller's
+ * on_epoch; a checkpoint. The number of the global step follows from epoch
+ * and batch, so a resumed run draws the same dropout masks. Cancelling ends
+ * the loop between two batches: the last epoch's checkpoint stands.
+ */
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "core/thread.h"
+#include "engine/trainer.h"
+
+static const double pi = 3.14159265358979323846;
+
+void assay_train_options_init(struct assay_train_options *o, size_t epochs)
+{
+    memset(o, 0, sizeof(*o));
+    o->epochs = epochs;
+    o->batch = 64;
+    o->optimizer.kind = ASSAY_OPTIMIZER_SGD;
+    o->optimizer.momentum = 0.9;
+    o->lr = 0.01;
+    o->schedule = ASSAY_SCHEDULE_CONSTANT;
+    o->gamma = 0.1;
+}
+
+double assay_train_rate(const struct assay_train_options *o, size_t epoch)
+{
+    double rate = o->lr;
+
+    if (epoch < o->warmup_epochs)
+        return rate * (double)(epoch + 1) / (double)(o->warmup_epochs + 1);
+    if (o->schedule == ASSAY_SCHEDULE_MULTISTEP) {
+        for (int i = 0; i < o->n_milestones; i++) {
+            if (o->milestones[i] <= epoch)
+                rate *= o->gamma;
+        }
+    }
+    if (o->schedule == ASSAY_SCHEDULE_COSINE && o->epochs > o->warmup_epochs) {
+        double part = (double)(epoch - o->warmup_epochs) /
+                      (double)(o->epochs - o->warmup_epochs);
+
+        rate *= 0.5 * (1.0 + cos(pi * part));
+    }
+    return rate;
+}
+
+void assay_history_release(struct assay_history *h)
+{
+    assay__free(h->epoch);
+    memset(h, 0, sizeof(*h));
+}
+
+assay_plan *assay_trainer_plan(assay_trainer *t)
+{
+    return t->plan;
+}
+
+void assay_trainer_note(assay_trainer *t, int slot, double value)
+{
+    if (slot >= t->program->n_monitors && slot < ASSAY_MONITORS_MAX &&
+        t->n_done > 0)
+        t->epoch[t->n_done - 1].monitor[slot] = value;
+}
+
+static void report(const struct assay_trainer *t, size_t batch, double loss)
+{
+    const struct assay_train_options *o = &t->options;
+    char note[80];
+    struct assay_progress step;
+
+    step.task = o->task;
+    step.unit = "records";
+    step.note = NULL;
+    step.done = (uint64_t)t->n_done * t->source->n + batch * o->batch;
+    step.total = (uint64_t)o->epochs * t->source->n;
+    if (step.done > (uint64_t)(t->n_done + 1) * t->source->n)
+        step.done = (uint64_t)(t->n_done + 1) * t->source->n;
+    if (isfinite(loss)) {
+        snprintf(note, sizeof(note), "epoch %zu of %zu, loss %.4f",
+                 t->n_done + 1, o->epochs, loss);
+        step.note = note;
+    }
+    assay_progress(t->ctx, &step);
+}
+
+/* Train on one batch and add what it gives to the epoch's sums. */
+static int run_batch(struct assay_trainer *t, const struct assay__fed *fed,
+                     size_t batch, struct assay_epoch *sums,
+                     struct assay_error *err)
+{
+    uint64_t step = (uint64_t)t->n_done * assay__trainer_batches(t) + batch;
+    double loss = 0.0;
+    int code =
+        assay__trainer_step(t, fed->inputs, fed->n, step, sums->lr, &loss, err);
+
+    if (code != ASSAY_OK)
+        return code;
+    if (!isfinite(loss))
+        return assay_error_set(err, ASSAY_NUMERIC,
+                               "%s: the loss is %g in epoch %zu, batch %zu, "
+                               "at learning rate %g; a smaller rate may help, "
+                               "or the data or initial weights are too large",
+                               t->options.task, loss, t->n_done + 1, batch + 1,
+                               sums->lr);
+    sums->loss += loss * (double)fed->n;
+    for (int i = 0; i < t->program->n_monitors; i++) {
+        double sum;
+
+        code = assay__trainer_monitor(t, i, fed->n, &sum, err);
+        if (code != ASSAY_OK)
+            return code;
+        sums->monitor[i] += sum;
+    }
+    report(t, batch + 1, loss);
+    return ASSAY_OK;
+}
+
+static int run_epoch(struct assay_trainer *t, assay__feed *feed,
+                     struct assay_error *err)
+{
+    struct assay_epoch *e = &t->epoch[t->n_done];
+    double n = (double)t->source->n;
+    double start = assay__clock_seconds();
+    size_t batches = assay__trainer_batches(t);
+    int code = ASSAY_OK;
+
+    memset(e, 0, sizeof(*e));
+    e->lr = assay_train_rate(&t->options, t->n_done);
+    for (size_t b = 0; b < batches && code == ASSAY_OK; b++) {
+        const struct assay__fed *fed;
+
+        code = assay_context_check(t->ctx, err);
+        if (code == ASSAY_OK)
+            code = assay__feed_next(feed, &fed, err);
+        if (code == ASSAY_OK) {
+            code = run_batch(t, fed, b, e, err);
+            assay__feed_done(feed);
+        }
+    }
+    if (code != ASSAY_OK)
+        return code;
+    e->loss /= n;
+    for (int i = 0; i < ASSAY_MONITORS_MAX; i++)
+        e->monitor[i] =
+            i < t->program->n_monitors ? e->monitor[i] / n : (double)NAN;
+    e->seconds = assay__clock_seconds() - start;
+    t->n_done++;
+    if (t->options.on_epoch)
+        code = t->options.on_epoch(t->options.user, t, t->n_done, err);
+    if (code == ASSAY_OK)
+        code = assay__checkpoint_write(t, err);
+    return code;
+}
+
+static int run_epochs(struct assay_trainer *t, struct assay_error *err)
+{
+    struct assay__feed_options o = {.source = t->source,
+                                    .width = t->width,
+                                    .n_inputs = t->program->n_inputs,
+                                    .batch = t->options.batch,
+                                    .first_epoch = t->n_done,
+                                    .n_epochs = t->options.epochs,
+                                    .seed = t->options.seed};
+    assay__feed *feed = NULL;
+    int code;
+
+    if (t->n_done >= t->options.epochs)
+        return ASSAY_OK;
+    code = assay__feed_open(&feed, &o, err);
+    report(t, 0, (double)NAN);
+    while (code == ASSAY_OK && t->n_done < t->options.epochs)
+        code = run_epoch(t, feed, err);
+    assay__feed_close(feed);
+    return code;
+}
+
+int assay_train(const struct assay_context *ctx,
+                const struct assay_program *program,
+                const struct assay_source *source,
+                const struct assay_train_options *options,
+                struct assay_params *params, struct assay_history *history,
+                struct assay_error *err)
+{
+    struct assay_trainer t;
+    struct assay_tensors saved;
+    int code;
+
+    assay_tensors_init(&saved);
+    code =
+        assay__trainer_prepare(&t, ctx, program, source, options, params, err);
+    if (code == ASSAY_OK)
+        code = assay__checkpoint_find(&t, &saved, err);
+    if (code == ASSAY_OK)
+        code = assay__trainer_compile(&t, err);
+    if (code == ASSAY_OK)
+        code = assay__checkpoint_restore(&t, &saved, err);
+    assay_tensors_release(&saved);
+    if (code == ASSAY_OK)
+        code = run_epochs(&t, err);
+    if (code == ASSAY_OK)
+        code = assay_plan_save(t.plan, params, err);
+    if (code == ASSAY_OK && history) {
+        history->epoch = t.epoch;
+        history->n = t.n_done;
+        history->resumed_at = t.resumed_at;
+        t.epoch = NULL;
+    }
+    assay__trainer_release(&t);
+    return code;
+}
