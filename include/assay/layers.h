@@ -27,6 +27,8 @@ struct assay_conv {
     int no_bias;
     int transposed;
     int output_pad;
+    int fan_out; /* start from N(0, 2 / fan_out) and zero biases, as residual
+                    and VGG networks do; 0: PyTorch's default */
 };
 
 /* Layers (with parameters). */

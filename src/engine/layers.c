@@ -106,11 +106,14 @@ assay_value assay_layer_conv(assay_graph *g, assay_value x, const char *name,
         w.dim[1] = c->out / attrs.groups;
     }
     fan_in = (double)(w.dim[1] * w.dim[2] * w.dim[3]);
-    weight =
-        param(g, name, "weight", w, uniform(fan_in), ASSAY_PARAM_TRAINABLE);
+    weight = param(g, name, "weight", w,
+                   c->fan_out ? constant(ASSAY_INIT_KAIMING_FAN_OUT)
+                              : uniform(fan_in),
+                   ASSAY_PARAM_TRAINABLE);
     if (!c->no_bias)
         bias = param(g, name, "bias", assay_shape_make(1, (int64_t)c->out),
-                     uniform(fan_in), ASSAY_PARAM_TRAINABLE);
+                     c->fan_out ? constant(ASSAY_INIT_ZERO) : uniform(fan_in),
+                     ASSAY_PARAM_TRAINABLE);
     if (c->transposed)
         return assay_op_conv_transposed(g, x, weight, bias, &attrs);
     return assay_op_conv(g, x, weight, bias, &attrs);

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Architectures against what is published of them: parameter counts at
+ * stock size, layer names, shapes at every size that is promised.
+ */
+
+#include <string.h>
+
+#include "assay/arch.h"
+#include "assay/params.h"
+#include "check.h"
+
+/* Trainable parameters, buffers left out. */
+static size_t count_params(const char *name, int channels, int size,
+                           int classes)
+{
+    struct assay_arch_options o = {.n_classes = classes};
+    struct assay_arch_values v;
+    struct assay_error err = {0};
+    struct assay_shape in =
+        assay_shape_make(4, (int64_t)ASSAY_BATCH, (int64_t)channels,
+                         (int64_t)size, (int64_t)size);
+    const struct assay_arch *arch = assay_arch_find(name);
+    assay_graph *g = NULL;
+    size_t n = 0;
+
+    CHECK(arch != NULL);
+    CHECK_OK(assay_graph_new(&g, &err), err);
+    arch->build(g, assay_graph_input(g, "input", &in), &o, &v);
+    CHECK_OK(assay_graph_check(g, &err), err);
+    CHECK_INT_EQ(assay_graph_shape(g, v.logits)->dim[1], classes);
+    CHECK_INT_EQ(assay_graph_shape(g, v.embedding)->rank, 2);
+    for (int i = 0; i < assay_graph_n_params(g); i++) {
+        assay_value p = assay_graph_param_at(g, i);
+
+        if (assay_graph_param_flags(g, p) & ASSAY_PARAM_TRAINABLE)
+            n += assay_shape_count(assay_graph_shape(g, p), 1);
+    }
+    assay_graph_free(g);
+    return n;
+}
+
+static void test_stock_networks_have_their_published_size(void)
+{
+    CHECK_UINT_EQ(count_params("alexnet", 3, 224, 1000), 61100840);
+    CHECK_UINT_EQ(count_params("resnet18", 3, 224, 1000), 11689512);
+    CHECK_UINT_EQ(count_params("vgg19", 3, 224, 1000), 143667240);
+    CHECK_UINT_EQ(count_params("vgg19-bn", 3, 224, 1000), 143678248);
+    CHECK_UINT_EQ(count_params("xception", 3, 299, 1000), 22855952);
+}
+
+static void test_simplecnn_has_the_papers_size(void)
+{
+    CHECK_UINT_EQ(count_params("simplecnn", 3, 32, 10), 314432 + 129 * 10);
+    CHECK_UINT_EQ(count_params("simplecnn3", 3, 64, 10), 2453056 + 513 * 10);
+}
+
+static void test_every_network_takes_small_inputs(void)
+{
+    static const int sizes[] = {28, 32, 48, 64, 96};
+
+    for (size_t a = 0; assay_arch_table()[a]; a++)
+        for (size_t s = 0; s < sizeof(sizes) / sizeof(sizes[0]); s++)
+            for (int channels = 1; channels <= 3; channels += 2)
+                CHECK(count_params(assay_arch_table()[a]->name, channels,
+                                   sizes[s], 7) > 1000);
+}
+
+static void check_names(const char *arch, const char *const *names)
+{
+    struct assay_arch_options o = {.n_classes = 10};
+    struct assay_arch_values v;
+    struct assay_error err = {0};
+    struct assay_shape in = assay_shape_make(
+        4, (int64_t)ASSAY_BATCH, (int64_t)3, (int64_t)224, (int64_t)224);
+    assay_graph *g = NULL;
+
+    CHECK_OK(assay_graph_new(&g, &err), err);
+    assay_arch_find(arch)->build(g, assay_graph_input(g, "input", &in), &o, &v);
+    for (int i = 0; names[i]; i++)
+        if (assay_graph_find(g, names[i]) == ASSAY_NO_VALUE)
+            CHECK_STR_EQ(names[i], "a parameter of the network");
+    assay_graph_free(g);
+}
+
+static void test_parameters_carry_published_names(void)
+{
+    static const char *const alexnet[] = {
+        "features.0.weight", "features.10.bias", "classifier.1.weight",
+        "classifier.6.bias", NULL};
+    static const char *const resnet18[] = {"conv1.weight",
+                                           "bn1.running_var",
+                                           "layer1.0.conv1.weight",
+                                           "layer4.0.downsample.0.weight",
+                                           "layer4.0.downsample.1.bias",
+                                           "layer4.1.bn2.running_mean",
+                                           "fc.bias",
+                                           NULL};
+    static const char *const vgg19[] = {
+        "features.0.weight", "features.34.weight", "classifier.0.weight",
+        "classifier.6.weight", NULL};
+    static const char *const vgg19_bn[] = {
+        "features.1.running_mean", "features.49.weight", "features.50.weight",
+        "classifier.3.bias", NULL};
+    static const char *const xception[] = {"conv1.weight",
+                                           "bn2.weight",
+                                           "block1.rep.0.conv1.weight",
+                                           "block1.rep.3.pointwise.weight",
+                                           "block2.rep.1.conv1.weight",
+                                           "block4.rep.8.running_var",
+                                           "block12.skip.weight",
+                                           "block12.skipbn.bias",
+                                           "conv4.pointwise.weight",
+                                           "bn4.bias",
+                                           "fc.weight",
+                                           NULL};
+
+    check_names("alexnet", alexnet);
+    check_names("resnet18", resnet18);
+    check_names("vgg19", vgg19);
+    check_names("vgg19-bn", vgg19_bn);
+    check_names("xception", xception);
+}
+
+static void test_too_small_input_is_named(void)
+{
+    struct assay_arch_options o = {.n_classes = 10};
+    struct assay_arch_values v;
+
+    for (size_t a = 0; assay_arch_table()[a]; a++) {
+        const struct assay_arch *arch = assay_arch_table()[a];
+        struct assay_error err = {0};
+        struct assay_shape in =
+            assay_shape_make(4, (int64_t)ASSAY_BATCH, (int64_t)1,
+                             (int64_t)arch->min_size - 1, (int64_t)64);
+        assay_graph *g = NULL;
+
+        CHECK_OK(assay_graph_new(&g, &err), err);
+        CHECK_INT_EQ(arch->build(g, assay_graph_input(g, "input", &in), &o, &v),
+                     ASSAY_SHAPE);
+        CHECK_FAILS(assay_graph_check(g, &err), ASSAY_SHAPE, err);
+        CHECK_STR_HAS(err.msg, "too small");
+        assay_graph_free(g);
+    }
+}
+
+static const struct check_test tests[] = {
+    CHECK_TEST(test_stock_networks_have_their_published_size),
+    CHECK_TEST(test_simplecnn_has_the_papers_size),
+    CHECK_TEST(test_every_network_takes_small_inputs),
+    CHECK_TEST(test_parameters_carry_published_names),
+    CHECK_TEST(test_too_small_input_is_named),
+};
+CHECK_MAIN(tests)
