@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The context's defaults, its messages and its cancel flag
+ * (assay/context.h). Callbacks are promised to run one at a time although
+ * several workers share a context that nobody may write to; one lock for
+ * the whole process keeps the promise. It guards no data of ours, and it is
+ * recursive, so that a callback may log.
+ */
+
+#include "assay/context.h"
+
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/thread.h"
+
+static pthread_mutex_t callback_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
+
+void assay_context_init(struct assay_context *ctx)
+{
+    memset(ctx, 0, sizeof *ctx);
+    ctx->threads = assay__thread_cores();
+}
+
+int assay_context_check(const struct assay_context *ctx,
+                        struct assay_error *err)
+{
+    if (ctx->cancel && *ctx->cancel)
+        return assay_error_set(err, ASSAY_CANCELED, "interrupted");
+    return ASSAY_OK;
+}
+
+void assay_log(const struct assay_context *ctx, enum assay_log_level level,
+               const char *fmt, ...)
+{
+    char text[512];
+    va_list args;
+
+    if (!ctx || !ctx->log)
+        return;
+    va_start(args, fmt);
+    vsnprintf(text, sizeof text, fmt, args);
+    va_end(args);
+    pthread_mutex_lock(&callback_lock);
+    ctx->log(ctx->user, level, text);
+    pthread_mutex_unlock(&callback_lock);
+}
+
+void assay_progress(const struct assay_context *ctx,
+                    const struct assay_progress *step)
+{
+    if (!ctx || !ctx->progress)
+        return;
+    pthread_mutex_lock(&callback_lock);
+    ctx->progress(ctx->user, step);
+    pthread_mutex_unlock(&callback_lock);
+}
+
+const char *assay_version(void)
+{
+    return ASSAY_VERSION;
+}
