@@ -37,7 +37,14 @@ static void zlib_free(voidpf user, voidpf block)
     assay__free(block);
 }
 
-/* Room for more output; the cap is reached only by one byte over. */
+static int too_large(size_t max_bytes, struct assay_error *err)
+{
+    return assay_error_set(err, ASSAY_LIMIT,
+                           "gzip: unpacks to more than %zu bytes", max_bytes);
+}
+
+/* Room for more output, up to one byte over the cap: who fills that one is
+ * too large. */
 static int grow(struct assay__bytes *out, size_t *cap, size_t max_bytes,
                 struct assay_error *err)
 {
@@ -45,9 +52,7 @@ static int grow(struct assay__bytes *out, size_t *cap, size_t max_bytes,
     unsigned char *grown;
 
     if (*cap > max_bytes)
-        return assay_error_set(err, ASSAY_LIMIT,
-                               "gzip: unpacks to more than %zu bytes",
-                               max_bytes);
+        return too_large(max_bytes, err);
     if (wanted > max_bytes)
         wanted = max_bytes + 1;
     grown = assay__realloc(out->data, wanted, 1);
@@ -119,6 +124,8 @@ int assay__gunzip(struct assay__bytes *out, const unsigned char *data,
         return assay_error_set(err, ASSAY_NOMEM, "gzip: no memory");
     rc = inflate_all(&z, out, size, max_bytes, err);
     inflateEnd(&z);
+    if (!rc && out->size > max_bytes)
+        rc = too_large(max_bytes, err);
     if (rc)
         assay__bytes_release(out);
     return rc;

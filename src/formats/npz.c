@@ -16,6 +16,7 @@
 
 #include <archive.h>
 #include <archive_entry.h>
+#include <locale.h>
 #include <string.h>
 
 #include "core/mem.h"
@@ -39,6 +40,33 @@ static bool probe(const unsigned char *data, size_t size)
 {
     return size >= 4 && data[0] == 'P' && data[1] == 'K' &&
            ((data[2] == 3 && data[3] == 4) || (data[2] == 5 && data[3] == 6));
+}
+
+/*
+ * libarchive converts names through the locale of the calling thread, and
+ * fails on all but ASCII in "C". Names here are UTF-8 whatever the user's
+ * locale: between these two calls the thread's is too. Where the C library
+ * has no such locale, names in ASCII still work.
+ */
+struct utf8_scope {
+    locale_t utf8;
+    locale_t before;
+};
+
+static void utf8_begin(struct utf8_scope *scope)
+{
+    scope->utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+    scope->before = (locale_t)0;
+    if (scope->utf8)
+        scope->before = uselocale(scope->utf8);
+}
+
+static void utf8_end(struct utf8_scope *scope)
+{
+    if (!scope->utf8)
+        return;
+    uselocale(scope->before);
+    freelocale(scope->utf8);
 }
 
 static const char *reason(struct archive *zip)
@@ -248,17 +276,17 @@ static int read_bytes(struct assay_tensors *list, const unsigned char *data,
                       size_t size, struct assay_error *err)
 {
     struct reader r = {.zip = archive_read_new(), .size = size};
+    struct utf8_scope scope;
     unsigned char *header;
     int rc;
 
+    utf8_begin(&scope);
     header = assay__malloc(ASSAY__NPY_PREFIX + ASSAY__NPY_HEADER_MAX);
     if (!r.zip || !header) {
         rc = assay_error_set(err, ASSAY_NOMEM, "no memory to read a zip");
         goto out;
     }
     if (archive_read_support_format_zip_seekable(r.zip) != ARCHIVE_OK ||
-        archive_read_set_options(r.zip, "zip:hdrcharset=UTF-8") <
-            ARCHIVE_WARN ||
         archive_read_open_memory(r.zip, data, size) != ARCHIVE_OK) {
         rc = assay_error_set(err, ASSAY_FORMAT, "byte 0: zip: %s",
                              reason(r.zip));
@@ -269,6 +297,7 @@ static int read_bytes(struct assay_tensors *list, const unsigned char *data,
 out:
     if (r.zip)
         archive_read_free(r.zip);
+    utf8_end(&scope);
     assay__free(header);
     return rc;
 }
@@ -327,8 +356,10 @@ static int write_file(const struct assay_tensors *list, FILE *file,
 {
     struct archive *zip = archive_write_new();
     struct archive_entry *entry = archive_entry_new();
+    struct utf8_scope scope;
     int rc = ASSAY_OK;
 
+    utf8_begin(&scope);
     if (!zip || !entry) {
         rc = assay_error_set(err, ASSAY_NOMEM, "no memory to write a zip");
         goto out;
@@ -350,6 +381,7 @@ out:
     archive_entry_free(entry);
     if (zip)
         archive_write_free(zip);
+    utf8_end(&scope);
     return rc;
 }
 
