@@ -1,0 +1,352 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * assay audit: the plan, the work, a summary. stdout carries the summary
+ * (or, with --json, findings.json) and ends with the path of the report.
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "assay/audit.h"
+#include "assay/report.h"
+#include "commands.h"
+#include "core/fs.h"
+#include "core/mem.h"
+#include "model_options.h"
+#include "session.h"
+
+struct values {
+    struct assay__common_values common;
+    struct assay__pixel_values pixels;
+    struct assay__recipe_values recipe;
+    struct assay_predictions predictions;
+    const char *out;
+    const char *data;
+    const char *controls;
+    const char *policy;
+    struct assay__words attacks;
+    int64_t records;
+    int64_t references;
+    int64_t exposed;
+    double budget;
+    int assume_split;
+    int plan_only;
+    int strict;
+};
+
+/* clang-format off */
+#define AT(field) offsetof(struct values, field)
+static const struct assay__option own_options[] = {
+    {"out", 'o', ASSAY__OPTION_TEXT, "RUN", NULL, 0, 0, NULL,
+     "run folder; not given: runs/DATA-ARCH-SEED", AT(out)},
+    {"data", 'd', ASSAY__OPTION_TEXT, "DATA", NULL, 0, 0, NULL,
+     "records, when the argument is a model", AT(data)},
+    {"records", 'n', ASSAY__OPTION_INT, "N", "0", 0, 1e9, NULL,
+     "records per quarter; 0: a quarter of them all", AT(records)},
+    {"references", 'S', ASSAY__OPTION_INT, "S", "8", 0, 256, NULL,
+     "reference models for LiRA and RMIA, an even number", AT(references)},
+    {"attacks", 0, ASSAY__OPTION_WORDS, "A,B", NULL, 0, 0, NULL,
+     "attacks to run; not given: all (assay attacks)", AT(attacks)},
+    {"controls", 0, ASSAY__OPTION_CHOICE, "WHICH", "negative", 0, 0,
+     "none|negative|full",
+     "attack a model that never saw the records; full: also one that knows "
+     "500 by heart", AT(controls)},
+    {"budget", 0, ASSAY__OPTION_TIME, "TIME", "0", 0, 0, NULL,
+     "leave out what does not fit, such as 10m; 0: no limit", AT(budget)},
+    {"policy", 0, ASSAY__OPTION_TEXT, "FILE", NULL, 0, 0, NULL,
+     "YAML file of limits; not given: the built-in policy", AT(policy)},
+    {"exposed", 0, ASSAY__OPTION_INT, "N", "12", 0, 200, NULL,
+     "most exposed records to show", AT(exposed)},
+    {"assume-split", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
+     "take a model without notes as trained on target-train of --seed's "
+     "split", AT(assume_split)},
+    {"plan", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
+     "print the plan and stop", AT(plan_only)},
+    {"strict", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
+     "warnings count as findings in the exit status", AT(strict)},
+    {.name = NULL},
+};
+#undef AT
+
+#define AT(field) offsetof(struct assay_predictions, field)
+#define PREDICTIONS(name, field, help)                                        \
+    {name, 0, ASSAY__OPTION_TEXT, "FILE", NULL, 0, 0, NULL, help, AT(field)}
+static const struct assay__option prediction_options[] = {
+    PREDICTIONS("members", members,
+                "predictions on records the model was trained on"),
+    PREDICTIONS("nonmembers", nonmembers, "and on such as it was not"),
+    PREDICTIONS("population", population,
+                "and on others that no model was trained on"),
+    PREDICTIONS("shadow-members", shadow_members,
+                "a shadow model's, on its own training records"),
+    PREDICTIONS("shadow-nonmembers", shadow_nonmembers,
+                "and on records it was not trained on"),
+    PREDICTIONS("reference-members", reference_members,
+                "reference models' on the members: logits [S, n, K], "
+                "trained_on [S, n]"),
+    PREDICTIONS("reference-nonmembers", reference_nonmembers,
+                "and on the non-members"),
+    PREDICTIONS("reference-population", reference_population,
+                "and on the population, without trained_on"),
+    {.name = NULL},
+};
+#undef PREDICTIONS
+#undef AT
+/* clang-format on */
+
+static const struct assay__option_group groups[] = {
+    {"Audit", own_options, 0},
+    {"Predictions instead of a model (NPZ or safetensors: logits or probs "
+     "[n, K], labels [n])",
+     prediction_options, offsetof(struct values, predictions)},
+    {"Recipe of the models that are trained", assay__recipe_options,
+     offsetof(struct values, recipe)},
+    {"Images", assay__pixel_options, offsetof(struct values, pixels)},
+    {"General", assay__common_options, offsetof(struct values, common)},
+    {.title = NULL},
+};
+
+static int run(int argc, char **argv);
+
+const struct assay__command assay__command_audit = {
+    .name = "audit",
+    .summary = "Measure what a model gives away; write a report.",
+    .usage = "[MODEL --data] DATA | --members FILE --nonmembers FILE "
+             "[options]",
+    .examples =
+        "assay audit fashion-mnist --records 4000 --epochs 30 --out runs/first\n"
+        "assay audit target.safetensors --data fashion-mnist --budget 10m\n"
+        "assay audit --members in.npz --nonmembers out.npz --out runs/theirs",
+    .notes = "Exit status: 0 passed, 1 findings over the policy (or a control "
+             "failed),\n2 error, 3 nothing to test, 4 usage, 130 interrupted. "
+             "The same command in the\nsame folder goes on where it stopped.",
+    .groups = groups,
+    .values_size = sizeof(struct values),
+    .max_args = 1,
+    .run = run,
+};
+
+static int is_prediction_audit(const struct values *v)
+{
+    return v->predictions.members != NULL || v->predictions.nonmembers != NULL;
+}
+
+/* "runs/fashion-mnist-simplecnn-0", fresh. */
+static char *default_folder(const struct values *v, const char *data,
+                            const char *model)
+{
+    const char *source = data != NULL ? data : "predictions";
+    const char *what = model != NULL ? model : v->recipe.arch;
+    char name[96];
+    size_t i;
+
+    if (data == NULL)
+        what = v->predictions.members;
+    if (strrchr(what, '/') != NULL)
+        what = strrchr(what, '/') + 1;
+    snprintf(name, sizeof(name), "%.*s-%.*s", (int)strcspn(source, "?"), source,
+             (int)strcspn(what, "."), what);
+    for (i = 0; name[i] != '\0'; i++) {
+        if (name[i] == '/' || name[i] == ':')
+            name[i] = '-';
+    }
+    return assay__format("runs/%s-%lld", name, (long long)v->common.seed);
+}
+
+/* True when any option of the recipe was given. */
+static int recipe_given(const struct assay__parsed *parsed)
+{
+    const struct assay__option *o;
+
+    for (o = assay__recipe_options; o->name != NULL; o++) {
+        if (assay__option_given(&assay__command_audit, parsed, o->name))
+            return 1;
+    }
+    return 0;
+}
+
+/* Everything but the run folder. */
+static int take_options(const struct values *v,
+                        const struct assay__parsed *parsed,
+                        const struct assay__session *s, const char **names,
+                        struct assay_audit_options *o, struct assay_error *err)
+{
+    int code;
+    int i;
+
+    assay_audit_options_init(o);
+    o->compute = s->compute;
+    o->predictions = v->predictions;
+    o->data = v->data;
+    if (parsed->n_args == 1 && v->data == NULL)
+        o->data = parsed->arg[0];
+    else if (parsed->n_args == 1)
+        o->model = parsed->arg[0];
+    o->arch = v->recipe.arch;
+    o->recipe_given = recipe_given(parsed);
+    o->n_each = (size_t)v->records;
+    o->assume_split = v->assume_split;
+    o->n_references = (int)v->references;
+    for (i = 0; i < v->attacks.n; i++)
+        names[i] = v->attacks.word[i];
+    o->attacks = names;
+    o->n_attacks = (size_t)v->attacks.n;
+    o->controls = ASSAY_CONTROLS_NEGATIVE;
+    if (strcmp(v->controls, "none") == 0)
+        o->controls = ASSAY_CONTROLS_NONE;
+    else if (strcmp(v->controls, "full") == 0)
+        o->controls = ASSAY_CONTROLS_FULL;
+    o->budget_seconds = v->budget;
+    o->policy = v->policy;
+    o->n_exposed = (int)v->exposed;
+    if (!is_prediction_audit(v) && o->data == NULL)
+        return assay_error_set(err, ASSAY_ARG,
+                               "DATA or --members and --nonmembers are "
+                               "needed; usage: assay audit %s",
+                               assay__command_audit.usage);
+    code = assay__recipe_values_take(&v->recipe, &o->recipe, err);
+    if (code == ASSAY_OK)
+        code =
+            assay__pixel_values_take(&v->pixels, &o->pixels, &o->dataset, err);
+    return code;
+}
+
+static void print_plan(FILE *out, const struct assay_audit_plan *plan,
+                       const char *folder)
+{
+    char time[24];
+    int i;
+
+    fprintf(out, "Plan for %s:\n", folder);
+    for (i = 0; i < plan->n_items; i++) {
+        const struct assay_audit_item *item = &plan->item[i];
+
+        fprintf(out, "  %-62s %12s", item->what,
+                item->reused > 0 && (size_t)item->reused == item->n
+                    ? "reused"
+                    : assay__duration_text(item->seconds, time));
+        if (item->reused > 0 && (size_t)item->reused < item->n)
+            fprintf(out, "  (%d of %zu reused)", item->reused, item->n);
+        fputc('\n', out);
+    }
+    for (i = 0; i < plan->n_notes; i++)
+        fprintf(out, "  Note: %s\n", plan->note[i]);
+    fprintf(out, "  Expected: about %s, %.0f MiB of memory\n\n",
+            assay__duration_text(plan->seconds, time),
+            (double)plan->memory_bytes / 1048576.0);
+}
+
+static int print_file(const char *path, struct assay_error *err)
+{
+    enum { FINDINGS_MAX_BYTES = 256 << 20 };
+    unsigned char *data = NULL;
+    size_t size = 0;
+    int code = assay__read_file(path, FINDINGS_MAX_BYTES, &data, &size, err);
+
+    if (code == ASSAY_OK)
+        fwrite(data, 1, size, stdout);
+    assay__free(data);
+    return code;
+}
+
+static int print_result(const struct assay__session *s, const char *folder,
+                        struct assay_error *err)
+{
+    char *path =
+        assay__path_join(folder, s->json ? "findings.json" : "report.html");
+    int code;
+
+    if (path == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "%s", folder);
+    if (s->json) {
+        code = print_file(path, err);
+    } else {
+        code = assay_report_terminal(folder, stdout, s->color, s->width, err);
+        if (code == ASSAY_OK)
+            printf("%s\n", path);
+    }
+    assay__free(path);
+    return code;
+}
+
+static int audit(struct assay__session *s, const struct values *v,
+                 const struct assay_audit_options *options,
+                 enum assay_verdict *verdict, struct assay_error *err)
+{
+    assay_audit *a = NULL;
+    int code;
+
+    assay__session_say(s, "Reading data and planning ...");
+    code = assay_audit_open(&a, options, &s->ctx, err);
+    if (code != ASSAY_OK)
+        return code;
+    assay__progress_clear(&s->progress);
+    if (v->plan_only) {
+        print_plan(stdout, assay_audit_plan(a), assay_audit_folder(a));
+    } else {
+        if (!s->quiet)
+            print_plan(stderr, assay_audit_plan(a), assay_audit_folder(a));
+        code = assay_audit_run(a, verdict, err);
+        assay__progress_clear(&s->progress);
+        if (code == ASSAY_OK)
+            code = print_result(s, assay_audit_folder(a), err);
+    }
+    assay_audit_free(a);
+    return code;
+}
+
+static int status_of(enum assay_verdict verdict, int strict)
+{
+    switch (verdict) {
+    case ASSAY_VERDICT_PASS:
+        return 0;
+    case ASSAY_VERDICT_WARNING:
+        return strict ? 1 : 0;
+    default:
+        return 1;
+    }
+}
+
+static int run(int argc, char **argv)
+{
+    const struct assay__command *command = &assay__command_audit;
+    enum assay_verdict verdict = ASSAY_VERDICT_PASS;
+    const char *names[ASSAY__WORDS_MAX];
+    struct values values;
+    struct assay__parsed parsed;
+    struct assay__session session;
+    struct assay_audit_options options;
+    struct assay_error err;
+    char *folder = NULL;
+    int status;
+    int code;
+
+    if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
+        return status;
+    code = assay__session_open(&session, command, &values.common, &err);
+    if (code == ASSAY_OK)
+        code = take_options(&values, &parsed, &session, names, &options, &err);
+    if (code == ASSAY_OK) {
+        folder = values.out != NULL
+                     ? assay__strdup(values.out)
+                     : default_folder(&values, options.data, options.model);
+        if (folder == NULL)
+            code = assay_error_set(&err, ASSAY_NOMEM, "run folder");
+        options.out = folder;
+        options.command = (const char *const *)argv;
+        options.n_command = argc;
+    }
+    if (code == ASSAY_OK)
+        code = audit(&session, &values, &options, &verdict, &err);
+    status = assay__session_end(&session, code, &err);
+    if (code == ASSAY_CANCELED)
+        assay__session_say(&session,
+                           "What is done is kept in %s; the same "
+                           "command goes on from there.",
+                           folder);
+    if (code == ASSAY_OK)
+        status = status_of(verdict, values.strict);
+    assay__free(folder);
+    assay__session_close(&session);
+    return status;
+}

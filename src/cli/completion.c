@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * assay completion: a script for bash, printed from the tables of commands
+ * and options, so that it never lags behind them.
+ */
+
+#include <string.h>
+
+#include "assay/attack.h"
+#include "commands.h"
+
+static const struct assay__option_group no_groups[] = {
+    {.title = NULL},
+};
+
+static int run(int argc, char **argv);
+
+const struct assay__command assay__command_completion = {
+    .name = "completion",
+    .summary = "Print a completion script for bash.",
+    .usage = "bash",
+    .examples = "assay completion bash > "
+                "~/.local/share/bash-completion/completions/assay",
+    .groups = no_groups,
+    .max_args = 1,
+    .run = run,
+};
+
+static void print_choices(const struct assay__command *command)
+{
+    int g;
+
+    for (g = 0; command->groups[g].title != NULL; g++) {
+        const struct assay__option *o = command->groups[g].option;
+
+        for (; o->name != NULL; o++) {
+            const char *p = o->choices;
+
+            if (p == NULL)
+                continue;
+            printf("    %s:--%s) words=\"", command->name, o->name);
+            for (; *p != '\0'; p++)
+                putchar(*p == '|' ? ' ' : *p);
+            printf("\" ;;\n");
+        }
+    }
+}
+
+static void print_options(const struct assay__command *command)
+{
+    int g;
+
+    printf("        %s) words=\"--help", command->name);
+    for (g = 0; command->groups[g].title != NULL; g++) {
+        const struct assay__option *o = command->groups[g].option;
+
+        for (; o->name != NULL; o++)
+            printf(" --%s", o->name);
+    }
+    printf("\" ;;\n");
+}
+
+static void print_bash(void)
+{
+    const struct assay_attack *const *table = assay_attack_table();
+    size_t i;
+
+    printf("# bash completion for assay; from `assay completion bash`\n"
+           "_assay()\n{\n"
+           "    local words= now=${COMP_WORDS[COMP_CWORD]}\n"
+           "    local before=${COMP_WORDS[COMP_CWORD-1]}\n"
+           "    local command=${COMP_WORDS[1]}\n"
+           "    if [ \"$COMP_CWORD\" -eq 1 ]; then\n"
+           "        COMPREPLY=($(compgen -W \"");
+    for (i = 0; assay__commands[i] != NULL; i++)
+        printf("%s%s", i > 0 ? " " : "", assay__commands[i]->name);
+    printf("\" -- \"$now\"))\n        return\n    fi\n"
+           "    case $command:$before in\n"
+           "    audit:--attacks) words=\"");
+    for (i = 0; table[i] != NULL; i++)
+        printf("%s%s", i > 0 ? " " : "", table[i]->name);
+    printf("\" ;;\n");
+    for (i = 0; assay__commands[i] != NULL; i++)
+        print_choices(assay__commands[i]);
+    printf("    *) case $now in\n    -*) case $command in\n");
+    for (i = 0; assay__commands[i] != NULL; i++)
+        print_options(assay__commands[i]);
+    printf("        esac ;;\n    esac ;;\n    esac\n"
+           "    if [ -n \"$words\" ]; then\n"
+           "        COMPREPLY=($(compgen -W \"$words\" -- \"$now\"))\n"
+           "    else\n"
+           "        COMPREPLY=($(compgen -f -- \"$now\"))\n"
+           "    fi\n}\ncomplete -o filenames -F _assay assay\n");
+}
+
+static int run(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "bash") == 0) {
+        print_bash();
+        return 0;
+    }
+    if (argc == 2 &&
+        (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
+        assay__options_help(&assay__command_completion, stdout);
+        return 0;
+    }
+    fprintf(stderr, "assay completion: usage: assay completion bash\n");
+    return assay_error_exit_status(ASSAY_ARG);
+}

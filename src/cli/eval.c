@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * assay eval: how good a model is on records: accuracy with its interval,
+ * loss, accuracy per class.
+ */
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "assay/audit.h"
+#include "commands.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "session.h"
+
+struct values {
+    struct assay__common_values common;
+    const char *data;
+    const char *label;
+    const char *quarter;
+    int64_t max_records;
+};
+
+/* clang-format off */
+static const struct assay__option own_options[] = {
+    {"data", 'd', ASSAY__OPTION_TEXT, "DATA", NULL, 0, 0, NULL,
+     "records to evaluate on", offsetof(struct values, data)},
+    {"quarter", 0, ASSAY__OPTION_CHOICE, "NAME", NULL, 0, 0,
+     "target-train|target-test|shadow-train|shadow-test",
+     "a quarter of the split that the model's sidecar tells; not given: all "
+     "records",
+     offsetof(struct values, quarter)},
+    {"label", 0, ASSAY__OPTION_TEXT, "NAME", NULL, 0, 0, NULL,
+     "attribute that is the class", offsetof(struct values, label)},
+    {"max-records", 0, ASSAY__OPTION_INT, "N", "0", 0, 4e9, NULL,
+     "read so many records of each file; 0: all",
+     offsetof(struct values, max_records)},
+    {.name = NULL},
+};
+/* clang-format on */
+
+static const struct assay__option_group groups[] = {
+    {"Evaluation", own_options, 0},
+    {"General", assay__common_options, offsetof(struct values, common)},
+    {.title = NULL},
+};
+
+static int run(int argc, char **argv);
+
+const struct assay__command assay__command_eval = {
+    .name = "eval",
+    .summary = "Tell how good a model is on records.",
+    .usage = "MODEL --data DATA [options]",
+    .examples =
+        "assay eval target.safetensors --data fashion-mnist --quarter "
+        "target-test\n"
+        "assay eval target.safetensors --data cifar10:data/cifar10 --json",
+    .groups = groups,
+    .values_size = sizeof(struct values),
+    .max_args = 1,
+    .run = run,
+};
+
+/* Without --seed, the split is the one the model was trained on. */
+static int split_of(const assay_model *m, const assay_dataset *data,
+                    uint64_t seed, int seed_given, struct assay_split *split,
+                    struct assay_error *err)
+{
+    const char *noted = assay_model_note(m, ASSAY_NOTE_SPLIT_SEED);
+    const char *n = assay_model_note(m, ASSAY_NOTE_SPLIT_N);
+
+    if (noted != NULL && !seed_given)
+        seed = strtoull(noted, NULL, 10);
+    return assay_split_make(split, data, seed,
+                            n != NULL ? (size_t)strtoull(n, NULL, 10) : 0, err);
+}
+
+static int make_view(assay_view **view, const assay_model *m,
+                     const assay_dataset *data, const struct values *v,
+                     uint64_t seed, int seed_given, struct assay_error *err)
+{
+    struct assay_split split;
+    int q = 0;
+    int code;
+
+    if (v->quarter == NULL)
+        return assay_view_new(view, data, NULL, assay_dataset_count(data),
+                              assay_model_preprocess(m), err);
+    code = split_of(m, data, seed, seed_given, &split, err);
+    if (code != ASSAY_OK)
+        return code;
+    while (strcmp(assay_quarter_name((enum assay_quarter)q), v->quarter) != 0)
+        q++;
+    code = assay_view_new(view, data, split.index[q], split.n,
+                          assay_model_preprocess(m), err);
+    assay_split_release(&split);
+    return code;
+}
+
+/* Right answers among the records of class k. */
+static struct assay_estimate class_accuracy(const struct assay_evidence *e,
+                                            int32_t k)
+{
+    size_t n = 0;
+    size_t right = 0;
+    size_t i;
+
+    for (i = 0; i < e->n; i++) {
+        const float *logits = e->logits + i * (size_t)e->n_classes;
+        int best = 0;
+        int c;
+
+        if (e->label[i] != k)
+            continue;
+        for (c = 1; c < e->n_classes; c++) {
+            if (logits[c] > logits[best])
+                best = c;
+        }
+        n++;
+        right += best == k;
+    }
+    return assay_proportion(right, n);
+}
+
+static int mean_loss(const struct assay_evidence *e, double *out,
+                     struct assay_error *err)
+{
+    double *log_prob = assay__malloc(e->n * sizeof(*log_prob));
+
+    if (log_prob == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "losses of %zu records", e->n);
+    assay_evidence_log_prob(e, log_prob);
+    *out = -assay_mean(log_prob, e->n);
+    assay__free(log_prob);
+    return ASSAY_OK;
+}
+
+static json_t *result_json(const struct assay_evidence *e,
+                           const assay_dataset *data, double loss)
+{
+    struct assay_estimate all = assay_evidence_accuracy(e);
+    json_t *classes = json_array();
+    int k;
+
+    for (k = 0; k < e->n_classes; k++) {
+        struct assay_estimate x = class_accuracy(e, k);
+
+        json_array_append_new(
+            classes,
+            json_pack("{s:s, s:o, s:o, s:o, s:I}", "class",
+                      assay_dataset_class_name(data, k), "accuracy",
+                      assay__json_real(x.value), "low", assay__json_real(x.low),
+                      "high", assay__json_real(x.high), "n", (json_int_t)x.n));
+    }
+    return json_pack("{s:o, s:o, s:o, s:I, s:o, s:o}", "accuracy",
+                     assay__json_real(all.value), "low",
+                     assay__json_real(all.low), "high",
+                     assay__json_real(all.high), "n", (json_int_t)all.n, "loss",
+                     assay__json_real(loss), "classes", classes);
+}
+
+static void print_text(const struct assay_evidence *e,
+                       const assay_dataset *data, double loss)
+{
+    struct assay_estimate all = assay_evidence_accuracy(e);
+    int k;
+
+    printf("accuracy  %.4f  (95 %% interval %.4f to %.4f, %zu records)\n",
+           all.value, all.low, all.high, all.n);
+    printf("loss      %.4f\n\n", loss);
+    printf("%-20s %8s %19s %8s\n", "class", "accuracy", "95 % interval",
+           "records");
+    for (k = 0; k < e->n_classes; k++) {
+        struct assay_estimate x = class_accuracy(e, k);
+
+        printf("%-20.20s %8.4f   %7.4f - %6.4f %8zu\n",
+               assay_dataset_class_name(data, k), x.value, x.low, x.high, x.n);
+    }
+}
+
+static int print_result(const struct assay_evidence *e,
+                        const assay_dataset *data, int as_json,
+                        struct assay_error *err)
+{
+    double loss = 0;
+    json_t *root;
+    char *text;
+    int code = mean_loss(e, &loss, err);
+
+    if (code != ASSAY_OK)
+        return code;
+    if (!as_json) {
+        print_text(e, data, loss);
+        return ASSAY_OK;
+    }
+    root = result_json(e, data, loss);
+    text = root != NULL ? assay__json_text(root) : NULL;
+    json_decref(root);
+    if (text == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "result");
+    fputs(text, stdout);
+    assay__free(text);
+    return ASSAY_OK;
+}
+
+static int evaluate(struct assay__session *s, const struct values *v,
+                    const char *path, int seed_given, struct assay_error *err)
+{
+    struct assay_dataset_options options = {v->label, (size_t)v->max_records};
+    struct assay_evidence evidence;
+    assay_model *model = NULL;
+    assay_dataset *data = NULL;
+    assay_view *view = NULL;
+    int code;
+
+    memset(&evidence, 0, sizeof(evidence));
+    code = assay_model_open(&model, path, err);
+    if (code == ASSAY_OK)
+        code = assay_dataset_open(&data, v->data, &options, err);
+    if (code == ASSAY_OK &&
+        assay_dataset_n_classes(data) > assay_model_n_classes(model))
+        code = assay_error_set(err, ASSAY_SHAPE,
+                               "%.80s tells %d classes apart, %.60s has %d",
+                               path, assay_model_n_classes(model), v->data,
+                               assay_dataset_n_classes(data));
+    if (code == ASSAY_OK)
+        code = make_view(&view, model, data, v, s->ctx.seed, seed_given, err);
+    if (code == ASSAY_OK)
+        code = assay_evidence_collect(&evidence, &s->ctx, model, view, 0,
+                                      &s->compute, "evaluation", err);
+    if (code == ASSAY_OK) {
+        assay__progress_clear(&s->progress);
+        code = print_result(&evidence, data, s->json, err);
+    }
+    assay_evidence_release(&evidence);
+    assay_view_free(view);
+    assay_dataset_free(data);
+    assay_model_free(model);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    const struct assay__command *command = &assay__command_eval;
+    struct values values;
+    struct assay__parsed parsed;
+    struct assay__session session;
+    struct assay_error err;
+    int status;
+    int code;
+
+    if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
+        return status;
+    code = assay__session_open(&session, command, &values.common, &err);
+    if (code == ASSAY_OK && (parsed.n_args != 1 || values.data == NULL))
+        code = assay_error_set(&err, ASSAY_ARG,
+                               "MODEL and --data are needed; usage: assay "
+                               "eval %s",
+                               command->usage);
+    if (code == ASSAY_OK)
+        code = evaluate(&session, &values, parsed.arg[0],
+                        assay__option_given(command, &parsed, "seed"), &err);
+    status = assay__session_end(&session, code, &err);
+    assay__session_close(&session);
+    return status;
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* assay report: write a run's report again from its findings. */
+
+#include <string.h>
+
+#include "assay/report.h"
+#include "commands.h"
+#include "core/fs.h"
+#include "core/mem.h"
+#include "session.h"
+
+struct values {
+    struct assay__common_values common;
+};
+
+static const struct assay__option_group groups[] = {
+    {"General", assay__common_options, offsetof(struct values, common)},
+    {.title = NULL},
+};
+
+static int run(int argc, char **argv);
+
+const struct assay__command assay__command_report = {
+    .name = "report",
+    .summary = "Write the report of a run again, and print its summary.",
+    .usage = "RUN [options]",
+    .examples = "assay report runs/fashion-mnist-simplecnn-0\n"
+                "assay report runs/first --json",
+    .groups = groups,
+    .values_size = sizeof(struct values),
+    .max_args = 1,
+    .run = run,
+};
+
+static int print_findings(const char *folder, struct assay_error *err)
+{
+    enum { FINDINGS_MAX_BYTES = 256 << 20 };
+    char *path = assay__path_join(folder, "findings.json");
+    unsigned char *data = NULL;
+    size_t size = 0;
+    int code;
+
+    if (path == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "%s", folder);
+    code = assay__read_file(path, FINDINGS_MAX_BYTES, &data, &size, err);
+    if (code == ASSAY_OK)
+        fwrite(data, 1, size, stdout);
+    assay__free(data);
+    assay__free(path);
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    const struct assay__command *command = &assay__command_report;
+    struct values values;
+    struct assay__parsed parsed;
+    struct assay__session s;
+    struct assay_error err;
+    int status;
+    int code;
+
+    if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
+        return status;
+    code = assay__session_open(&s, command, &values.common, &err);
+    if (code == ASSAY_OK && parsed.n_args != 1)
+        code = assay_error_set(&err, ASSAY_ARG,
+                               "no RUN is given; usage: assay report %s",
+                               command->usage);
+    if (code == ASSAY_OK)
+        code = assay_report_write(parsed.arg[0], &s.ctx, &err);
+    if (code == ASSAY_OK && s.json)
+        code = print_findings(parsed.arg[0], &err);
+    else if (code == ASSAY_OK)
+        code = assay_report_terminal(parsed.arg[0], stdout, s.color, s.width,
+                                     &err);
+    if (code == ASSAY_OK && !s.json)
+        printf("%s/report.html\n", parsed.arg[0]);
+    status = assay__session_end(&s, code, &err);
+    assay__session_close(&s);
+    return status;
+}

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * assay train: a classifier from images, saved with everything an audit
+ * needs to know about how it was trained. Training goes on from its last
+ * checkpoint when the same command is given again after a kill.
+ */
+
+#include <jansson.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "assay/audit.h"
+#include "commands.h"
+#include "core/fs.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "model_options.h"
+#include "session.h"
+
+struct values {
+    struct assay__common_values common;
+    struct assay__pixel_values pixels;
+    struct assay__recipe_values recipe;
+    const char *out;
+    const char *quarter;
+    int all;
+    int64_t records;
+};
+
+/* clang-format off */
+static const struct assay__option own_options[] = {
+    {"out", 'o', ASSAY__OPTION_TEXT, "MODEL", "model.safetensors", 0, 0, NULL,
+     "where to save the model; MODEL.json is written beside it",
+     offsetof(struct values, out)},
+    {"quarter", 0, ASSAY__OPTION_CHOICE, "NAME", "target-train", 0, 0,
+     "target-train|target-test|shadow-train|shadow-test",
+     "quarter of the records to train on", offsetof(struct values, quarter)},
+    {"all", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
+     "train on all records; such a model cannot be audited on this data",
+     offsetof(struct values, all)},
+    {"records", 'n', ASSAY__OPTION_INT, "N", "0", 0, 1e9, NULL,
+     "records per quarter; 0: a quarter of them all",
+     offsetof(struct values, records)},
+    {.name = NULL},
+};
+/* clang-format on */
+
+static const struct assay__option_group groups[] = {
+    {"Training", own_options, 0},
+    {"Recipe", assay__recipe_options, offsetof(struct values, recipe)},
+    {"Images", assay__pixel_options, offsetof(struct values, pixels)},
+    {"General", assay__common_options, offsetof(struct values, common)},
+    {.title = NULL},
+};
+
+static int run(int argc, char **argv);
+
+const struct assay__command assay__command_train = {
+    .name = "train",
+    .summary = "Train a classifier on images and save it.",
+    .usage = "DATA [options]",
+    .examples =
+        "assay train fashion-mnist --out target.safetensors --epochs 30\n"
+        "assay train cifar10:data/cifar10 --arch resnet18 --augment "
+        "flip,crop:4\n"
+        "assay train folder:photos --arch vgg19 --resize 64x64 --all",
+    .notes = "DATA is KIND:PATH or a path: fashion-mnist, mnist, cifar10, "
+             "cifar100, stl10,\nfolder, csv, npz, records. After a kill or "
+             "Ctrl-C the same command goes on\nfrom the last finished epoch.",
+    .groups = groups,
+    .values_size = sizeof(struct values),
+    .max_args = 1,
+    .run = run,
+};
+
+/* All that one training holds. */
+struct work {
+    const struct values *values;
+    assay_dataset *data;
+    struct assay_split split;
+    assay_view *train;
+    assay_view *test;
+    assay_model *model;
+    struct assay_recipe recipe;
+    struct assay_training training;
+    char *checkpoint;
+    struct assay_evidence on_train;
+    struct assay_evidence on_test;
+};
+
+static enum assay_quarter quarter_of(const char *name)
+{
+    int q;
+
+    for (q = 0; q < ASSAY_QUARTERS; q++) {
+        if (strcmp(assay_quarter_name((enum assay_quarter)q), name) == 0)
+            return (enum assay_quarter)q;
+    }
+    return ASSAY_TARGET_TRAIN;
+}
+
+/* The quarter that stays unseen beside the one that is trained on. */
+static enum assay_quarter unseen(enum assay_quarter quarter)
+{
+    switch (quarter) {
+    case ASSAY_TARGET_TRAIN:
+        return ASSAY_TARGET_TEST;
+    case ASSAY_TARGET_TEST:
+        return ASSAY_TARGET_TRAIN;
+    case ASSAY_SHADOW_TRAIN:
+        return ASSAY_SHADOW_TEST;
+    default:
+        return ASSAY_SHADOW_TRAIN;
+    }
+}
+
+/* Tried before training: the folder of the model must take files. */
+static int try_folder(const char *out, struct assay_error *err)
+{
+    char *path = assay__format("%s.write-test-%ld", out, (long)getpid());
+    int code;
+
+    if (path == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "%s", out);
+    code = assay__write_file(path, "assay\n", 6, err);
+    if (code == ASSAY_OK)
+        (void)unlink(path);
+    assay__free(path);
+    return code;
+}
+
+static int open_views(struct work *w, const struct assay_preprocess *pre,
+                      uint64_t seed, struct assay_error *err)
+{
+    const struct values *v = w->values;
+    enum assay_quarter quarter = quarter_of(v->quarter);
+    enum assay_quarter other = unseen(quarter);
+    int code;
+
+    if (v->all)
+        return assay_view_new(&w->train, w->data, NULL,
+                              assay_dataset_count(w->data), pre, err);
+    code = assay_split_make(&w->split, w->data, seed, (size_t)v->records, err);
+    if (code == ASSAY_OK)
+        code = assay_view_new(&w->train, w->data, w->split.index[quarter],
+                              w->split.n, pre, err);
+    if (code == ASSAY_OK)
+        code = assay_view_new(&w->test, w->data, w->split.index[other],
+                              w->split.n, pre, err);
+    return code;
+}
+
+static int prepare(struct work *w, const struct assay__session *s,
+                   const char *spec, struct assay_error *err)
+{
+    const struct values *v = w->values;
+    struct assay_dataset_options options;
+    struct assay_pixel_options pixels;
+    struct assay_model_spec model;
+    int code;
+
+    memset(&model, 0, sizeof(model));
+    code = try_folder(v->out, err);
+    if (code == ASSAY_OK)
+        code = assay__recipe_values_take(&v->recipe, &w->recipe, err);
+    if (code == ASSAY_OK)
+        code = assay__pixel_values_take(&v->pixels, &pixels, &options, err);
+    if (code == ASSAY_OK)
+        code = assay_dataset_open(&w->data, spec, &options, err);
+    if (code == ASSAY_OK)
+        code =
+            assay_pixel_options_apply(&pixels, w->data, &model.preprocess, err);
+    if (code == ASSAY_OK)
+        code = open_views(w, &model.preprocess, s->ctx.seed, err);
+    if (code != ASSAY_OK)
+        return code;
+    model.arch = v->recipe.arch;
+    model.n_classes = assay_dataset_n_classes(w->data);
+    model.preprocess.channels = assay_view_channels(w->train);
+    model.preprocess.height = assay_view_height(w->train);
+    model.preprocess.width = assay_view_width(w->train);
+    code = assay_model_new(&w->model, &model, s->ctx.seed, err);
+    if (code != ASSAY_OK)
+        return code;
+    w->checkpoint = assay__format("%s.ckpt", v->out);
+    if (w->checkpoint == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "checkpoint");
+    w->training.model = w->model;
+    w->training.train = w->train;
+    w->training.test = w->test;
+    w->training.recipe = &w->recipe;
+    w->training.seed = s->ctx.seed;
+    w->training.task = "training";
+    w->training.checkpoint = w->checkpoint;
+    return ASSAY_OK;
+}
+
+static int note(struct work *w, const char *key, const char *value,
+                struct assay_error *err)
+{
+    if (value == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "note %s", key);
+    return assay_model_set_note(w->model, key, value, err);
+}
+
+static int write_notes(struct work *w, uint64_t seed, struct assay_error *err)
+{
+    char *recipe = assay_recipe_text(&w->recipe);
+    char *curve = assay_curve_text(&w->training.curve);
+    char number[32];
+    int code;
+
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)seed);
+    code = note(w, ASSAY_NOTE_RECIPE, recipe, err);
+    if (code == ASSAY_OK)
+        code = note(w, ASSAY_NOTE_CURVE, curve, err);
+    if (code == ASSAY_OK)
+        code = note(w, ASSAY_NOTE_SEED, number, err);
+    if (code == ASSAY_OK)
+        code = note(w, ASSAY_NOTE_DATA_NAME, assay_dataset_name(w->data), err);
+    if (code == ASSAY_OK)
+        code =
+            note(w, ASSAY_NOTE_DATA_SHA256, assay_dataset_sha256(w->data), err);
+    if (code == ASSAY_OK)
+        code = note(w, ASSAY_NOTE_QUARTER,
+                    w->values->all ? "all" : w->values->quarter, err);
+    if (code == ASSAY_OK && !w->values->all) {
+        code = note(w, ASSAY_NOTE_SPLIT_SEED, number, err);
+        snprintf(number, sizeof(number), "%zu", w->split.n);
+        if (code == ASSAY_OK)
+            code = note(w, ASSAY_NOTE_SPLIT_N, number, err);
+        if (code == ASSAY_OK)
+            code = note(w, ASSAY_NOTE_SPLIT_SHA256, w->split.sha256, err);
+    }
+    assay__free(recipe);
+    assay__free(curve);
+    return code;
+}
+
+static json_t *estimate_json(const struct assay_evidence *e, const char *part)
+{
+    struct assay_estimate x;
+
+    if (e->n == 0)
+        return json_null();
+    x = assay_evidence_accuracy(e);
+    if (strcmp(part, "low") == 0)
+        return assay__json_real(x.low);
+    if (strcmp(part, "high") == 0)
+        return assay__json_real(x.high);
+    return assay__json_real(x.value);
+}
+
+static int print_result(const struct work *w, int as_json,
+                        struct assay_error *err)
+{
+    const struct values *v = w->values;
+    struct assay_estimate train = assay_evidence_accuracy(&w->on_train);
+    struct assay_estimate test;
+    char time[24];
+    json_t *root;
+    char *text;
+
+    if (!as_json) {
+        printf("model           %s\n", v->out);
+        printf("train accuracy  %.4f\n", train.value);
+        if (w->on_test.n > 0) {
+            test = assay_evidence_accuracy(&w->on_test);
+            printf("test accuracy   %.4f  (95 %% interval %.4f to %.4f, %zu "
+                   "records)\n",
+                   test.value, test.low, test.high, test.n);
+        }
+        printf("time            %s\n",
+               assay__duration_text(w->training.seconds, time));
+        return ASSAY_OK;
+    }
+    root = json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:I}", "model",
+                     v->out, "accuracy", estimate_json(&w->on_test, "value"),
+                     "low", estimate_json(&w->on_test, "low"), "high",
+                     estimate_json(&w->on_test, "high"), "train_accuracy",
+                     estimate_json(&w->on_train, "value"), "epochs",
+                     (json_int_t)w->recipe.epochs, "seconds",
+                     assay__json_real(w->training.seconds), "resumed_at",
+                     (json_int_t)w->training.resumed_at);
+    text = root != NULL ? assay__json_text(root) : NULL;
+    json_decref(root);
+    if (text == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "result");
+    fputs(text, stdout);
+    assay__free(text);
+    return ASSAY_OK;
+}
+
+static int train(struct work *w, struct assay__session *s,
+                 struct assay_error *err)
+{
+    int code;
+
+    code = assay_models_train(&s->ctx, &s->compute, &w->training, 1, err);
+    if (code == ASSAY_OK)
+        code = write_notes(w, s->ctx.seed, err);
+    if (code == ASSAY_OK)
+        code = assay_model_save(w->model, w->values->out, err);
+    if (code != ASSAY_OK)
+        return code;
+    (void)unlink(w->checkpoint);
+    code = assay_evidence_collect(&w->on_train, &s->ctx, w->model, w->train, 0,
+                                  &s->compute, "train accuracy", err);
+    if (code == ASSAY_OK && w->test != NULL)
+        code = assay_evidence_collect(&w->on_test, &s->ctx, w->model, w->test,
+                                      0, &s->compute, "test accuracy", err);
+    if (code == ASSAY_OK) {
+        assay__progress_clear(&s->progress);
+        code = print_result(w, s->json, err);
+    }
+    return code;
+}
+
+static void release(struct work *w)
+{
+    assay_evidence_release(&w->on_train);
+    assay_evidence_release(&w->on_test);
+    assay_curve_release(&w->training.curve);
+    assay_model_free(w->model);
+    assay_view_free(w->train);
+    assay_view_free(w->test);
+    assay_split_release(&w->split);
+    assay_dataset_free(w->data);
+    assay__free(w->checkpoint);
+}
+
+static int run(int argc, char **argv)
+{
+    struct values values;
+    struct assay__parsed parsed;
+    struct assay__session session;
+    struct assay_error err;
+    struct work w;
+    int status;
+    int code;
+
+    if (!assay__session_parse(&assay__command_train, argc, argv, &values,
+                              &parsed, &status))
+        return status;
+    memset(&w, 0, sizeof(w));
+    w.values = &values;
+    code = assay__session_open(&session, &assay__command_train, &values.common,
+                               &err);
+    if (code == ASSAY_OK && parsed.n_args != 1)
+        code = assay_error_set(&err, ASSAY_ARG,
+                               "no DATA is given; usage: assay train %s",
+                               assay__command_train.usage);
+    if (code == ASSAY_OK)
+        code = prepare(&w, &session, parsed.arg[0], &err);
+    if (code == ASSAY_OK)
+        code = train(&w, &session, &err);
+    status = assay__session_end(&session, code, &err);
+    if (code == ASSAY_CANCELED)
+        assay__session_say(&session,
+                           "The finished epochs are kept; the same command "
+                           "goes on from there.");
+    release(&w);
+    assay__session_close(&session);
+    return status;
+}
