@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What to do about what was found, and what this run cannot tell. Each
+ * piece of advice has a condition on the findings; ids are of MITRE ATLAS
+ * 5.6.1, and only where ATLAS has a mitigation that says so (it has none
+ * for differential privacy).
+ */
+
+#include <math.h>
+#include <stdio.h>
+
+#include "audit/audit.h"
+
+/* The facts that advice depends on. */
+struct facts {
+    double gap;       /* train minus test accuracy, NaN unknown */
+    double baseline;  /* AUC of the best baseline, .5 when none ran */
+    double black_box; /* best AUC among the others, by access */
+    double white_box;
+    double label_only;
+    int over; /* the policy is broken */
+};
+
+static double accuracy(const struct assay_evidence *e)
+{
+    return e->n > 0 ? assay_evidence_accuracy(e).value : (double)NAN;
+}
+
+static void gather(const assay_audit *a, struct facts *f)
+{
+    int i;
+
+    f->gap = accuracy(&a->scene.target[ASSAY__MEMBERS]) -
+             accuracy(&a->scene.target[ASSAY__NONMEMBERS]);
+    f->baseline = 0.5;
+    f->black_box = 0;
+    f->white_box = 0;
+    f->label_only = 0;
+    f->over =
+        a->verdict == ASSAY_VERDICT_FAIL || a->verdict == ASSAY_VERDICT_WARNING;
+    for (i = 0; i < a->n_attacks; i++) {
+        const struct assay__outcome *o = &a->outcome[i];
+        double *best = &f->black_box;
+
+        if (o->attack == NULL || o->why[0] != '\0')
+            continue;
+        if (o->attack->baseline)
+            best = &f->baseline;
+        else if (o->attack->access == ASSAY_ACCESS_WHITE_BOX)
+            best = &f->white_box;
+        else if (o->attack->access == ASSAY_ACCESS_LABEL_ONLY)
+            best = &f->label_only;
+        *best = fmax(*best, o->auc.value);
+    }
+}
+
+static int is_overfitted(const struct facts *f)
+{
+    return f->gap > 0.03;
+}
+
+static int is_over(const struct facts *f)
+{
+    return f->over;
+}
+
+static int leaks_by_posteriors(const struct facts *f)
+{
+    return f->over && f->black_box > f->baseline + 0.01;
+}
+
+static int leaks_by_weights(const struct facts *f)
+{
+    return f->over && f->white_box > f->black_box + 0.005;
+}
+
+static int is_quiet(const struct facts *f)
+{
+    return !f->over;
+}
+
+struct advice {
+    int (*when)(const struct facts *f);
+    const char *title;
+    const char *text;
+    const char *id; /* NULL: none */
+    const char *name;
+};
+
+/* clang-format off */
+static const struct advice table[] = {
+    {is_overfitted, "Close the gap between training and test accuracy",
+     "The model does better on records it was trained on; that gap alone is "
+     "an attack. Stop training earlier, augment, raise weight decay, use a "
+     "smaller network or more data, and audit again: it costs no accuracy on "
+     "new records.",
+     NULL, NULL},
+    {is_over, "Train with differential privacy",
+     "DP-SGD bounds what any attack, also an unknown one, can find out about "
+     "one record. It costs accuracy; choose epsilon by what the records are "
+     "worth, and hold the bound claimed beside the lower bound measured here.",
+     NULL, NULL},
+    {leaks_by_posteriors, "Give out less of the posteriors",
+     "The posteriors give away more than right and wrong do. Returning the "
+     "label alone takes that away from an attacker who only asks. Rounding "
+     "or the top classes alone do little: the order of the scores survives.",
+     "AML.M0002", "Passive AI Output Obfuscation"},
+    {leaks_by_posteriors, "Limit and watch queries",
+     "The strong attacks ask about many records, or about one record many "
+     "times. A limit per client makes that slow and visible; it does not "
+     "protect a model that has been handed over.",
+     "AML.M0004", "Restrict Number of AI Model Queries"},
+    {leaks_by_weights, "Do not hand out the weights",
+     "With the weights in hand more was found than by asking. Behind an "
+     "interface, that part is out of reach.",
+     NULL, NULL},
+    {is_over, "Look at the most exposed records",
+     "They are found first and most surely, and are often mislabelled, "
+     "duplicated or rare. Ask whether they should be in the training data at "
+     "all; taking some out exposes others, so audit again afterwards.",
+     NULL, NULL},
+    {is_quiet, "Audit again after every training",
+     "The result holds for this model, this data and these attackers. Keep "
+     "the run folder; with the same seed a new model can be compared with it.",
+     NULL, NULL},
+};
+/* clang-format on */
+
+json_t *assay__advice_make(const assay_audit *a)
+{
+    json_t *list = json_array();
+    struct facts f;
+    size_t i;
+
+    gather(a, &f);
+    for (i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        const struct advice *x = &table[i];
+
+        if (!x->when(&f))
+            continue;
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:o}", "title", x->title, "text",
+                            x->text, "mitigation",
+                            x->id != NULL ? json_pack("{s:s, s:s}", "id", x->id,
+                                                      "name", x->name)
+                                          : json_null()));
+    }
+    return list;
+}
+
+static void say(json_t *list, const char *text)
+{
+    json_array_append_new(list, json_string(text));
+}
+
+json_t *assay__limits_make(const assay_audit *a)
+{
+    json_t *list = json_array();
+    char text[240];
+    int i;
+
+    say(list, "The attacks measure what these attackers found; another "
+              "attacker may find more. No finding is no proof of privacy.");
+    say(list, "Members and non-members are drawn from one source at random. "
+              "An attacker who does not know the source does worse; one who "
+              "knows the candidate records better may do better.");
+    if (a->n_attacks > 1)
+        say(list, "Each interval holds for its own number. The largest of "
+                  "many attacks is somewhat flattered by having been chosen.");
+    if (a->data != NULL && a->outcome[0].scores.n < 2000)
+        say(list, "Few records: rates at very low false-positive rates cannot "
+                  "be told, and intervals are wide.");
+    if (a->assumed_split)
+        say(list, "The model does not say which records it was trained on; "
+                  "that it was the first quarter of this seed's split is the "
+                  "user's word.");
+    if (a->data == NULL)
+        say(list, "Only predictions were given: no control on a model that "
+                  "never saw the records could be run, and whether members "
+                  "and non-members come from one source was not checked.");
+    if (a->data != NULL && !a->negative.ran)
+        say(list, "No control was run: a broken attack and a private model "
+                  "look the same.");
+    for (i = 0; i < a->plan.n_notes; i++) {
+        snprintf(text, sizeof(text), "%s", a->plan.note[i]);
+        say(list, text);
+    }
+    return list;
+}

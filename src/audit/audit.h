@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_AUDIT_INTERNAL_H
+#define ASSAY_AUDIT_INTERNAL_H
+
+/*
+ * The inside of an audit, for this folder alone.
+ *
+ *   run.c          assay_audit_run: the order of everything
+ *   open.c         data, model, split, folder, options that do not fit
+ *   plan.c         what will be done, how long, what a budget leaves out
+ *   jobs.c         models to train, reused or trained side by side
+ *   scene.c        who is attacked with whose help: records and models
+ *   witness.c      what the models say of the records
+ *   predictions.c  the same from files, without models
+ *   scores.c       attacks, their scores as files
+ *   control.c      negative and positive controls
+ *   policy.c, verdict.c, advice.c, taxonomy.c   what it means
+ *   findings.c, findings_attack.c               findings.json
+ *   exposed.c      pictures of the most exposed records
+ *   cache.c        the folder's index
+ */
+
+#include <jansson.h>
+
+#include "assay/audit.h"
+#include "assay/metrics.h"
+#include "audit/cache.h"
+#include "audit/policy.h"
+
+enum assay__subset {
+    ASSAY__MEMBERS,
+    ASSAY__NONMEMBERS,
+    ASSAY__POPULATION,
+    ASSAY__SUBSETS
+};
+const char *assay__subset_name(enum assay__subset subset);
+
+/* A list of records and the SHA-256 of the list. */
+struct assay__rows {
+    const uint32_t *index; /* borrowed */
+    size_t n;
+    char sha256[65];
+};
+int assay__rows_set(struct assay__rows *rows, const uint32_t *index, size_t n,
+                    struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* A model to train. */
+struct assay__job {
+    char name[40];  /* "reference-03": in file names */
+    char title[40]; /* "reference 4/8": in progress */
+    char path[80];  /* "models/reference-03.safetensors" */
+    struct assay__rows train;
+    const struct assay__rows *test; /* for the curve, or NULL */
+    const struct assay_recipe *recipe;
+    const char *arch;
+    uint64_t seed;
+    const char *quarter; /* noted in the sidecar */
+    json_t *inputs;      /* owned */
+    char key[65];
+};
+
+enum { ASSAY__REFERENCES_MAX = 256 };
+
+/*
+ * A target, its audited records, and who helps to attack it. The audit
+ * proper is one scene; the positive control is another, smaller one.
+ */
+struct assay__scene {
+    const char *prefix; /* of artefact names: "" or "overfitted-" */
+    struct assay__rows audited[ASSAY__SUBSETS];
+    struct assay__rows shadow[2]; /* the shadow model's own quarters */
+    struct assay_recipe recipe;
+    int with_shadow;
+    int with_control; /* collect the shadow model's word on the audited */
+    int with_population;
+    int n_references;
+
+    struct assay__job *job; /* target (unless opened), shadow, references */
+    int n_jobs;
+    int target_job; /* index in job, or -1: the opened model */
+    int shadow_job; /* or -1 */
+    int first_reference;
+    uint32_t **half;      /* [n_references] records, owned */
+    uint8_t **trained_on; /* [n_references] flags, members then others */
+
+    struct assay_evidence target[ASSAY__SUBSETS];
+    struct assay_evidence shadow_own[2];
+    struct assay_evidence control[ASSAY__SUBSETS]; /* shadow on audited */
+    struct assay_evidence *reference_evidence;     /* [S * SUBSETS] */
+    struct assay_reference *reference;             /* [S] */
+    struct assay_curve target_curve;
+    struct assay_curve shadow_curve;
+    size_t target_parameters;
+    char target_sha256[65];
+    char evidence_sha256[65]; /* of all that attacks see */
+};
+
+/* One attack's outcome. */
+struct assay__outcome {
+    const struct assay_attack *attack;
+    char why[160]; /* not empty: it was not run */
+    struct assay_membership_scores scores;
+    json_t *measured; /* its metrics, as findings.json has them; owned */
+    struct assay_estimate auc;
+    struct assay_estimate accuracy;
+};
+
+struct assay__control_result {
+    const struct assay_attack *attack;
+    struct assay_estimate auc; /* with its 95 % interval */
+    double low, high;          /* widened for the number of attacks */
+    int passed;
+};
+
+enum { ASSAY__ATTACKS_MAX = 64 };
+
+struct assay__control {
+    int ran;
+    int positive;
+    char what[240];
+    struct assay__control_result result[ASSAY__ATTACKS_MAX];
+    int n_results;
+    int passed;
+};
+
+struct assay_audit {
+    struct assay_audit_options options;
+    struct assay_context ctx;
+    struct assay__cache cache;
+    struct assay__policy policy;
+
+    assay_dataset *data; /* NULL: from predictions */
+    struct assay_split split;
+    struct assay_preprocess preprocess;
+    char *preprocess_text;
+    struct assay_recipe recipe;
+    const char *arch;
+    assay_model *opened; /* the model to audit, when it was not trained here */
+    char opened_sha256[65];
+    int assumed_split;
+
+    const struct assay_attack *attack[ASSAY__ATTACKS_MAX]; /* the chosen */
+    char left_out[ASSAY__ATTACKS_MAX][160]; /* not empty: why not */
+    int n_attacks;
+
+    struct assay_audit_plan plan;
+    struct assay__scene scene;
+    struct assay__outcome outcome[ASSAY__ATTACKS_MAX];
+    struct assay__control negative;
+    struct assay__control positive;
+    enum assay_verdict verdict;
+};
+
+/* open.c */
+unsigned assay__audit_needs(const assay_audit *a);
+/* Inputs that all artefacts of the run share. New reference, or NULL. */
+json_t *assay__audit_inputs(const assay_audit *a);
+
+/* jobs.c */
+int assay__job_init(struct assay__job *job, const assay_audit *a,
+                    const struct assay__scene *scene, const char *role,
+                    int index, struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__job_release(struct assay__job *job);
+int assay__jobs_train(assay_audit *a, struct assay__job *job, int n,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+/* A model of the scene's kind with initial values from `seed`. */
+int assay__job_model(assay_model **out, const assay_audit *a, const char *arch,
+                     uint64_t seed, struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* scene.c: rows and flags set by the caller; then jobs; then the work. */
+int assay__scene_prepare(struct assay__scene *scene, const assay_audit *a,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__scene_collect(struct assay__scene *scene, assay_audit *a,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__scene_release(struct assay__scene *scene);
+/* What attacks see; as_control: the shadow model in the target's place. */
+void assay__scene_input(const struct assay__scene *scene, const assay_audit *a,
+                        int as_control, struct assay_membership_input *in);
+/* The scenes of an audit and of its positive control. */
+int assay__scene_main(struct assay__scene *scene, const assay_audit *a,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__scene_overfitted(struct assay__scene *scene, const assay_audit *a,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* predictions.c: fill the evidence of a scene from files. */
+int assay__predictions_read(struct assay__scene *scene,
+                            const struct assay_predictions *files,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* scores.c: `prefix` is "", "control-" or "overfitted-". */
+int assay__scores_make(assay_audit *a, const struct assay_membership_input *in,
+                       const struct assay_attack *attack, const char *prefix,
+                       const char *evidence_sha256,
+                       struct assay_membership_scores *out,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+/* "scores/lira-online.safetensors" */
+void assay__scores_path(const struct assay_attack *attack, const char *prefix,
+                        char path[96]);
+
+/* control.c */
+int assay__control_negative(assay_audit *a,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__control_positive(assay_audit *a,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
+/* An AUC's 95 % interval widened so that m such hold together. */
+void assay__widen(const struct assay_estimate *auc, int m, double *low,
+                  double *high);
+
+/* plan.c */
+int assay__plan_make(assay_audit *a, struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* findings_attack.c: outcome->scores measured into outcome. */
+int assay__outcome_measure(const assay_audit *a, struct assay__outcome *outcome,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
+json_t *assay__outcome_json(const struct assay__outcome *outcome);
+json_t *assay__estimate_json(const struct assay_estimate *e);
+
+/* exposed.c: new reference to findings.exposed; pictures are written. */
+int assay__exposed_make(assay_audit *a, json_t **out,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* verdict.c */
+int assay__verdict_make(assay_audit *a, json_t **policy, json_t **verdict,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+/* advice.c, taxonomy.c: new references, NULL when out of memory. */
+json_t *assay__advice_make(const assay_audit *a);
+json_t *assay__taxonomy_make(const assay_audit *a);
+json_t *assay__limits_make(const assay_audit *a);
+
+/* findings.c */
+int assay__findings_write(assay_audit *a,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
+
+#endif

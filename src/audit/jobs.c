@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Models to train. A job's inputs are everything its weights depend on; a
+ * model that is in the folder under them is not trained again. The others
+ * are trained in small groups, side by side, each saved when its group is
+ * done, so that few are in memory at once and a kill costs little: within a
+ * group, checkpoints hold every finished epoch.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "assay/rng.h"
+#include "audit/audit.h"
+#include "core/fs.h"
+#include "core/mem.h"
+
+/* Seed of a role's model: its own stream, whatever else is trained. */
+static uint64_t role_seed(const assay_audit *a, const char *role, int index)
+{
+    struct assay_rng rng;
+
+    assay_rng_init(&rng, a->ctx.seed, role, (uint64_t)index);
+    return assay_rng_u64(&rng);
+}
+
+int assay__job_model(assay_model **out, const assay_audit *a, const char *arch,
+                     uint64_t seed, struct assay_error *err)
+{
+    struct assay_model_spec spec;
+
+    memset(&spec, 0, sizeof(spec));
+    spec.arch = arch;
+    spec.n_classes = assay_dataset_n_classes(a->data);
+    spec.preprocess = a->preprocess;
+    return assay_model_new(out, &spec, seed, err);
+}
+
+static int job_inputs(struct assay__job *job, const assay_audit *a,
+                      struct assay_error *err)
+{
+    char *recipe = assay_recipe_text(job->recipe);
+    int failed;
+
+    job->inputs = assay__audit_inputs(a);
+    failed = recipe == NULL || job->inputs == NULL ||
+             json_object_set_new(job->inputs, "kind", json_string("model")) ||
+             json_object_set_new(job->inputs, "arch", json_string(job->arch)) ||
+             json_object_set_new(job->inputs, "recipe", json_string(recipe)) ||
+             json_object_set_new(
+                 job->inputs, "seed",
+                 json_sprintf("%llu", (unsigned long long)job->seed)) ||
+             json_object_set_new(job->inputs, "train",
+                                 json_string(job->train.sha256));
+    if (!failed && job->test != NULL)
+        failed = json_object_set_new(job->inputs, "test",
+                                     json_string(job->test->sha256));
+    assay__free(recipe);
+    if (failed)
+        return assay_error_set(err, ASSAY_NOMEM, "inputs of %s", job->name);
+    return assay__cache_key(job->inputs, job->key, err);
+}
+
+/* The caller has set train, test, recipe, arch and quarter. */
+int assay__job_init(struct assay__job *job, const assay_audit *a,
+                    const struct assay__scene *scene, const char *role,
+                    int index, struct assay_error *err)
+{
+    if (index >= 0) {
+        snprintf(job->name, sizeof(job->name), "%s%s-%02d", scene->prefix, role,
+                 index);
+        snprintf(job->title, sizeof(job->title), "%s %d/%d", role, index + 1,
+                 scene->n_references);
+    } else {
+        snprintf(job->name, sizeof(job->name), "%s%s", scene->prefix, role);
+        snprintf(job->title, sizeof(job->title), "%s", job->name);
+    }
+    snprintf(job->path, sizeof(job->path), "models/%s.safetensors", job->name);
+    job->seed = role_seed(a, role, index < 0 ? 0 : index);
+    return job_inputs(job, a, err);
+}
+
+void assay__job_release(struct assay__job *job)
+{
+    json_decref(job->inputs);
+    job->inputs = NULL;
+}
+
+enum { GROUP_MAX = 16 };
+
+struct group {
+    struct assay__job *job[GROUP_MAX];
+    struct assay_training training[GROUP_MAX];
+    assay_view *train[GROUP_MAX];
+    assay_view *test[GROUP_MAX];
+    char *checkpoint[GROUP_MAX];
+    size_t n;
+};
+
+static void group_release(struct group *g)
+{
+    size_t i;
+
+    for (i = 0; i < g->n; i++) {
+        assay_model_free(g->training[i].model);
+        assay_curve_release(&g->training[i].curve);
+        assay_view_free(g->train[i]);
+        assay_view_free(g->test[i]);
+        assay__free(g->checkpoint[i]);
+    }
+    memset(g, 0, sizeof(*g));
+}
+
+static int group_add(struct group *g, const assay_audit *a,
+                     struct assay__job *job, struct assay_error *err)
+{
+    size_t i = g->n++;
+    struct assay_training *t = &g->training[i];
+    int code;
+
+    memset(t, 0, sizeof(*t));
+    g->job[i] = job;
+    g->train[i] = NULL;
+    g->test[i] = NULL;
+    g->checkpoint[i] = assay__format("%s/models/%s-%.12s.ckpt", a->cache.dir,
+                                     job->name, job->key);
+    if (g->checkpoint[i] == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "%s", job->name);
+    code = assay__job_model(&t->model, a, job->arch, job->seed, err);
+    if (code == ASSAY_OK)
+        code = assay_view_new(&g->train[i], a->data, job->train.index,
+                              job->train.n, &a->preprocess, err);
+    if (code == ASSAY_OK && job->test != NULL)
+        code = assay_view_new(&g->test[i], a->data, job->test->index,
+                              job->test->n, &a->preprocess, err);
+    t->train = g->train[i];
+    t->test = g->test[i];
+    t->recipe = job->recipe;
+    t->seed = job->seed;
+    t->task = job->title;
+    t->checkpoint = g->checkpoint[i];
+    return code;
+}
+
+static int note(assay_model *m, const char *key, const char *value,
+                struct assay_error *err)
+{
+    if (value == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "note %s", key);
+    return assay_model_set_note(m, key, value, err);
+}
+
+static int write_notes(const assay_audit *a, const struct assay__job *job,
+                       assay_model *m, const struct assay_curve *curve,
+                       struct assay_error *err)
+{
+    char *recipe = assay_recipe_text(job->recipe);
+    char *points = assay_curve_text(curve);
+    char number[32];
+    int code;
+
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)a->split.seed);
+    code = note(m, ASSAY_NOTE_SPLIT_SEED, number, err);
+    snprintf(number, sizeof(number), "%zu", a->split.n);
+    if (code == ASSAY_OK)
+        code = note(m, ASSAY_NOTE_SPLIT_N, number, err);
+    snprintf(number, sizeof(number), "%llu", (unsigned long long)job->seed);
+    if (code == ASSAY_OK)
+        code = note(m, ASSAY_NOTE_SEED, number, err);
+    if (code == ASSAY_OK)
+        code = note(m, ASSAY_NOTE_SPLIT_SHA256, a->split.sha256, err);
+    if (code == ASSAY_OK)
+        code = note(m, ASSAY_NOTE_QUARTER, job->quarter, err);
+    if (code == ASSAY_OK)
+        code = note(m, ASSAY_NOTE_DATA_NAME, assay_dataset_name(a->data), err);
+    if (code == ASSAY_OK)
+        code =
+            note(m, ASSAY_NOTE_DATA_SHA256, assay_dataset_sha256(a->data), err);
+    if (code == ASSAY_OK)
+        code = note(m, ASSAY_NOTE_RECIPE, recipe, err);
+    if (code == ASSAY_OK)
+        code = note(m, ASSAY_NOTE_CURVE, points, err);
+    assay__free(recipe);
+    assay__free(points);
+    return code;
+}
+
+static int save(assay_audit *a, struct assay__job *job,
+                struct assay_training *t, struct assay_error *err)
+{
+    char *path = assay__cache_path(&a->cache, job->path);
+    int code;
+
+    if (path == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "%s", job->path);
+    code = write_notes(a, job, t->model, &t->curve, err);
+    if (code == ASSAY_OK)
+        code = assay_model_save(t->model, path, err);
+    if (code == ASSAY_OK)
+        code = assay__cache_record(&a->cache, job->path, job->inputs,
+                                   t->seconds, err);
+    if (code == ASSAY_OK)
+        (void)unlink(t->checkpoint);
+    assay__free(path);
+    return code;
+}
+
+static int write_tuning(const assay_audit *a, struct assay_error *err)
+{
+    char *path;
+    int code;
+
+    if (a->options.compute.tuning == NULL)
+        return ASSAY_OK;
+    path = assay__cache_path(&a->cache, "tuning.json");
+    if (path == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "tuning.json");
+    code = assay_tuning_write(a->options.compute.tuning, path, err);
+    assay__free(path);
+    return code;
+}
+
+static int train_group(assay_audit *a, struct group *g, struct assay_error *err)
+{
+    size_t i;
+    int code;
+
+    code = assay_models_train(&a->ctx, &a->options.compute, g->training, g->n,
+                              err);
+    for (i = 0; i < g->n && code == ASSAY_OK; i++)
+        code = save(a, g->job[i], &g->training[i], err);
+    if (code == ASSAY_OK)
+        code = write_tuning(a, err);
+    return code;
+}
+
+int assay__jobs_train(assay_audit *a, struct assay__job *job, int n,
+                      struct assay_error *err)
+{
+    struct group g;
+    size_t size = (size_t)(a->ctx.threads > 2 ? a->ctx.threads : 2);
+    int code = ASSAY_OK;
+    int i;
+
+    memset(&g, 0, sizeof(g));
+    if (size > GROUP_MAX)
+        size = GROUP_MAX;
+    for (i = 0; i < n && code == ASSAY_OK; i++) {
+        if (assay__cache_has(&a->cache, job[i].path, job[i].inputs))
+            continue;
+        code = group_add(&g, a, &job[i], err);
+        if (code == ASSAY_OK && g.n == size) {
+            code = train_group(a, &g, err);
+            group_release(&g);
+        }
+    }
+    if (code == ASSAY_OK && g.n > 0)
+        code = train_group(a, &g, err);
+    group_release(&g);
+    return code;
+}

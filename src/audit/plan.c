@@ -1,0 +1,350 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Plans: what an audit will do, how long that takes, and what is left out
+ * when the time is short. Training dominates, so its speed is measured: a
+ * few steps of two models side by side, twice, the difference of which is
+ * free of compiling. The rest is estimated from constants that are right
+ * within a factor of two on the machines they were taken on.
+ *
+ * To keep to a budget, references go first (16, 8, 4, 2, none): half of them
+ * costs the strongest attacks some power, but nothing else. Then the
+ * white-box networks, the slowest attacks.
+ */
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "audit/audit.h"
+#include "core/mem.h"
+#include "core/thread.h"
+
+/* Seconds per record that a network attack trains or scores on (both 50
+ * epochs of training and the scoring), on one core. */
+static const double black_box_seconds = 0.0015;
+static const double white_box_seconds = 0.015;
+/* Inference costs about a third of a training step. */
+static const double inference_share = 0.35;
+static const double report_seconds = 3;
+
+enum { PROBE_MODELS = 2, PROBE_STEPS_MAX = 60 };
+
+/* Wall seconds of `steps` steps of two models trained at once. */
+static int probe(const assay_audit *a, size_t steps, double *seconds,
+                 struct assay_error *err)
+{
+    struct assay_training t[PROBE_MODELS];
+    struct assay_recipe recipe = a->recipe;
+    struct assay_context silent = a->ctx;
+    assay_view *view = NULL;
+    size_t n = steps * recipe.batch;
+    double started;
+    int code;
+    int i;
+
+    memset(t, 0, sizeof(t));
+    silent.progress = NULL;
+    silent.log = NULL;
+    recipe.epochs = 1;
+    recipe.evaluate_every = 0;
+    if (n > a->split.n)
+        n = a->split.n;
+    code = assay_view_new(&view, a->data, a->split.index[ASSAY_TARGET_TRAIN], n,
+                          &a->preprocess, err);
+    for (i = 0; i < PROBE_MODELS && code == ASSAY_OK; i++) {
+        code = assay__job_model(&t[i].model, a, a->arch, 0, err);
+        t[i].train = view;
+        t[i].recipe = &recipe;
+        t[i].task = "plan";
+    }
+    started = assay__clock_seconds();
+    if (code == ASSAY_OK)
+        code = assay_models_train(&silent, &a->options.compute, t, PROBE_MODELS,
+                                  err);
+    *seconds = assay__clock_seconds() - started;
+    for (i = 0; i < PROBE_MODELS; i++) {
+        assay_model_free(t[i].model);
+        assay_curve_release(&t[i].curve);
+    }
+    assay_view_free(view);
+    return code;
+}
+
+/* Seconds per step and model when models are trained side by side. */
+static int measure_step(assay_audit *a, struct assay_error *err)
+{
+    size_t few = 2;
+    size_t more;
+    double first = 0;
+    double second = 0;
+    int code;
+
+    code = probe(a, few, &first, err); /* compiles and chooses algorithms */
+    if (code == ASSAY_OK)
+        code = probe(a, few, &first, err);
+    if (code != ASSAY_OK)
+        return code;
+    more = (size_t)(2.0 * (double)few / (first + 1e-3)) + 4;
+    if (more > PROBE_STEPS_MAX)
+        more = PROBE_STEPS_MAX;
+    if ((few + more) * a->recipe.batch > a->split.n)
+        more = a->split.n / a->recipe.batch > few
+                   ? a->split.n / a->recipe.batch - few
+                   : 0;
+    code = probe(a, few + more, &second, err);
+    if (code != ASSAY_OK)
+        return code;
+    if (more > 0 && second > first)
+        a->plan.step_seconds = (second - first) / (double)(more * PROBE_MODELS);
+    else
+        a->plan.step_seconds = second / (double)(few * PROBE_MODELS);
+    return ASSAY_OK;
+}
+
+static struct assay_audit_item *add_item(struct assay_audit_plan *plan,
+                                         size_t n, double seconds)
+{
+    struct assay_audit_item *item = &plan->item[plan->n_items];
+
+    if (plan->n_items < ASSAY_AUDIT_ITEMS_MAX - 1)
+        plan->n_items++;
+    memset(item, 0, sizeof(*item));
+    item->n = n;
+    item->seconds = seconds;
+    return item;
+}
+
+static double steps_of(const struct assay__scene *scene, size_t n)
+{
+    double per_epoch = ceil((double)n / (double)scene->recipe.batch);
+
+    return per_epoch * (double)scene->recipe.epochs;
+}
+
+static void plan_training(assay_audit *a, const struct assay__scene *scene,
+                          const char *what)
+{
+    struct assay_audit_item *item;
+    double steps = 0;
+    int reused = 0;
+    int i;
+
+    for (i = 0; i < scene->n_jobs; i++) {
+        const struct assay__job *job = &scene->job[i];
+
+        if (assay__cache_peek(&a->cache, job->path, job->inputs))
+            reused++;
+        else
+            steps += steps_of(scene, job->train.n);
+    }
+    if (scene->n_jobs == 0)
+        return;
+    item = add_item(&a->plan, (size_t)scene->n_jobs,
+                    steps > 0 ? steps * a->plan.step_seconds : 0);
+    item->reused = reused;
+    a->plan.n_models += scene->n_jobs - reused;
+    if (scene == &a->scene)
+        snprintf(item->what, sizeof(item->what),
+                 "train %s%s%d reference models, %zu records each",
+                 scene->target_job >= 0 ? "target, " : "",
+                 scene->shadow_job >= 0 ? "shadow, " : "", scene->n_references,
+                 scene->audited[0].n);
+    else
+        snprintf(item->what, sizeof(item->what), "%s", what);
+}
+
+static void plan_evidence(assay_audit *a)
+{
+    const struct assay__scene *s = &a->scene;
+    size_t per_model = s->audited[0].n + s->audited[1].n;
+    size_t n;
+
+    if (s->with_population)
+        per_model += s->audited[ASSAY__POPULATION].n;
+    n = per_model * (size_t)(1 + s->n_references + (s->with_control ? 1 : 0));
+    if (s->shadow_job >= 0)
+        n += s->shadow[0].n + s->shadow[1].n;
+    snprintf(add_item(&a->plan, n,
+                      (double)n / (double)a->recipe.batch * inference_share *
+                          a->plan.step_seconds)
+                 ->what,
+             sizeof(a->plan.item[0].what), "collect evidence on %zu records",
+             n);
+}
+
+static double attack_seconds(const assay_audit *a,
+                             const struct assay_attack *attack)
+{
+    double n = (double)a->plan.n_scored;
+    double cores = a->ctx.threads;
+
+    if (strstr(attack->name, "network") == NULL)
+        return 0.2 + n * 2e-6 * (a->plan.n_references + 1);
+    if (attack->access == ASSAY_ACCESS_WHITE_BOX)
+        return n * white_box_seconds / cores;
+    return n * black_box_seconds / cores;
+}
+
+static void plan_attacks(assay_audit *a, int with_control)
+{
+    struct assay_audit_item *item;
+    double seconds = 0;
+    size_t n = 0;
+    int i;
+
+    for (i = 0; i < a->n_attacks; i++) {
+        if (a->left_out[i][0] != '\0')
+            continue;
+        seconds += attack_seconds(a, a->attack[i]);
+        n++;
+    }
+    item = add_item(&a->plan, n, seconds);
+    snprintf(item->what, sizeof(item->what),
+             "run %zu attacks on %zu members and non-members", n,
+             a->plan.n_scored);
+    if (!with_control)
+        return;
+    item = add_item(&a->plan, n, seconds);
+    snprintf(item->what, sizeof(item->what),
+             "run them on a model that never saw the records");
+}
+
+static void plan_positive(assay_audit *a)
+{
+    size_t n = a->split.n / 2 < 500 ? a->split.n / 2 : 500;
+    int models = 2 + (a->scene.n_references < 8 ? a->scene.n_references : 8);
+    double steps = 100 * ceil((double)n / (double)a->recipe.batch) * models;
+    struct assay_audit_item *item;
+
+    item = add_item(&a->plan, (size_t)models, steps * a->plan.step_seconds);
+    snprintf(item->what, sizeof(item->what),
+             "train %d models that know %zu records by heart, and attack them",
+             models, n);
+    a->plan.n_models += models;
+}
+
+/* Fill the items for the present number of references. */
+static int plan_once(assay_audit *a, struct assay_error *err)
+{
+    int references = a->plan.n_references;
+    double step = a->plan.step_seconds;
+    int code;
+    int i;
+
+    assay__scene_release(&a->scene);
+    a->plan.n_items = 0;
+    a->plan.n_models = 0;
+    code = assay__scene_main(&a->scene, a, err);
+    if (code != ASSAY_OK)
+        return code;
+    a->plan.n_references = references;
+    a->plan.step_seconds = step;
+    a->plan.n_scored =
+        a->scene.audited[0].n + a->scene.audited[ASSAY__NONMEMBERS].n;
+    plan_training(a, &a->scene, "");
+    plan_evidence(a);
+    plan_attacks(a, a->options.controls != ASSAY_CONTROLS_NONE);
+    if (a->options.controls == ASSAY_CONTROLS_FULL)
+        plan_positive(a);
+    a->plan.seconds = report_seconds;
+    for (i = 0; i < a->plan.n_items; i++)
+        a->plan.seconds += a->plan.item[i].seconds;
+    return ASSAY_OK;
+}
+
+static void add_note(struct assay_audit_plan *plan, const char *text)
+{
+    if (plan->n_notes < ASSAY_AUDIT_NOTES_MAX)
+        snprintf(plan->note[plan->n_notes++], sizeof(plan->note[0]), "%s",
+                 text);
+}
+
+static void leave_out_white_box(assay_audit *a)
+{
+    int i;
+
+    for (i = 0; i < a->n_attacks; i++) {
+        if (a->attack[i]->needs & ASSAY_NEED_EMBEDDING)
+            snprintf(a->left_out[i], sizeof(a->left_out[i]),
+                     "left out to keep to the budget of %.0f seconds",
+                     a->options.budget_seconds);
+    }
+    add_note(&a->plan,
+             "White-box attacks were left out to keep to the time budget.");
+}
+
+static int fit_budget(assay_audit *a, struct assay_error *err)
+{
+    int asked = a->plan.n_references;
+    char text[160];
+    int code = ASSAY_OK;
+
+    while (code == ASSAY_OK && a->plan.seconds > a->options.budget_seconds &&
+           a->plan.n_references > 0) {
+        int half = a->plan.n_references / 2;
+
+        a->plan.n_references = half < 2 ? 0 : half - half % 2;
+        code = plan_once(a, err);
+    }
+    if (a->plan.n_references < asked) {
+        snprintf(text, sizeof(text),
+                 "%d reference models instead of %d, to keep to the time "
+                 "budget: the attacks that use them are weaker or were not "
+                 "run.",
+                 a->plan.n_references, asked);
+        add_note(&a->plan, text);
+    }
+    if (code == ASSAY_OK && a->plan.seconds > a->options.budget_seconds) {
+        leave_out_white_box(a);
+        code = plan_once(a, err);
+    }
+    if (code == ASSAY_OK && a->plan.seconds > a->options.budget_seconds)
+        add_note(&a->plan, "Even so the expected time is over the budget.");
+    return code;
+}
+
+/* What the process holds now, after training two models, plus the evidence
+ * to come. */
+static size_t expected_memory(const assay_audit *a)
+{
+    size_t rows = a->scene.audited[0].n * ASSAY__SUBSETS;
+    size_t classes = (size_t)assay_dataset_n_classes(a->data);
+    size_t logits = rows * classes * sizeof(float);
+
+    return assay__peak_memory() + logits * (size_t)(a->scene.n_references + 3) +
+           ((size_t)64 << 20);
+}
+
+static void plan_predictions(assay_audit *a)
+{
+    a->plan.n_scored = a->scene.target[ASSAY__MEMBERS].n +
+                       a->scene.target[ASSAY__NONMEMBERS].n;
+    a->plan.n_references = a->scene.n_references;
+    plan_attacks(a, 0);
+    a->plan.seconds = report_seconds + a->plan.item[0].seconds;
+    a->plan.memory_bytes = assay__peak_memory() + ((size_t)64 << 20);
+}
+
+int assay__plan_make(assay_audit *a, struct assay_error *err)
+{
+    int code;
+
+    memset(&a->plan, 0, sizeof(a->plan));
+    a->plan.step_seconds = NAN;
+    if (a->data == NULL) {
+        plan_predictions(a);
+        return ASSAY_OK;
+    }
+    a->plan.n_references = a->options.n_references;
+    code = plan_once(a, err);
+    if (code == ASSAY_OK && a->plan.n_models > 0)
+        code = measure_step(a, err);
+    else
+        a->plan.step_seconds = 0;
+    if (code == ASSAY_OK)
+        code = plan_once(a, err);
+    if (code == ASSAY_OK && a->options.budget_seconds > 0)
+        code = fit_budget(a, err);
+    a->plan.memory_bytes = expected_memory(a);
+    return code;
+}

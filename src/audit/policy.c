@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The built-in policy, and policies from YAML files through libcyaml.
+ *
+ * Limits of the built-in one. At a false-positive rate of .001 guessing
+ * finds .1 % of the members; finding five times as many with certainty means
+ * that single people can be named, the harm that matters most (Carlini et
+ * al., S&P 2022), and fails. At .01 three times chance warns. A balanced
+ * accuracy of .55 is a visible overall leak, .60 a strong one. Epsilon 1 is
+ * where NIST SP 800-226 stops calling a guarantee strong.
+ */
+
+#include "audit/policy.h"
+
+#include <cyaml/cyaml.h>
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/fs.h"
+#include "core/mem.h"
+
+static const char *const metric_names[] = {
+#define ASSAY_X(name, text) text,
+    ASSAY__POLICY_METRICS(ASSAY_X)
+#undef ASSAY_X
+};
+enum { N_METRICS = sizeof(metric_names) / sizeof(metric_names[0]) };
+
+static const char *const level_names[] = {"warning", "error"};
+
+/* clang-format off */
+static const struct assay__policy_rule default_rules[] = {
+    {"tpr-at-fpr-0.001", ASSAY__POLICY_TPR_AT_FPR, 0.001, 0.005,
+     ASSAY__POLICY_ERROR,
+     "Members can be named almost without mistakes, five times as often as "
+     "by guessing."},
+    {"tpr-at-fpr-0.01", ASSAY__POLICY_TPR_AT_FPR, 0.01, 0.03,
+     ASSAY__POLICY_WARNING,
+     "Members can be named at one mistake in a hundred, three times as often "
+     "as by guessing."},
+    {"accuracy-0.60", ASSAY__POLICY_BALANCED_ACCURACY, NAN, 0.60,
+     ASSAY__POLICY_ERROR,
+     "Member or not is told right for more than 60 of 100 records; guessing "
+     "gives 50."},
+    {"accuracy-0.55", ASSAY__POLICY_BALANCED_ACCURACY, NAN, 0.55,
+     ASSAY__POLICY_WARNING,
+     "Member or not is told right for more than 55 of 100 records; guessing "
+     "gives 50."},
+    {"epsilon-1", ASSAY__POLICY_EPSILON, NAN, 1.0, ASSAY__POLICY_WARNING,
+     "No differential privacy with epsilon of 1 or less holds for this "
+     "model, whatever its training claims."},
+};
+/* clang-format on */
+enum { N_DEFAULT = sizeof(default_rules) / sizeof(default_rules[0]) };
+
+enum { POLICY_MAX_BYTES = 1 << 20 };
+
+const char *assay__policy_metric_name(enum assay__policy_metric metric)
+{
+    return metric_names[metric];
+}
+
+const char *assay__policy_level_name(enum assay__policy_level level)
+{
+    return level_names[level];
+}
+
+void assay__policy_default(struct assay__policy *policy)
+{
+    memset(policy, 0, sizeof(*policy));
+    snprintf(policy->name, sizeof(policy->name), "built-in");
+    memcpy(policy->rule, default_rules, sizeof(default_rules));
+    policy->n_rules = N_DEFAULT;
+}
+
+/* The file as libcyaml gives it. */
+struct yaml_rule {
+    char *id;
+    char *metric;
+    double *fpr;
+    double limit;
+    char *level;
+    char *why;
+};
+struct yaml_policy {
+    char *name;
+    struct yaml_rule *rules;
+    unsigned rules_count;
+};
+
+#define TEXT(key, field, flags, max)                          \
+    CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | (flags), \
+                           struct yaml_rule, field, 1, max)
+
+static const cyaml_schema_field_t rule_fields[] = {
+    TEXT("id", id, 0, ASSAY__POLICY_ID_MAX - 1),
+    TEXT("metric", metric, 0, 32),
+    CYAML_FIELD_FLOAT_PTR("fpr", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL,
+                          struct yaml_rule, fpr),
+    CYAML_FIELD_FLOAT("limit", CYAML_FLAG_DEFAULT, struct yaml_rule, limit),
+    TEXT("level", level, 0, 16),
+    TEXT("why", why, CYAML_FLAG_OPTIONAL, ASSAY__POLICY_TEXT_MAX - 1),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t rule_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct yaml_rule, rule_fields),
+};
+static const cyaml_schema_field_t policy_fields[] = {
+    CYAML_FIELD_STRING_PTR("name", CYAML_FLAG_POINTER, struct yaml_policy, name,
+                           1, ASSAY__POLICY_TEXT_MAX - 1),
+    CYAML_FIELD_SEQUENCE("rules", CYAML_FLAG_POINTER, struct yaml_policy, rules,
+                         &rule_schema, 1, ASSAY__POLICY_RULES_MAX),
+    CYAML_FIELD_END,
+};
+static const cyaml_schema_value_t policy_schema = {
+    CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_policy, policy_fields),
+};
+
+/* What libcyaml said: its first line, and the first place it named. */
+struct complaint {
+    char what[120];
+    int line;
+    int column;
+};
+
+static void listen(cyaml_log_t level, void *user, const char *fmt, va_list args)
+{
+    struct complaint *c = user;
+    char text[200];
+    char *place;
+
+    (void)level;
+    vsnprintf(text, sizeof(text), fmt, args);
+    text[strcspn(text, "\n")] = '\0';
+    place = strstr(text, "(line: ");
+    if (place != NULL && c->line == 0)
+        (void)sscanf(place, "(line: %d, column: %d", &c->line, &c->column);
+    else if (place == NULL && c->what[0] == '\0' &&
+             strncmp(text, "Load: ", 6) == 0)
+        snprintf(c->what, sizeof(c->what), "%.110s", text + 6);
+}
+
+static void *memory(void *user, void *old, size_t size)
+{
+    (void)user;
+    if (size == 0) {
+        assay__free(old);
+        return NULL;
+    }
+    return assay__realloc(old, size, 1);
+}
+
+/* libcyaml names the place before an unknown key; the key itself is the next
+ * line that begins with it. */
+static void find_key(const char *text, struct complaint *c)
+{
+    static const char start[] = "Unexpected key: ";
+    const char *key = c->what + sizeof(start) - 1;
+    const char *line = text;
+    int number = 1;
+
+    if (strncmp(c->what, start, sizeof(start) - 1) != 0)
+        return;
+    while (*line != '\0') {
+        size_t indent = strspn(line, " -\t");
+
+        if (number >= c->line &&
+            strncmp(line + indent, key, strlen(key)) == 0 &&
+            line[indent + strlen(key)] == ':') {
+            c->line = number;
+            c->column = (int)indent + 1;
+            return;
+        }
+        line += strcspn(line, "\n");
+        line += *line == '\n';
+        number++;
+    }
+}
+
+static int find_name(const char *const *names, int n, const char *name)
+{
+    int i;
+
+    for (i = 0; i < n; i++) {
+        if (strcmp(names[i], name) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static int take_rule(struct assay__policy_rule *to,
+                     const struct yaml_rule *from, const char *path,
+                     struct assay_error *err)
+{
+    int metric = find_name(metric_names, N_METRICS, from->metric);
+    int level = find_name(level_names, 2, from->level);
+
+    if (metric < 0)
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%.80s: rule %s: metric \"%s\" is not "
+                               "tpr_at_fpr, auc, balanced_accuracy, "
+                               "epsilon_lower_bound or train_test_gap",
+                               path, from->id, from->metric);
+    if (level < 0)
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%.80s: rule %s: level \"%s\" is not error or "
+                               "warning",
+                               path, from->id, from->level);
+    if ((metric == ASSAY__POLICY_TPR_AT_FPR) != (from->fpr != NULL))
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%.80s: rule %s: fpr belongs to tpr_at_fpr, "
+                               "and is needed there",
+                               path, from->id);
+    if (from->fpr != NULL && !(*from->fpr >= 0 && *from->fpr < 1))
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%.80s: rule %s: fpr %g is outside [0, 1)", path,
+                               from->id, *from->fpr);
+    if (!isfinite(from->limit) || from->limit < 0)
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%.80s: rule %s: limit %g is not a number of 0 "
+                               "or more",
+                               path, from->id, from->limit);
+    memset(to, 0, sizeof(*to));
+    snprintf(to->id, sizeof(to->id), "%s", from->id);
+    to->metric = (enum assay__policy_metric)metric;
+    to->level = (enum assay__policy_level)level;
+    to->fpr = from->fpr != NULL ? *from->fpr : (double)NAN;
+    to->limit = from->limit;
+    if (from->why != NULL)
+        snprintf(to->why, sizeof(to->why), "%s", from->why);
+    return ASSAY_OK;
+}
+
+static int take_policy(struct assay__policy *policy,
+                       const struct yaml_policy *from, const char *path,
+                       struct assay_error *err)
+{
+    struct assay__policy p;
+    unsigned i;
+    int j;
+
+    memset(&p, 0, sizeof(p));
+    snprintf(p.name, sizeof(p.name), "%s", from->name);
+    for (i = 0; i < from->rules_count; i++) {
+        int code = take_rule(&p.rule[i], &from->rules[i], path, err);
+
+        if (code != ASSAY_OK)
+            return code;
+        for (j = 0; j < p.n_rules; j++) {
+            if (strcmp(p.rule[j].id, p.rule[i].id) == 0)
+                return assay_error_set(err, ASSAY_FORMAT,
+                                       "%.80s: two rules have the id \"%s\"",
+                                       path, p.rule[i].id);
+        }
+        p.n_rules++;
+    }
+    *policy = p;
+    return ASSAY_OK;
+}
+
+int assay__policy_read(struct assay__policy *policy, const char *path,
+                       struct assay_error *err)
+{
+    struct complaint said = {"", 0, 0};
+    const cyaml_config_t config = {
+        .log_fn = listen,
+        .log_ctx = &said,
+        .mem_fn = memory,
+        .log_level = CYAML_LOG_ERROR,
+        .flags = CYAML_CFG_NO_ALIAS,
+    };
+    unsigned char *text = NULL;
+    size_t size = 0;
+    cyaml_data_t *data = NULL;
+    cyaml_err_t result;
+    int code;
+
+    code = assay__read_file(path, POLICY_MAX_BYTES, &text, &size, err);
+    if (code != ASSAY_OK)
+        return code;
+    result = cyaml_load_data(text, size, &config, &policy_schema, &data, NULL);
+    if (result == CYAML_ERR_OOM) {
+        code = assay_error_set(err, ASSAY_NOMEM, "policy %s", path);
+    } else if (result != CYAML_OK) {
+        find_key((const char *)text, &said);
+        code = assay_error_set(
+            err, ASSAY_FORMAT, "policy %.80s: line %d, column %d: %s", path,
+            said.line, said.column,
+            said.what[0] != '\0' ? said.what : cyaml_strerror(result));
+    } else {
+        code = take_policy(policy, (const struct yaml_policy *)data, path, err);
+    }
+    (void)cyaml_free(&config, &policy_schema, data, 0);
+    assay__free(text);
+    return code;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_AUDIT_POLICY_H
+#define ASSAY_AUDIT_POLICY_H
+
+/*
+ * Policies: what a run may find and still pass. A rule holds a metric of
+ * each attack against a limit and is broken when the lower end of the
+ * metric's 95 % interval is above it: what was surely found counts, not
+ * what chance may have added. The built-in policy is a table in
+ * policy.c; a file says its own in YAML (docs/policy.md).
+ */
+
+#include "assay/error.h"
+
+/* X(name, text) */
+#define ASSAY__POLICY_METRICS(X)              \
+    X(TPR_AT_FPR, "tpr_at_fpr")               \
+    X(AUC, "auc")                             \
+    X(BALANCED_ACCURACY, "balanced_accuracy") \
+    X(EPSILON, "epsilon_lower_bound")         \
+    X(GAP, "train_test_gap")
+
+enum assay__policy_metric {
+#define ASSAY_X(name, text) ASSAY__POLICY_##name,
+    ASSAY__POLICY_METRICS(ASSAY_X)
+#undef ASSAY_X
+};
+const char *assay__policy_metric_name(enum assay__policy_metric metric);
+
+enum assay__policy_level { ASSAY__POLICY_WARNING, ASSAY__POLICY_ERROR };
+const char *assay__policy_level_name(enum assay__policy_level level);
+
+enum {
+    ASSAY__POLICY_RULES_MAX = 64,
+    ASSAY__POLICY_ID_MAX = 48,
+    ASSAY__POLICY_TEXT_MAX = 240
+};
+
+struct assay__policy_rule {
+    char id[ASSAY__POLICY_ID_MAX];
+    enum assay__policy_metric metric;
+    double fpr; /* of tpr_at_fpr, else NaN */
+    double limit;
+    enum assay__policy_level level;
+    char why[ASSAY__POLICY_TEXT_MAX];
+};
+
+struct assay__policy {
+    char name[ASSAY__POLICY_TEXT_MAX];
+    struct assay__policy_rule rule[ASSAY__POLICY_RULES_MAX];
+    int n_rules;
+};
+
+/* The built-in policy. */
+void assay__policy_default(struct assay__policy *policy);
+
+/*
+ * From a YAML file of at most 1 MiB. Unknown keys, missing ones, metrics and
+ * levels that are not known, limits out of range: ASSAY_FORMAT with line and
+ * column or the rule's id.
+ */
+int assay__policy_read(struct assay__policy *policy, const char *path,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The order of an audit: models and evidence, attacks, controls, findings,
+ * report. Whatever happens, the manifest says how it ended.
+ */
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "assay/report.h"
+#include "audit/audit.h"
+#include "core/fs.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "core/thread.h"
+
+/* ISO 8601, UTC. */
+static json_t *now_json(void)
+{
+    time_t now = time(NULL);
+    struct tm utc;
+    char text[32];
+
+    gmtime_r(&now, &utc);
+    strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%SZ", &utc);
+    return json_string(text);
+}
+
+static json_t *host_json(void)
+{
+    struct utsname name;
+
+    memset(&name, 0, sizeof(name));
+    (void)uname(&name);
+    return json_pack("{s:s, s:s, s:s, s:i}", "system", name.sysname, "release",
+                     name.release, "machine", name.machine, "cores",
+                     assay__thread_cores());
+}
+
+static json_t *words_json(const assay_audit *a)
+{
+    json_t *list = json_array();
+    int i;
+
+    for (i = 0; i < a->options.n_command; i++)
+        json_array_append_new(list, json_string(a->options.command[i]));
+    return list;
+}
+
+static json_t *config_json(const assay_audit *a)
+{
+    const struct assay_audit_options *o = &a->options;
+    char *recipe = assay_recipe_text(&a->recipe);
+    json_t *attacks = json_array();
+    json_t *root;
+    int i;
+
+    for (i = 0; i < a->n_attacks; i++)
+        json_array_append_new(attacks, json_string(a->attack[i]->name));
+    root = json_pack(
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:f, s:s, s:i, s:i}", "data",
+        o->data != NULL ? json_string(o->data) : json_null(), "model",
+        o->model != NULL ? json_string(o->model) : json_null(), "arch",
+        a->arch != NULL ? json_string(a->arch) : json_null(), "recipe",
+        recipe != NULL ? json_loads(recipe, 0, NULL) : json_null(),
+        "references", a->plan.n_references, "attacks", attacks, "controls",
+        (int)o->controls, "budget_seconds", o->budget_seconds, "policy",
+        a->policy.name, "exposed", o->n_exposed, "threads",
+        o->compute.threads > 0 ? o->compute.threads : a->ctx.threads);
+    assay__free(recipe);
+    return root;
+}
+
+static int begin(assay_audit *a, struct assay_error *err)
+{
+    struct assay__cache *c = &a->cache;
+    json_t *shas;
+    int code;
+
+    shas = json_pack(
+        "{s:o, s:o}", "data",
+        a->data != NULL ? json_string(assay_dataset_sha256(a->data))
+                        : json_null(),
+        "split", a->data != NULL ? json_string(a->split.sha256) : json_null());
+    code = assay__cache_set(
+        c, "tool",
+        json_pack("{s:s, s:s}", "name", "assay", "version", assay_version()),
+        err);
+    if (code == ASSAY_OK)
+        code = assay__cache_set(c, "command", words_json(a), err);
+    if (code == ASSAY_OK)
+        code = assay__cache_set(c, "config", config_json(a), err);
+    if (code == ASSAY_OK)
+        code = assay__cache_set(c, "seed",
+                                json_integer((json_int_t)a->ctx.seed), err);
+    if (code == ASSAY_OK)
+        code = assay__cache_set(c, "host", host_json(), err);
+    if (code == ASSAY_OK)
+        code = assay__cache_set(c, "start", now_json(), err);
+    if (code == ASSAY_OK)
+        code = assay__cache_set(c, "end", json_null(), err);
+    if (code == ASSAY_OK)
+        code = assay__cache_set(c, "sha256", shas, err);
+    if (code == ASSAY_OK)
+        code = assay__cache_set(c, "status", json_string("running"), err);
+    return code == ASSAY_OK ? assay__cache_write(c, err) : code;
+}
+
+/* How it ended; a failure here must not hide the first one. */
+static void end(assay_audit *a, int code)
+{
+    struct assay__cache *c = &a->cache;
+    const char *status = code == ASSAY_OK         ? "complete"
+                         : code == ASSAY_CANCELED ? "interrupted"
+                                                  : "failed";
+
+    if (assay__cache_set(c, "status", json_string(status), NULL) != ASSAY_OK ||
+        assay__cache_set(c, "end", now_json(), NULL) != ASSAY_OK ||
+        assay__cache_write(c, NULL) != ASSAY_OK)
+        assay_log(&a->ctx, ASSAY_LOG_WARNING,
+                  "the manifest could not be brought up to date");
+}
+
+static int attack_one(assay_audit *a, int i,
+                      const struct assay_membership_input *in,
+                      struct assay_error *err)
+{
+    struct assay__outcome *o = &a->outcome[i];
+    const char *missing;
+    int code;
+
+    o->attack = a->attack[i];
+    if (a->left_out[i][0] != '\0') {
+        snprintf(o->why, sizeof(o->why), "%s", a->left_out[i]);
+        return ASSAY_OK;
+    }
+    missing = assay_attack_missing(o->attack, in);
+    if (missing != NULL) {
+        snprintf(o->why, sizeof(o->why), "%s", missing);
+        return ASSAY_OK;
+    }
+    code = assay__scores_make(a, in, o->attack, "", a->scene.evidence_sha256,
+                              &o->scores, err);
+    if (code == ASSAY_OK)
+        code = assay__outcome_measure(a, o, err);
+    return code;
+}
+
+static int attack_all(assay_audit *a, struct assay_error *err)
+{
+    struct assay_membership_input in;
+    int n_ran = 0;
+    int code = ASSAY_OK;
+    int i;
+
+    assay__scene_input(&a->scene, a, 0, &in);
+    for (i = 0; i < a->n_attacks && code == ASSAY_OK; i++) {
+        struct assay_progress step = {
+            .task = "attacks",
+            .unit = "attacks",
+            .note = a->attack[i]->name,
+            .done = (uint64_t)i,
+            .total = (uint64_t)a->n_attacks,
+        };
+
+        assay_progress(&a->ctx, &step);
+        code = assay_context_check(&a->ctx, err);
+        if (code == ASSAY_OK)
+            code = attack_one(a, i, &in, err);
+        n_ran += a->outcome[i].why[0] == '\0';
+    }
+    if (code == ASSAY_OK && n_ran == 0)
+        code = assay_error_set(
+            err, ASSAY_NOTHING, "none of %d attacks could run: %s: %s",
+            a->n_attacks, a->attack[0]->name, a->outcome[0].why);
+    return code;
+}
+
+static int work(assay_audit *a, struct assay_error *err)
+{
+    int code = begin(a, err);
+
+    if (code == ASSAY_OK && a->data != NULL)
+        code = assay__scene_collect(&a->scene, a, err);
+    if (code == ASSAY_OK)
+        code = attack_all(a, err);
+    if (code == ASSAY_OK)
+        code = assay__control_negative(a, err);
+    if (code == ASSAY_OK)
+        code = assay__control_positive(a, err);
+    if (code == ASSAY_OK)
+        code = assay__findings_write(a, err);
+    return code;
+}
+
+int assay_audit_run(assay_audit *audit, enum assay_verdict *verdict,
+                    struct assay_error *err)
+{
+    int code = work(audit, err);
+
+    end(audit, code);
+    if (code == ASSAY_OK)
+        code = assay_report_write(audit->cache.dir, &audit->ctx, err);
+    if (code == ASSAY_OK)
+        *verdict = audit->verdict;
+    return code;
+}

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Scenes: which records are members, which models are trained on what, and
+ * what each model says of the audited records.
+ *
+ * Reference models come in pairs. For each pair the audited records are
+ * shuffled and cut in half; one model gets each half. So every record is in
+ * exactly half of the references, and membership in the target says nothing
+ * about which half (Carlini et al., S&P 2022, section IV). The population is
+ * of records that neither target nor references were trained on.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "assay/rng.h"
+#include "audit/audit.h"
+#include "core/mem.h"
+
+static int draw_half(struct assay__scene *scene, const assay_audit *a, int pair,
+                     struct assay_error *err)
+{
+    const struct assay__rows *in = &scene->audited[ASSAY__MEMBERS];
+    const struct assay__rows *out = &scene->audited[ASSAY__NONMEMBERS];
+    size_t total = in->n + out->n;
+    size_t half = total / 2;
+    uint32_t *order = assay__malloc(total * sizeof(*order));
+    struct assay_rng rng;
+    size_t i;
+    int side;
+
+    if (order == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "halves of %zu records",
+                               total);
+    for (i = 0; i < total; i++)
+        order[i] = (uint32_t)i;
+    assay_rng_init(&rng, a->ctx.seed, "references", (uint64_t)pair);
+    assay_rng_shuffle(&rng, order, total);
+    for (side = 0; side < 2; side++) {
+        size_t first = side == 0 ? 0 : half;
+        size_t n = side == 0 ? half : total - half;
+        uint32_t *rows = assay__malloc(n * sizeof(*rows));
+        uint8_t *flags = assay__calloc(total, 1);
+
+        scene->half[2 * pair + side] = rows;
+        scene->trained_on[2 * pair + side] = flags;
+        if (rows == NULL || flags == NULL) {
+            assay__free(order);
+            return assay_error_set(err, ASSAY_NOMEM, "halves of %zu records",
+                                   total);
+        }
+        for (i = 0; i < n; i++) {
+            size_t at = order[first + i];
+
+            flags[at] = 1;
+            rows[i] = at < in->n ? in->index[at] : out->index[at - in->n];
+        }
+    }
+    assay__free(order);
+    return ASSAY_OK;
+}
+
+static int make_reference_arrays(struct assay__scene *scene,
+                                 struct assay_error *err)
+{
+    size_t s = (size_t)scene->n_references;
+
+    scene->half = assay__calloc(s, sizeof(*scene->half));
+    scene->trained_on = assay__calloc(s, sizeof(*scene->trained_on));
+    scene->reference = assay__calloc(s, sizeof(*scene->reference));
+    scene->reference_evidence =
+        assay__calloc(s * ASSAY__SUBSETS, sizeof(*scene->reference_evidence));
+    if (scene->half == NULL || scene->trained_on == NULL ||
+        scene->reference == NULL || scene->reference_evidence == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "%zu references", s);
+    return ASSAY_OK;
+}
+
+static int add_job(struct assay__scene *scene, const assay_audit *a,
+                   const char *role, int index, const struct assay__rows *train,
+                   const struct assay__rows *test, const char *quarter,
+                   struct assay_error *err)
+{
+    struct assay__job *job = &scene->job[scene->n_jobs++];
+
+    job->train = *train;
+    job->test = test;
+    job->recipe = &scene->recipe;
+    job->arch = a->arch;
+    job->quarter = quarter;
+    return assay__job_init(job, a, scene, role, index, err);
+}
+
+static int prepare_references(struct assay__scene *scene, const assay_audit *a,
+                              struct assay_error *err)
+{
+    int code = make_reference_arrays(scene, err);
+    int i;
+
+    for (i = 0; code == ASSAY_OK && i < scene->n_references / 2; i++)
+        code = draw_half(scene, a, i, err);
+    scene->first_reference = scene->n_jobs;
+    for (i = 0; code == ASSAY_OK && i < scene->n_references; i++) {
+        size_t total =
+            scene->audited[0].n + scene->audited[ASSAY__NONMEMBERS].n;
+        size_t n = i % 2 == 0 ? total / 2 : total - total / 2;
+        struct assay__rows train;
+
+        code = assay__rows_set(&train, scene->half[i], n, err);
+        if (code == ASSAY_OK)
+            code = add_job(scene, a, "reference", i, &train, NULL,
+                           "half of target-train and target-test", err);
+    }
+    return code;
+}
+
+int assay__scene_prepare(struct assay__scene *scene, const assay_audit *a,
+                         struct assay_error *err)
+{
+    int code = ASSAY_OK;
+
+    scene->target_job = -1;
+    scene->shadow_job = -1;
+    scene->job =
+        assay__calloc((size_t)scene->n_references + 2, sizeof(*scene->job));
+    if (scene->job == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "models to train");
+    if (a->opened == NULL || scene->prefix[0] != '\0') {
+        scene->target_job = scene->n_jobs;
+        code = add_job(scene, a, "target", -1, &scene->audited[ASSAY__MEMBERS],
+                       &scene->audited[ASSAY__NONMEMBERS],
+                       assay_quarter_name(ASSAY_TARGET_TRAIN), err);
+    }
+    if (code == ASSAY_OK && scene->with_shadow) {
+        scene->shadow_job = scene->n_jobs;
+        code = add_job(scene, a, "shadow", -1, &scene->shadow[0],
+                       &scene->shadow[1],
+                       assay_quarter_name(ASSAY_SHADOW_TRAIN), err);
+    }
+    if (code == ASSAY_OK && scene->n_references > 0)
+        code = prepare_references(scene, a, err);
+    return code;
+}
+
+int assay__scene_main(struct assay__scene *scene, const assay_audit *a,
+                      struct assay_error *err)
+{
+    static const enum assay_quarter quarters[ASSAY__SUBSETS] = {
+        ASSAY_TARGET_TRAIN, ASSAY_TARGET_TEST, ASSAY_SHADOW_TEST};
+    unsigned needs = assay__audit_needs(a);
+    int code = ASSAY_OK;
+    int i;
+
+    memset(scene, 0, sizeof(*scene));
+    scene->prefix = "";
+    scene->recipe = a->recipe;
+    scene->with_control = a->options.controls != ASSAY_CONTROLS_NONE;
+    scene->with_shadow =
+        scene->with_control || (needs & ASSAY_NEED_SHADOW) != 0;
+    scene->with_population = (needs & ASSAY_NEED_POPULATION) != 0;
+    if (needs & (ASSAY_NEED_REFERENCES | ASSAY_NEED_REFERENCES_OUT))
+        scene->n_references = a->plan.n_references;
+    for (i = 0; i < ASSAY__SUBSETS && code == ASSAY_OK; i++)
+        code = assay__rows_set(&scene->audited[i], a->split.index[quarters[i]],
+                               a->split.n, err);
+    if (code == ASSAY_OK)
+        code = assay__rows_set(&scene->shadow[0],
+                               a->split.index[ASSAY_SHADOW_TRAIN], a->split.n,
+                               err);
+    if (code == ASSAY_OK)
+        code =
+            assay__rows_set(&scene->shadow[1],
+                            a->split.index[ASSAY_SHADOW_TEST], a->split.n, err);
+    if (code == ASSAY_OK)
+        code = assay__scene_prepare(scene, a, err);
+    return code;
+}
+
+/* Models that know `n` records of each quarter by heart. */
+int assay__scene_overfitted(struct assay__scene *scene, const assay_audit *a,
+                            struct assay_error *err)
+{
+    enum { RECORDS = 500, EPOCHS = 100, REFERENCES = 8 };
+    size_t n = a->split.n / 2 < RECORDS ? a->split.n / 2 : RECORDS;
+    size_t rest = a->split.n - n < 2 * RECORDS ? a->split.n - n : 2 * RECORDS;
+    int references = a->scene.n_references;
+    int code;
+
+    memset(scene, 0, sizeof(*scene));
+    scene->prefix = "overfitted-";
+    scene->recipe = a->recipe;
+    scene->recipe.epochs = EPOCHS;
+    scene->recipe.schedule = ASSAY_SCHEDULE_CONSTANT;
+    scene->recipe.n_milestones = 0;
+    scene->recipe.optimizer.weight_decay = 0;
+    scene->recipe.evaluate_every = 0;
+    memset(&scene->recipe.augment, 0, sizeof(scene->recipe.augment));
+    scene->with_shadow = 1;
+    scene->with_population = a->scene.with_population;
+    scene->n_references = references < REFERENCES ? references : REFERENCES;
+    code = assay__rows_set(&scene->audited[ASSAY__MEMBERS],
+                           a->split.index[ASSAY_TARGET_TRAIN], n, err);
+    if (code == ASSAY_OK)
+        code = assay__rows_set(&scene->audited[ASSAY__NONMEMBERS],
+                               a->split.index[ASSAY_TARGET_TEST], n, err);
+    if (code == ASSAY_OK)
+        code =
+            assay__rows_set(&scene->audited[ASSAY__POPULATION],
+                            a->split.index[ASSAY_SHADOW_TEST] + n, rest, err);
+    if (code == ASSAY_OK)
+        code = assay__rows_set(&scene->shadow[0],
+                               a->split.index[ASSAY_SHADOW_TRAIN], n, err);
+    if (code == ASSAY_OK)
+        code = assay__rows_set(&scene->shadow[1],
+                               a->split.index[ASSAY_SHADOW_TEST], n, err);
+    if (code == ASSAY_OK)
+        code = assay__scene_prepare(scene, a, err);
+    return code;
+}
+
+void assay__scene_input(const struct assay__scene *scene, const assay_audit *a,
+                        int as_control, struct assay_membership_input *in)
+{
+    const struct assay_evidence *attacked =
+        as_control ? scene->control : scene->target;
+
+    memset(in, 0, sizeof(*in));
+    in->ctx = &a->ctx;
+    in->compute = &a->options.compute;
+    in->members = &attacked[ASSAY__MEMBERS];
+    in->nonmembers = &attacked[ASSAY__NONMEMBERS];
+    if (attacked[ASSAY__POPULATION].n > 0)
+        in->population = &attacked[ASSAY__POPULATION];
+    if (scene->shadow_own[0].n > 0 && scene->shadow_own[1].n > 0) {
+        in->shadow_members = &scene->shadow_own[0];
+        in->shadow_nonmembers = &scene->shadow_own[1];
+    }
+    in->reference = scene->n_references > 0 ? scene->reference : NULL;
+    in->n_references = scene->n_references;
+}
+
+void assay__scene_release(struct assay__scene *scene)
+{
+    int i;
+
+    for (i = 0; i < scene->n_jobs; i++)
+        assay__job_release(&scene->job[i]);
+    for (i = 0; i < ASSAY__SUBSETS; i++) {
+        assay_evidence_release(&scene->target[i]);
+        assay_evidence_release(&scene->control[i]);
+    }
+    assay_evidence_release(&scene->shadow_own[0]);
+    assay_evidence_release(&scene->shadow_own[1]);
+    for (i = 0; i < scene->n_references * ASSAY__SUBSETS; i++) {
+        if (scene->reference_evidence != NULL)
+            assay_evidence_release(&scene->reference_evidence[i]);
+    }
+    for (i = 0; i < scene->n_references; i++) {
+        if (scene->half != NULL)
+            assay__free(scene->half[i]);
+        if (scene->trained_on != NULL)
+            assay__free(scene->trained_on[i]);
+    }
+    assay__free(scene->half);
+    assay__free(scene->trained_on);
+    assay__free(scene->reference);
+    assay__free(scene->reference_evidence);
+    assay__free(scene->job);
+    assay_curve_release(&scene->target_curve);
+    assay_curve_release(&scene->shadow_curve);
+    memset(scene, 0, sizeof(*scene));
+}
