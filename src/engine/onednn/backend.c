@@ -27,7 +27,7 @@ static const struct row rows[] = {
 #undef ASSAY_LOWER
 };
 
-static void lower_node(struct assay__dnn *d, int index)
+void assay__dnn_lower_node(struct assay__dnn *d, int index)
 {
     const struct assay_op *op = d->plan->graph->node[index].op;
 
@@ -109,7 +109,9 @@ static int open_tables(struct assay__dnn *d)
     d->left = assay__calloc(n, sizeof(*d->left));
     d->gradient = assay__calloc(n, sizeof(*d->gradient));
     d->done = assay__calloc((size_t)g->n_nodes, sizeof(*d->done));
-    if (!d->value || !d->reader || !d->left || !d->gradient || !d->done)
+    d->waiting = assay__calloc((size_t)g->n_nodes, sizeof(*d->waiting));
+    if (!d->value || !d->reader || !d->left || !d->gradient || !d->done ||
+        !d->waiting)
         assay__dnn_fail(d, ASSAY_NOMEM, "out of memory for %d values",
                         g->n_values);
     return d->code;
@@ -225,6 +227,7 @@ static int lower(assay_plan *plan, struct assay_error *err)
         return assay_error_set(err, ASSAY_NOMEM, "out of memory for a plan");
     d->plan = plan;
     d->err = err;
+    d->asked = -1;
     d->lanes = (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) ==
                        dnnl_cpu_isa_avx512_core
                    ? 16
@@ -246,8 +249,9 @@ static int lower(assay_plan *plan, struct assay_error *err)
     for (int i = 0; i < plan->graph->n_nodes && d->code == ASSAY_OK; i++) {
         if (!plan->live[i] || d->done[i])
             continue;
-        lower_node(d, i);
-        assay__dnn_done(d, i);
+        assay__dnn_lower_node(d, i);
+        if (!d->waiting[i])
+            assay__dnn_done(d, i);
     }
     keep_outputs(d);
     finish_gradients(d);
@@ -296,6 +300,7 @@ static void close_plan(assay_plan *plan)
     assay__free(d->left);
     assay__free(d->gradient);
     assay__free(d->done);
+    assay__free(d->waiting);
     assay__free(d->pinned);
     assay__free(d->constant);
     assay__free(d->scratch);

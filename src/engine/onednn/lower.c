@@ -148,6 +148,30 @@ static void open_param(struct assay__dnn *d, assay_value v)
     assay__dnn_add_form(d, v, assay__dnn_slot_md(d, slot), id);
 }
 
+bool assay__dnn_may_wait(const struct assay__dnn *d, int node)
+{
+    return d->asked != node;
+}
+
+int assay__dnn_waiting(const struct assay__dnn *d, assay_value v)
+{
+    int node = d->plan->graph->value[v].node;
+
+    return d->value[v].n == 0 && node >= 0 && d->waiting[node] ? node : -1;
+}
+
+/* Lower a waiting node now. */
+static void lower_waiting(struct assay__dnn *d, int node)
+{
+    int before = d->asked;
+
+    d->asked = node;
+    d->waiting[node] = false;
+    assay__dnn_lower_node(d, node);
+    assay__dnn_done(d, node);
+    d->asked = before;
+}
+
 struct assay__form assay__dnn_form(struct assay__dnn *d, assay_value v)
 {
     struct assay__form none = {NULL, -1};
@@ -156,6 +180,8 @@ struct assay__form assay__dnn_form(struct assay__dnn *d, assay_value v)
         return none;
     if (d->value[v].n == 0 && d->plan->graph->value[v].kind == ASSAY__PARAM)
         open_param(d, v);
+    if (d->code == ASSAY_OK && assay__dnn_waiting(d, v) >= 0)
+        lower_waiting(d, assay__dnn_waiting(d, v));
     if (d->code != ASSAY_OK)
         return none;
     if (d->value[v].n == 0) {
@@ -271,16 +297,22 @@ int assay__dnn_result(struct assay__dnn *d, assay_value v,
     return id;
 }
 
+void assay__dnn_over(struct assay__dnn *d, int buffer, assay_value from,
+                     int from_buffer)
+{
+    if (d->code != ASSAY_OK || buffer < 0 || from_buffer < 0 ||
+        d->left[from] != 1 || d->pinned[from_buffer] || d->pinned[buffer])
+        return;
+    d->plan->buffer[buffer].alias = from_buffer;
+}
+
 int assay__dnn_result_over(struct assay__dnn *d, assay_value v,
                            const_dnnl_memory_desc_t md, assay_value from,
                            int from_buffer)
 {
     int id = assay__dnn_result(d, v, md);
 
-    if (id < 0 || from_buffer < 0 || d->left[from] != 1 ||
-        d->pinned[from_buffer] || d->pinned[id])
-        return id;
-    d->plan->buffer[id].alias = from_buffer;
+    assay__dnn_over(d, id, from, from_buffer);
     return id;
 }
 
@@ -291,8 +323,16 @@ void assay__dnn_done(struct assay__dnn *d, int index)
     if (d->done[index])
         return;
     d->done[index] = true;
+    d->waiting[index] = false;
     for (int i = 0; i < node->n_in; i++) {
         if (node->in[i] != ASSAY_NO_VALUE)
             d->left[node->in[i]]--;
     }
+}
+
+int assay__dnn_threads(const struct assay__dnn *d, int64_t count)
+{
+    enum { COUNT_WORTH_IT = 16384 };
+
+    return count >= COUNT_WORTH_IT ? d->plan->options.threads : 1;
 }

@@ -43,6 +43,8 @@ struct assay__dnn {
     dnnl_stream_t stream;
     struct assay__forms *value; /* per value */
     bool *done;                 /* per node: lowered */
+    bool *waiting; /* per node: lowered when its output is first asked for,
+                      unless a reader computes it in passing */
     int *reader;   /* per value: the only node that reads it, or -1 */
     int *left;     /* per value: reads that are not lowered yet */
     int *gradient; /* per value: slot of the gradient it is, or -1 */
@@ -58,6 +60,7 @@ struct assay__dnn {
     int n_kept, cap_kept;
     void *scratch;
     size_t scratch_bytes;
+    int asked; /* the node being lowered because it was asked for, or -1 */
     int code;
     struct assay_error *err;
 };
@@ -163,6 +166,9 @@ int assay__dnn_result(struct assay__dnn *d, assay_value v,
 int assay__dnn_result_over(struct assay__dnn *d, assay_value v,
                            const_dnnl_memory_desc_t md, assay_value from,
                            int from_buffer);
+/* Lay `buffer` over that of `from`, under the same condition. */
+void assay__dnn_over(struct assay__dnn *d, int buffer, assay_value from,
+                     int from_buffer);
 /* Say that `v` exists as `md` in `buffer`. */
 void assay__dnn_add_form(struct assay__dnn *d, assay_value v,
                          const_dnnl_memory_desc_t md, int buffer);
@@ -174,6 +180,15 @@ const_dnnl_memory_desc_t assay__dnn_slot_md(struct assay__dnn *d, int slot);
 
 /* The node has been lowered; also said of each node fused into another. */
 void assay__dnn_done(struct assay__dnn *d, int node);
+/* Whether the node's output may wait for a reader that computes it in
+ * passing. False once it is asked for as it is. */
+bool assay__dnn_may_wait(const struct assay__dnn *d, int node);
+/* The waiting node that makes `v`, or -1. */
+int assay__dnn_waiting(const struct assay__dnn *d, assay_value v);
+/* Append the steps of a node (backend.c). */
+void assay__dnn_lower_node(struct assay__dnn *d, int node);
+/* Threads worth starting for a loop over so many numbers. */
+int assay__dnn_threads(const struct assay__dnn *d, int64_t count);
 
 /* --- step.c: steps ---------------------------------------------------- */
 

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Elementwise ops, over a value's memory from end to end, padding included:
+ * all inputs are brought to one layout. Where f(0) is not 0 that layout has
+ * no padding. The output overwrites an input that nobody reads later.
+ *
+ * A sum of gradients or a relu's gradient that a batch normalisation's
+ * gradient reads waits for it (batchnorm.c does it in passing).
+ */
+
+#include <math.h>
+#include <string.h>
+
+#include "core/cpu.h"
+#include "engine/onednn/lower.h"
+
+enum { Y, A, B };
+
+/* n[0] numbers, cut into one run of whole cache lines per thread. */
+static void part_of(const struct assay__task *t, int part, int64_t *first,
+                    int64_t *last)
+{
+    int64_t lines = (t->n[0] + 15) / 16;
+
+    *first = lines * part / t->threads * 16;
+    *last = lines * (part + 1) / t->threads * 16;
+    if (*last > t->n[0])
+        *last = t->n[0];
+}
+
+/*
+ * run_NAME: y[i] = EXPRESSION of a[i], b[i] and the task's f and g. Input
+ * and output may be one array, never two that overlap otherwise.
+ */
+#define LOOP(name, expression)                                                     \
+    ASSAY__CLONES static void loop_##name(float *y, const float *pa,               \
+                                          const float *pb, int64_t first,          \
+                                          int64_t last, float f, float g)          \
+    {                                                                              \
+        (void)f;                                                                   \
+        (void)g;                                                                   \
+        _Pragma("omp simd") for (int64_t i = first; i < last; i++)                 \
+        {                                                                          \
+            float a = pa[i];                                                       \
+            float b = pb[i];                                                       \
+                                                                                   \
+            (void)b;                                                               \
+            y[i] = (expression);                                                   \
+        }                                                                          \
+    }                                                                              \
+    static void run_##name(const struct assay__task *t)                            \
+    {                                                                              \
+        const float *b = t->p[B] != NULL ? t->p[B] : t->p[A];                      \
+                                                                                   \
+        _Pragma("omp parallel for schedule(static) num_threads(t->threads)") for ( \
+            int part = 0; part < t->threads; part++)                               \
+        {                                                                          \
+            int64_t first;                                                         \
+            int64_t last;                                                          \
+                                                                                   \
+            part_of(t, part, &first, &last);                                       \
+            loop_##name(t->p[Y], t->p[A], b, first, last, t->f[0], t->f[1]);       \
+        }                                                                          \
+    }
+
+LOOP(add, a + b)
+LOOP(mul, a *b)
+LOOP(affine, f *a + g)
+LOOP(relu, a > 0.0F ? a : 0.0F)
+LOOP(relu_bwd, b > 0.0F ? a : 0.0F)
+LOOP(leaky, a > 0.0F ? a : f * a)
+LOOP(leaky_bwd, b > 0.0F ? a : f * a)
+LOOP(sigmoid, 1.0F / (1.0F + expf(-a)))
+LOOP(sigmoid_bwd, a *b *(1.0F - b))
+LOOP(tanh, tanhf(a))
+LOOP(tanh_bwd, a *(1.0F - b * b))
+
+/* The layout for all inputs: one that two have, else a blocked one, else
+ * the first's. */
+static const_dnnl_memory_desc_t common_layout(struct assay__dnn *d,
+                                              assay_value a, assay_value b)
+{
+    struct assay__form first = assay__dnn_form(d, a);
+    struct assay__form second = {NULL, -1};
+    struct assay__md_facts f;
+
+    if (b != ASSAY_NO_VALUE)
+        second = assay__dnn_form(d, b);
+    if (d->code != ASSAY_OK || second.md == NULL || second.md == first.md)
+        return first.md;
+    for (int i = 0; i < d->value[a].n; i++) {
+        for (int k = 0; k < d->value[b].n; k++) {
+            if (d->value[a].item[i].md == d->value[b].item[k].md)
+                return d->value[a].item[i].md;
+        }
+    }
+    assay__md_query(first.md, &f);
+    return f.n_inner == 0 ? second.md : first.md;
+}
+
+/* Append y = kernel(a, b). `zero`: the kernel maps 0 to 0. */
+static void lower_loop(struct assay__dnn *d, int index,
+                       void (*run)(const struct assay__task *t), assay_value a,
+                       assay_value b, bool zero, const float *f)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    struct assay__task t = assay__dnn_task(d, index, "own", run);
+    const_dnnl_memory_desc_t md = common_layout(d, a, b);
+
+    if (md != NULL && !zero && assay__dnn_padded(md))
+        md = assay__dnn_plain_of(d, a);
+    if (d->code != ASSAY_OK)
+        return;
+    t.n[0] = (int64_t)(dnnl_memory_desc_get_size(md) / sizeof(float));
+    t.threads = assay__dnn_threads(d, t.n[0]);
+    if (f != NULL)
+        memcpy(t.f, f, 2 * sizeof(*f));
+    t.buffer[A] = assay__dnn_want(d, a, md);
+    if (b != ASSAY_NO_VALUE)
+        t.buffer[B] = assay__dnn_want(d, b, md);
+    t.buffer[Y] = assay__dnn_result_over(d, node->out, md, a, t.buffer[A]);
+    if (b != ASSAY_NO_VALUE && t.buffer[Y] >= 0 &&
+        d->plan->buffer[t.buffer[Y]].alias < 0)
+        assay__dnn_over(d, t.buffer[Y], b, t.buffer[B]);
+    assay__dnn_append(d, &t);
+}
+
+static void lower_unary(struct assay__dnn *d, int index,
+                        void (*run)(const struct assay__task *t), bool zero)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    float f[2];
+
+    f[0] = (float)node->attrs.alpha;
+    f[1] = (float)node->attrs.momentum;
+    lower_loop(d, index, run, node->in[0], ASSAY_NO_VALUE, zero, f);
+}
+
+static void lower_binary(struct assay__dnn *d, int index,
+                         void (*run)(const struct assay__task *t))
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    float f[2];
+
+    f[0] = (float)node->attrs.alpha;
+    f[1] = 0.0F;
+    lower_loop(d, index, run, node->in[0], node->in[1], true, f);
+}
+
+/* A gradient of batch normalisation takes `v` as its dy. */
+static bool feeds_norm(const struct assay__dnn *d, assay_value v)
+{
+    const assay_graph *g = d->plan->graph;
+
+    for (int i = g->value[v].node + 1; i < g->n_nodes; i++) {
+        if (d->plan->live[i] && !d->done[i] &&
+            g->node[i].op == &assay__op_batchnorm_bwd && g->node[i].in[1] == v)
+            return true;
+    }
+    return false;
+}
+
+void assay__lower_add(struct assay__dnn *d, int index)
+{
+    assay_value y = d->plan->graph->node[index].out;
+    int reader = d->reader[y];
+
+    if (assay__dnn_may_wait(d, index) &&
+        (feeds_norm(d, y) ||
+         (reader >= 0 &&
+          d->plan->graph->node[reader].op == &assay__op_relu_bwd &&
+          d->plan->graph->node[reader].in[0] == y &&
+          feeds_norm(d, d->plan->graph->node[reader].out)))) {
+        d->waiting[index] = true;
+        return;
+    }
+    lower_binary(d, index, run_add);
+}
+
+void assay__lower_relu_bwd(struct assay__dnn *d, int index)
+{
+    if (assay__dnn_may_wait(d, index) &&
+        feeds_norm(d, d->plan->graph->node[index].out)) {
+        d->waiting[index] = true;
+        return;
+    }
+    lower_binary(d, index, run_relu_bwd);
+}
+
+void assay__lower_mul(struct assay__dnn *d, int index)
+{
+    lower_binary(d, index, run_mul);
+}
+
+void assay__lower_affine(struct assay__dnn *d, int index)
+{
+    lower_unary(d, index, run_affine,
+                d->plan->graph->node[index].attrs.momentum == 0.0);
+}
+
+void assay__lower_relu(struct assay__dnn *d, int index)
+{
+    lower_unary(d, index, run_relu, true);
+}
+
+void assay__lower_leaky_relu(struct assay__dnn *d, int index)
+{
+    lower_unary(d, index, run_leaky, true);
+}
+
+void assay__lower_leaky_relu_bwd(struct assay__dnn *d, int index)
+{
+    lower_binary(d, index, run_leaky_bwd);
+}
+
+void assay__lower_sigmoid(struct assay__dnn *d, int index)
+{
+    lower_unary(d, index, run_sigmoid, false);
+}
+
+void assay__lower_sigmoid_bwd(struct assay__dnn *d, int index)
+{
+    lower_binary(d, index, run_sigmoid_bwd);
+}
+
+void assay__lower_tanh(struct assay__dnn *d, int index)
+{
+    lower_unary(d, index, run_tanh, true);
+}
+
+void assay__lower_tanh_bwd(struct assay__dnn *d, int index)
+{
+    lower_binary(d, index, run_tanh_bwd);
+}
