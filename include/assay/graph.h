@@ -113,7 +113,8 @@ int assay_graph_check(const assay_graph *g, struct assay_error *err)
 assay_value assay_graph_fail(assay_graph *g, int code, const char *fmt, ...)
     ASSAY_PRINTF(3, 4);
 
-/* Shape of a value; a valid pointer for any id, rank 0 when unknown. */
+/* Shape of a value; a valid pointer for any id, rank 0 when unknown. Valid
+ * until the graph grows. */
 const struct assay_shape *assay_graph_shape(const assay_graph *g,
                                             assay_value v);
 /* Name of a value, or NULL. */

@@ -127,6 +127,9 @@ static bool take_name(assay_graph *g, const char *name, char **copy)
 static assay_value append_value(assay_graph *g, enum assay__value_kind kind,
                                 char *name, const struct assay_shape *shape)
 {
+    /* A copy: the shape may be one of a value, which the array's growth
+     * moves. */
+    const struct assay_shape own = *shape;
     struct assay__value *all;
     struct assay__value *v;
 
@@ -140,9 +143,9 @@ static assay_value append_value(assay_graph *g, enum assay__value_kind kind,
     memset(v, 0, sizeof(*v));
     v->kind = kind;
     v->name = name;
-    v->shape.rank = shape->rank;
-    for (int i = 0; i < shape->rank; i++)
-        v->shape.dim[i] = shape->dim[i];
+    v->shape.rank = own.rank;
+    for (int i = 0; i < own.rank; i++)
+        v->shape.dim[i] = own.dim[i];
     v->node = -1;
     return g->n_values++;
 }

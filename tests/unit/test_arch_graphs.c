@@ -66,6 +66,33 @@ static void test_every_network_takes_small_inputs(void)
                                    sizes[s], 7) > 1000);
 }
 
+/* Floating-point operations of one forward pass of one image. */
+static double cost(const char *name, int size)
+{
+    struct assay_arch_options o = {.n_classes = 10};
+    struct assay_arch_values v;
+    struct assay_error err = {0};
+    struct assay_shape in = assay_shape_make(
+        4, (int64_t)ASSAY_BATCH, (int64_t)3, (int64_t)size, (int64_t)size);
+    assay_graph *g = NULL;
+    double flops;
+
+    CHECK_OK(assay_graph_new(&g, &err), err);
+    assay_arch_find(name)->build(g, assay_graph_input(g, "input", &in), &o, &v);
+    CHECK_OK(assay_graph_check(g, &err), err);
+    flops = assay_graph_flops(g, v.logits);
+    assay_graph_free(g);
+    return flops;
+}
+
+/* The networks whose speed is published with Assay are these. */
+static void test_small_variants_cost_what_was_measured(void)
+{
+    CHECK_NEAR(cost("resnet18", 32) * 1e-9, 0.0740, 5e-5);
+    CHECK_NEAR(cost("resnet18", 64) * 1e-9, 0.296, 5e-4);
+    CHECK_NEAR(cost("vgg19", 64) * 1e-9, 3.19, 6e-3);
+}
+
 static void check_names(const char *arch, const char *const *names)
 {
     struct assay_arch_options o = {.n_classes = 10};
@@ -148,6 +175,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_stock_networks_have_their_published_size),
     CHECK_TEST(test_simplecnn_has_the_papers_size),
     CHECK_TEST(test_every_network_takes_small_inputs),
+    CHECK_TEST(test_small_variants_cost_what_was_measured),
     CHECK_TEST(test_parameters_carry_published_names),
     CHECK_TEST(test_too_small_input_is_named),
 };
