@@ -19,31 +19,6 @@ static const_dnnl_memory_desc_t slot_md_of(struct assay__dnn *d, assay_value v)
                               assay__store_find(d->plan->store, value->name));
 }
 
-/* A relu that alone reads `y`, or -1. */
-static int relu_after(const struct assay__dnn *d, assay_value y)
-{
-    int reader = d->reader[y];
-
-    if (reader < 0 || d->plan->graph->node[reader].op != &assay__op_relu)
-        return -1;
-    return reader;
-}
-
-static void append_relu(struct assay__dnn *d, dnnl_primitive_attr_t attr)
-{
-    dnnl_post_ops_t ops = NULL;
-
-    if (attr == NULL ||
-        !assay__dnn_ok(d, dnnl_post_ops_create(&ops), "fuse a relu"))
-        return;
-    if (assay__dnn_ok(
-            d, dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0.0F, 0.0F),
-            "fuse a relu"))
-        (void)assay__dnn_ok(d, dnnl_primitive_attr_set_post_ops(attr, ops),
-                            "fuse a relu");
-    dnnl_post_ops_destroy(ops);
-}
-
 /* y of p from x, w and b: a convolution's forward direction. */
 static void forward(struct assay__dnn *d, int index,
                     struct assay__conv_problem *p, assay_value x, assay_value w,
@@ -51,25 +26,16 @@ static void forward(struct assay__dnn *d, int index,
 {
     dnnl_primitive_desc_t pd = assay__conv_best(d, p, ASSAY__FORWARD);
     struct assay__arg arg[4];
-    int n = 3;
+    int n = 0;
 
     if (pd == NULL)
         return;
-    arg[0].arg = DNNL_ARG_SRC;
-    arg[0].md = assay__dnn_pd_md(d, pd, dnnl_query_src_md, 0);
-    arg[0].buffer = assay__dnn_want(d, x, arg[0].md);
-    arg[1].arg = DNNL_ARG_WEIGHTS;
-    arg[1].md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
-    arg[1].buffer = assay__dnn_want(d, w, arg[1].md);
-    arg[2].arg = DNNL_ARG_DST;
-    arg[2].md = assay__dnn_pd_md(d, pd, dnnl_query_dst_md, 0);
-    arg[2].buffer = assay__dnn_result(d, y, arg[2].md);
-    if (b != ASSAY_NO_VALUE) {
-        arg[n].arg = DNNL_ARG_BIAS;
-        arg[n].md = assay__dnn_plain(d, 1, p->bias);
-        arg[n].buffer = assay__dnn_want(d, b, arg[n].md);
-        n++;
-    }
+    arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, x);
+    arg[n++] =
+        assay__dnn_reads(d, pd, DNNL_ARG_WEIGHTS, dnnl_query_weights_md, w);
+    if (b != ASSAY_NO_VALUE)
+        arg[n++] = assay__dnn_reads_plain(d, DNNL_ARG_BIAS, b);
+    arg[n++] = assay__dnn_makes(d, pd, DNNL_ARG_DST, dnnl_query_dst_md, y);
     assay__dnn_primitive(d, index, pd, arg, n);
 }
 
@@ -85,15 +51,12 @@ static void backward_data(struct assay__dnn *d, int index,
     pd = assay__conv_best(d, p, ASSAY__BACKWARD_DATA);
     if (pd == NULL)
         return;
-    arg[0].arg = DNNL_ARG_DIFF_DST;
-    arg[0].md = assay__dnn_pd_md(d, pd, dnnl_query_diff_dst_md, 0);
-    arg[0].buffer = assay__dnn_want(d, y, arg[0].md);
-    arg[1].arg = DNNL_ARG_WEIGHTS;
-    arg[1].md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
-    arg[1].buffer = assay__dnn_want(d, w, arg[1].md);
-    arg[2].arg = DNNL_ARG_DIFF_SRC;
-    arg[2].md = assay__dnn_pd_md(d, pd, dnnl_query_diff_src_md, 0);
-    arg[2].buffer = assay__dnn_result(d, x, arg[2].md);
+    arg[0] =
+        assay__dnn_reads(d, pd, DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, y);
+    arg[1] =
+        assay__dnn_reads(d, pd, DNNL_ARG_WEIGHTS, dnnl_query_weights_md, w);
+    arg[2] =
+        assay__dnn_makes(d, pd, DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, x);
     assay__dnn_primitive(d, index, pd, arg, 3);
 }
 
@@ -104,27 +67,19 @@ static void backward_weights(struct assay__dnn *d, int index,
 {
     dnnl_primitive_desc_t pd;
     struct assay__arg arg[4];
-    int n = 3;
+    int n = 0;
 
     p->store = assay__dnn_gradient_md(d, dw);
     pd = assay__conv_best(d, p, ASSAY__BACKWARD_WEIGHTS);
     if (pd == NULL)
         return;
-    arg[0].arg = DNNL_ARG_SRC;
-    arg[0].md = assay__dnn_pd_md(d, pd, dnnl_query_src_md, 0);
-    arg[0].buffer = assay__dnn_want(d, x, arg[0].md);
-    arg[1].arg = DNNL_ARG_DIFF_DST;
-    arg[1].md = assay__dnn_pd_md(d, pd, dnnl_query_diff_dst_md, 0);
-    arg[1].buffer = assay__dnn_want(d, y, arg[1].md);
-    arg[2].arg = DNNL_ARG_DIFF_WEIGHTS;
-    arg[2].md = assay__dnn_pd_md(d, pd, dnnl_query_diff_weights_md, 0);
-    arg[2].buffer = assay__dnn_result(d, dw, arg[2].md);
-    if (db != ASSAY_NO_VALUE) {
-        arg[n].arg = DNNL_ARG_DIFF_BIAS;
-        arg[n].md = assay__dnn_plain(d, 1, p->bias);
-        arg[n].buffer = assay__dnn_result(d, db, arg[n].md);
-        n++;
-    }
+    arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, x);
+    arg[n++] =
+        assay__dnn_reads(d, pd, DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, y);
+    arg[n++] = assay__dnn_makes(d, pd, DNNL_ARG_DIFF_WEIGHTS,
+                                dnnl_query_diff_weights_md, dw);
+    if (db != ASSAY_NO_VALUE)
+        arg[n++] = assay__dnn_makes_plain(d, DNNL_ARG_DIFF_BIAS, db);
     assay__dnn_primitive(d, index, pd, arg, n);
 }
 
@@ -160,13 +115,13 @@ void assay__lower_conv(struct assay__dnn *d, int index)
     assay_value b = node->n_in > 2 ? node->in[2] : ASSAY_NO_VALUE;
     assay_value y = node->out;
     struct assay__conv_problem p;
-    int relu = relu_after(d, y);
+    int relu = assay__dnn_relu_after(d, y);
 
     assay__conv_problem(d, index, node->in[0], node->in[1], y,
                         b != ASSAY_NO_VALUE, &p);
     if (relu >= 0) {
         p.attr = assay__dnn_attributes(d);
-        append_relu(d, p.attr);
+        assay__dnn_append_relu(d, p.attr);
         y = d->plan->graph->node[relu].out;
     }
     forward(d, index, &p, node->in[0], node->in[1], b, y);

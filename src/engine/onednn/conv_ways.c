@@ -14,6 +14,7 @@
 
 static const char *const way_name[] = {"direct", "winograd"};
 enum { DIRECT, WINOGRAD, N_WAYS };
+enum { CHANNELS_MIN = 16 };
 
 void assay__conv_problem(struct assay__dnn *d, int index, assay_value x,
                          assay_value w, assay_value y, bool has_bias,
@@ -50,26 +51,6 @@ void assay__conv_problem(struct assay__dnn *d, int index, assay_value x,
     p->kind = d->plan->options.mode == ASSAY_MODE_TRAIN
                   ? dnnl_forward_training
                   : dnnl_forward_inference;
-}
-
-dnnl_primitive_attr_t assay__dnn_attributes(struct assay__dnn *d)
-{
-    dnnl_primitive_attr_t attr = NULL;
-
-    if (d->code == ASSAY_OK &&
-        assay__dnn_ok(d, dnnl_primitive_attr_create(&attr), "set attributes"))
-        (void)assay__dnn_ok(d,
-                            dnnl_primitive_attr_set_scratchpad_mode(
-                                attr, dnnl_scratchpad_mode_user),
-                            "set attributes");
-    return attr;
-}
-
-const_dnnl_memory_desc_t assay__dnn_pd_md(struct assay__dnn *d,
-                                          const_dnnl_primitive_desc_t pd,
-                                          dnnl_query_t query, int index)
-{
-    return assay__dnn_intern(d, dnnl_primitive_desc_query_md(pd, query, index));
 }
 
 /* The descriptors to ask with. */
@@ -170,31 +151,21 @@ static dnnl_primitive_desc_t create(struct assay__dnn *d,
     return pd;
 }
 
-struct timing {
-    const struct assay__conv_problem *p;
-    enum assay__direction direction;
-};
-
-/* The primitive, and the way of the weights between it and the store. */
-static double time_way(struct assay__dnn *d, void *user, int way)
+/* What a way costs beside: weights between the primitive and the store. */
+static dnnl_primitive_desc_t weights_reorder(
+    struct assay__dnn *d, const struct assay__conv_problem *p,
+    enum assay__direction direction, const_dnnl_primitive_desc_t pd)
 {
-    const struct timing *t = user;
-    dnnl_primitive_desc_t pd = create(d, t->p, t->direction, way);
-    double seconds;
-    double extra = 0.0;
-
-    if (pd == NULL)
-        return -1.0;
-    seconds = assay__dnn_time(d, pd);
-    if (t->p->store != NULL && t->direction == ASSAY__BACKWARD_DATA)
-        extra = assay__dnn_time_reorder(
-            d, t->p->store, assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0));
-    else if (t->p->store != NULL && t->direction == ASSAY__BACKWARD_WEIGHTS)
-        extra = assay__dnn_time_reorder(
+    if (p->store == NULL)
+        return NULL;
+    if (direction == ASSAY__BACKWARD_DATA)
+        return assay__dnn_reorder_pd(
+            d, p->store, assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0));
+    if (direction == ASSAY__BACKWARD_WEIGHTS)
+        return assay__dnn_reorder_pd(
             d, assay__dnn_pd_md(d, pd, dnnl_query_diff_weights_md, 0),
-            t->p->store);
-    dnnl_primitive_desc_destroy(pd);
-    return seconds < 0.0 ? seconds : seconds + (extra > 0.0 ? extra : 0.0);
+            p->store);
+    return NULL;
 }
 
 static void make_key(const struct assay__conv_problem *p,
@@ -218,13 +189,15 @@ static void make_key(const struct assay__conv_problem *p,
         p->kind == dnnl_forward_training ? "" : " eval");
 }
 
-/* Winograd as the library has it: dense 3x3 at stride 1. */
+/* Winograd as the library has it: dense 3x3 at stride 1. With few channels
+ * its blocks are mostly padding. */
 static int n_ways(const struct assay__conv_problem *p)
 {
     const dnnl_dim_t *w = &p->w[p->w_rank - 4];
     bool fits = p->w_rank == 4 && w[2] == 3 && w[3] == 3 &&
                 p->strides[0] == 1 && p->strides[1] == 1 &&
-                p->dilates[0] == 0 && p->dilates[1] == 0 && p->y[2] > 1;
+                p->dilates[0] == 0 && p->dilates[1] == 0 && p->y[2] > 1 &&
+                w[0] >= CHANNELS_MIN && w[1] >= CHANNELS_MIN;
 
     return fits ? N_WAYS : 1;
 }
@@ -233,15 +206,30 @@ dnnl_primitive_desc_t assay__conv_best(struct assay__dnn *d,
                                        const struct assay__conv_problem *p,
                                        enum assay__direction direction)
 {
-    struct timing timing = {p, direction};
+    struct assay__way way[N_WAYS];
     char key[ASSAY__KEY_MAX];
-    dnnl_primitive_desc_t pd;
-    int way;
+    int n = n_ways(p);
+    dnnl_primitive_desc_t best = NULL;
+    int chosen;
 
+    memset(way, 0, sizeof way);
     make_key(p, direction, key, sizeof key);
-    way = assay__dnn_choose(d, key, way_name, n_ways(p), time_way, &timing);
-    pd = create(d, p, direction, way);
-    if (pd == NULL)
+    for (int i = 0; i < n; i++) {
+        way[i].name = way_name[i];
+        way[i].pd[0] = create(d, p, direction, i);
+        if (way[i].pd[0] != NULL)
+            way[i].pd[1] = weights_reorder(d, p, direction, way[i].pd[0]);
+    }
+    chosen = assay__dnn_choose(d, key, way, n);
+    for (int i = 0; i < n; i++) {
+        if (i == chosen)
+            best = way[i].pd[0];
+        else if (way[i].pd[0] != NULL)
+            dnnl_primitive_desc_destroy(way[i].pd[0]);
+        if (way[i].pd[1] != NULL)
+            dnnl_primitive_desc_destroy(way[i].pd[1]);
+    }
+    if (best == NULL)
         assay__dnn_fail(d, ASSAY_UNSUPPORTED, "oneDNN has no %s", key);
-    return pd;
+    return best;
 }

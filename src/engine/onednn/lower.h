@@ -192,6 +192,19 @@ int assay__dnn_threads(const struct assay__dnn *d, int64_t count);
 
 /* --- step.c: steps ---------------------------------------------------- */
 
+/* The argument `arg` of pd, laid out as pd's `query` says: a value that is
+ * read (reordered when need be), or one that is made. */
+struct assay__arg assay__dnn_reads(struct assay__dnn *d,
+                                   const_dnnl_primitive_desc_t pd, int arg,
+                                   dnnl_query_t query, assay_value v);
+struct assay__arg assay__dnn_makes(struct assay__dnn *d,
+                                   const_dnnl_primitive_desc_t pd, int arg,
+                                   dnnl_query_t query, assay_value v);
+/* The same for arrays that every layout leaves plain (biases). */
+struct assay__arg assay__dnn_reads_plain(struct assay__dnn *d, int arg,
+                                         assay_value v);
+struct assay__arg assay__dnn_makes_plain(struct assay__dnn *d, int arg,
+                                         assay_value v);
 /* Append a primitive of `pd` (taken). */
 void assay__dnn_primitive(struct assay__dnn *d, int node,
                           dnnl_primitive_desc_t pd,
@@ -208,24 +221,26 @@ int assay__dnn_bind(assay_plan *plan, struct assay_error *err);
 
 /* --- tune.c: the fastest of several ways ------------------------------- */
 
-enum { ASSAY__KEY_MAX = 320, ASSAY__WAYS_MAX = 8 };
+enum { ASSAY__KEY_MAX = 320, ASSAY__WAYS_MAX = 8, ASSAY__WAY_PARTS = 3 };
+
+/* A way to compute something: its primitive, and what must be done beside
+ * (reorders); pd[0] NULL: not possible here. */
+struct assay__way {
+    const char *name;
+    dnnl_primitive_desc_t pd[ASSAY__WAY_PARTS];
+};
 
 /*
- * The index of the way to take of n, called name[0] .. name[n - 1]: what the
- * tuning remembers for `key`, else the fastest by `seconds` (negative: not
- * possible; way 0 always is), which is then remembered. Without tuning the
- * first. Threads, ISA and library version are added to the key.
+ * The index of the way to take: what the tuning remembers for `key`, else
+ * the fastest, which is then remembered. Without tuning the first. Threads,
+ * ISA and library version are added to the key.
  */
-int assay__dnn_choose(
-    struct assay__dnn *d, const char *key, const char *const *name, int n,
-    double (*seconds)(struct assay__dnn *d, void *user, int way), void *user);
-/* Seconds that one run of `pd` takes, the least of a few; negative when it
- * cannot be created. */
-double assay__dnn_time(struct assay__dnn *d, const_dnnl_primitive_desc_t pd);
-/* Seconds of a reorder; 0 between equal memory. */
-double assay__dnn_time_reorder(struct assay__dnn *d,
-                               const_dnnl_memory_desc_t from,
-                               const_dnnl_memory_desc_t to);
+int assay__dnn_choose(struct assay__dnn *d, const char *key,
+                      const struct assay__way *way, int n);
+/* A reorder to time, or NULL when there is none or no need. */
+dnnl_primitive_desc_t assay__dnn_reorder_pd(struct assay__dnn *d,
+                                            const_dnnl_memory_desc_t from,
+                                            const_dnnl_memory_desc_t to);
 
 /* --- transfer.c: the backend's write, read, slot_write, slot_read ------ */
 

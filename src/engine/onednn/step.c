@@ -116,6 +116,48 @@ static void append(struct assay__dnn *d, struct assay__step *step,
     }
 }
 
+struct assay__arg assay__dnn_reads(struct assay__dnn *d,
+                                   const_dnnl_primitive_desc_t pd, int arg,
+                                   dnnl_query_t query, assay_value v)
+{
+    struct assay__arg a = {arg, NULL, -1};
+
+    a.md = assay__dnn_intern(d, dnnl_primitive_desc_query_md(pd, query, 0));
+    if (a.md != NULL)
+        a.buffer = assay__dnn_want(d, v, a.md);
+    return a;
+}
+
+struct assay__arg assay__dnn_makes(struct assay__dnn *d,
+                                   const_dnnl_primitive_desc_t pd, int arg,
+                                   dnnl_query_t query, assay_value v)
+{
+    struct assay__arg a = {arg, NULL, -1};
+
+    a.md = assay__dnn_intern(d, dnnl_primitive_desc_query_md(pd, query, 0));
+    a.buffer = assay__dnn_result(d, v, a.md);
+    return a;
+}
+
+struct assay__arg assay__dnn_reads_plain(struct assay__dnn *d, int arg,
+                                         assay_value v)
+{
+    struct assay__arg a = {arg, assay__dnn_plain_of(d, v), -1};
+
+    if (a.md != NULL)
+        a.buffer = assay__dnn_want(d, v, a.md);
+    return a;
+}
+
+struct assay__arg assay__dnn_makes_plain(struct assay__dnn *d, int arg,
+                                         assay_value v)
+{
+    struct assay__arg a = {arg, assay__dnn_plain_of(d, v), -1};
+
+    a.buffer = assay__dnn_result(d, v, a.md);
+    return a;
+}
+
 /* The memory object of one argument, without an address yet. */
 static bool add_argument(struct assay__dnn *d, struct primitive_step *s, int at,
                          int arg, const_dnnl_memory_desc_t md)

@@ -15,9 +15,11 @@
 #include "core/thread.h"
 #include "engine/onednn/lower.h"
 
-/* Runs of one candidate: at most so many, and not much longer than that. */
-enum { RUNS_MAX = 6, RUNS_MIN = 2 };
-static const double seconds_enough = 0.03;
+/* At most so many rounds, and not much longer than that in all. */
+enum { ROUNDS_MAX = 12, ROUNDS_MIN = 3 };
+static const double seconds_enough = 0.1;
+/* A way that is so many times slower is given up after two rounds. */
+static const double hopeless = 1.5;
 
 struct trial {
     dnnl_primitive_t primitive;
@@ -88,75 +90,107 @@ static void close_trial(struct trial *t)
         dnnl_primitive_destroy(t->primitive);
 }
 
-double assay__dnn_time(struct assay__dnn *d, const_dnnl_primitive_desc_t pd)
+/* One run; negative when it fails. */
+static double run_trial(struct assay__dnn *d, const struct trial *t)
 {
-    struct trial t;
-    double least = -1.0;
-    double spent = 0.0;
-    int i;
+    double start = assay__clock_seconds();
 
-    memset(&t, 0, sizeof t);
-    if (pd == NULL || !open_trial(d, &t, pd)) {
-        close_trial(&t);
+    if (dnnl_primitive_execute(t->primitive, d->stream, t->n_args, t->arg) !=
+        dnnl_success)
         return -1.0;
-    }
-    /* The first run touches memory and is not counted. */
-    for (i = -1; i < RUNS_MAX && (i < RUNS_MIN || spent < seconds_enough);
-         i++) {
-        double start = assay__clock_seconds();
-        double took;
+    return assay__clock_seconds() - start;
+}
 
-        if (dnnl_primitive_execute(t.primitive, d->stream, t.n_args, t.arg) !=
-            dnnl_success) {
-            least = -1.0;
-            break;
+/* The trials of one way: its primitive and what it costs beside. */
+struct race {
+    struct trial trial[ASSAY__WAY_PARTS];
+    int n;
+    double least[ASSAY__WAY_PARTS];
+    bool out; /* impossible, or far behind */
+};
+
+static double total(const struct race *r)
+{
+    double sum = 0.0;
+
+    for (int i = 0; i < r->n; i++)
+        sum += r->least[i];
+    return sum;
+}
+
+static void open_race(struct assay__dnn *d, const struct assay__way *way,
+                      struct race *r)
+{
+    memset(r, 0, sizeof *r);
+    r->out = way->pd[0] == NULL;
+    for (int i = 0; i < ASSAY__WAY_PARTS && way->pd[i] != NULL; i++) {
+        r->n = i + 1;
+        /* The first run touches the memory and does not count. */
+        if (!open_trial(d, &r->trial[i], way->pd[i]) ||
+            run_trial(d, &r->trial[i]) < 0.0) {
+            r->out = true;
+            return;
         }
-        took = assay__clock_seconds() - start;
-        if (i < 0)
-            continue;
-        spent += took;
-        if (least < 0.0 || took < least)
-            least = took;
+        r->least[i] = -1.0;
     }
-    close_trial(&t);
-    return least;
 }
 
-double assay__dnn_time_reorder(struct assay__dnn *d,
-                               const_dnnl_memory_desc_t from,
-                               const_dnnl_memory_desc_t to)
+static double run_round(struct assay__dnn *d, struct race *r)
 {
-    dnnl_primitive_desc_t pd = NULL;
-    double seconds = -1.0;
+    double spent = 0.0;
 
-    if (assay__dnn_same_memory(from, to))
-        return 0.0;
-    if (dnnl_reorder_primitive_desc_create(&pd, from, d->engine, to, d->engine,
-                                           NULL) != dnnl_success)
-        return -1.0;
-    seconds = assay__dnn_time(d, pd);
-    dnnl_primitive_desc_destroy(pd);
-    return seconds;
+    for (int i = 0; i < r->n && !r->out; i++) {
+        double took = run_trial(d, &r->trial[i]);
+
+        if (took < 0.0)
+            r->out = true;
+        if (r->least[i] < 0.0 || took < r->least[i])
+            r->least[i] = took;
+        spent += took;
+    }
+    return spent;
 }
 
-static int find_name(const char *const *name, int n, const char *wanted)
+/* In rounds, so that what else happens on the machine hits all alike. */
+static int fastest(struct assay__dnn *d, struct race *race, int n)
+{
+    double spent = 0.0;
+    int best = 0;
+
+    for (int round = 0;
+         round < ROUNDS_MAX && (round < ROUNDS_MIN || spent < seconds_enough);
+         round++) {
+        best = -1;
+        for (int i = 0; i < n; i++) {
+            spent += run_round(d, &race[i]);
+            if (!race[i].out &&
+                (best < 0 || total(&race[i]) < total(&race[best])))
+                best = i;
+        }
+        for (int i = 0; i < n && round > 0; i++)
+            race[i].out =
+                race[i].out || total(&race[i]) > hopeless * total(&race[best]);
+    }
+    return best < 0 ? 0 : best;
+}
+
+static int find_name(const struct assay__way *way, int n, const char *wanted)
 {
     for (int i = 0; wanted != NULL && i < n; i++) {
-        if (strcmp(name[i], wanted) == 0)
+        if (strcmp(way[i].name, wanted) == 0 && way[i].pd[0] != NULL)
             return i;
     }
     return -1;
 }
 
-int assay__dnn_choose(
-    struct assay__dnn *d, const char *key, const char *const *name, int n,
-    double (*seconds)(struct assay__dnn *d, void *user, int way), void *user)
+int assay__dnn_choose(struct assay__dnn *d, const char *key,
+                      const struct assay__way *way, int n)
 {
     const struct assay_plan_options *o = &d->plan->options;
     const dnnl_version_t *version = dnnl_version();
     char full[ASSAY__KEY_MAX + 64];
-    double least = -1.0;
-    int best = 0;
+    struct race race[ASSAY__WAYS_MAX];
+    int best;
 
     if (d->code != ASSAY_OK || n < 2 ||
         o->algorithms == ASSAY_ALGORITHMS_DIRECT)
@@ -164,19 +198,29 @@ int assay__dnn_choose(
     (void)snprintf(full, sizeof full, "%s t%d isa%x onednn%d.%d.%d", key,
                    o->threads, (unsigned)dnnl_get_effective_cpu_isa(),
                    version->major, version->minor, version->patch);
-    best = find_name(name, n, assay_tuning_get(o->tuning, full));
+    best = find_name(way, n, assay_tuning_get(o->tuning, full));
     if (best >= 0)
         return best;
-    best = 0;
+    for (int i = 0; i < n; i++)
+        open_race(d, &way[i], &race[i]);
+    best = fastest(d, race, n);
     for (int i = 0; i < n; i++) {
-        double took = seconds(d, user, i);
-
-        if (took >= 0.0 && (least < 0.0 || took < least)) {
-            least = took;
-            best = i;
-        }
+        for (int k = 0; k < race[i].n; k++)
+            close_trial(&race[i].trial[k]);
     }
-    if (d->code == ASSAY_OK)
-        d->code = assay_tuning_put(o->tuning, full, name[best], d->err);
+    d->code = assay_tuning_put(o->tuning, full, way[best].name, d->err);
     return best;
+}
+
+dnnl_primitive_desc_t assay__dnn_reorder_pd(struct assay__dnn *d,
+                                            const_dnnl_memory_desc_t from,
+                                            const_dnnl_memory_desc_t to)
+{
+    dnnl_primitive_desc_t pd = NULL;
+
+    if (from == NULL || to == NULL || assay__dnn_same_memory(from, to) ||
+        dnnl_reorder_primitive_desc_create(&pd, from, d->engine, to, d->engine,
+                                           NULL) != dnnl_success)
+        return NULL;
+    return pd;
 }
