@@ -59,13 +59,14 @@ static inline bool op_case_symbolic(const struct assay_op *op)
     return strstr(op->name, "_bwd") == NULL;
 }
 
+/* A number for an input, or (-1) for a target. */
 static inline double op_case_draw(const struct assay__op_case *with, int input,
                                   struct assay_rng *rng)
 {
     double span = with->high - with->low;
     double x;
 
-    if (with->integer_inputs >> input & 1u)
+    if (input >= 0 && (with->integer_inputs >> input & 1u))
         return floor(assay_rng_uniform(rng) * with->high);
     do
         x = with->low + span * assay_rng_uniform(rng);
