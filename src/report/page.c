@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The frame: head with a policy that forbids the page to load or run
+ * anything, masthead, contents, and the sections in order.
+ */
+
+#include "report/page.h"
+
+#include <string.h>
+
+#include "report/html.h"
+#include "report/sections.h"
+
+static const struct section {
+    const char *id;
+    const char *title;
+    void (*write)(const struct assay__view *view, struct assay__buf *b);
+} sections[] = {
+    {"policy", "Policy", assay__section_policy},
+    {"scope", "What was measured", assay__section_scope},
+    {"attacks", "Attacks", assay__section_attacks},
+    {"roc", "ROC curves", assay__section_roc},
+    {"scores", "Scores", assay__section_scores},
+    {"training", "Training", assay__section_training},
+    {"exposed", "Most exposed records", assay__section_exposed},
+    {"controls", "Controls", assay__section_controls},
+    {"advice", "What to do", assay__section_advice},
+    {"reproduce", "How to reproduce", assay__section_reproduce},
+    {"taxonomy", "Taxonomy", assay__section_taxonomy},
+    {"limits", "Limits", assay__section_limits},
+    {"glossary", "Glossary", assay__section_glossary},
+};
+
+enum { N_SECTIONS = sizeof sections / sizeof *sections };
+
+static void put_head(const struct assay__view *view, struct assay__buf *b)
+{
+    const json_t *tool = json_object_get(view->doc, "tool");
+
+    assay__html(
+        b,
+        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
+        "<meta charset=\"utf-8\">\n"
+        "<meta http-equiv=\"Content-Security-Policy\" content=\""
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:\">\n"
+        "<meta name=\"viewport\" content=\"width=device-width, "
+        "initial-scale=1\">\n"
+        "<meta name=\"color-scheme\" content=\"light dark\">\n"
+        "<meta name=\"referrer\" content=\"no-referrer\">\n"
+        "<meta name=\"generator\" content=\"%s %s\">\n"
+        "<title>%s: privacy audit</title>\n<style>\n",
+        assay__field_text(tool, "name"), assay__field_text(tool, "version"),
+        assay__field_text(json_object_get(view->doc, "model"), "name"));
+    assay__buf_puts(b, (const char *)assay__style_css);
+    assay__buf_puts(b, "</style>\n</head>\n<body>\n");
+}
+
+/* "2026-07-01T09:41:27Z" as "2026-07-01 09:41 UTC"; all else as it is. */
+static void put_time(struct assay__buf *b, const char *time)
+{
+    char text[] = "0000-00-00 00:00 UTC";
+
+    if (strlen(time) == sizeof "0000-00-00T00:00:00Z" - 1 && time[10] == 'T' &&
+        time[19] == 'Z') {
+        memcpy(text, time, 10);
+        memcpy(text + 11, time + 11, 5);
+        time = text;
+    }
+    assay__html(b, " <span>%s</span>", time);
+}
+
+static void put_masthead(const struct assay__view *view, struct assay__buf *b)
+{
+    const json_t *model = json_object_get(view->doc, "model");
+    const json_t *data = json_object_get(view->doc, "data");
+    const json_t *tool = json_object_get(view->doc, "tool");
+    const char *time = assay__field_text(view->manifest, "end");
+    const char *arch = assay__field_text(model, "arch");
+
+    assay__html(b,
+                "<a class=\"skip\" href=\"#verdict\">To the verdict</a>\n"
+                "<header class=\"masthead\">\n"
+                "<p class=\"brand\"><b>Assay</b> privacy audit</p>\n"
+                "<h1>%s</h1>\n<p class=\"meta\">%s%s%s",
+                assay__field_text(model, "name"), arch, *arch ? " on " : "on ",
+                assay__field_text(data, "name"));
+    if (!*time) /* the first report is written before the run's end is */
+        time = assay__field_text(view->manifest, "start");
+    if (*time)
+        put_time(b, time);
+    assay__html(b, " <span>%s %s</span></p>\n</header>\n",
+                assay__field_text(tool, "name"),
+                assay__field_text(tool, "version"));
+}
+
+static void put_contents(struct assay__buf *b)
+{
+    assay__buf_puts(b, "<nav class=\"contents\" aria-label=\"Contents\">\n"
+                       "<ul>\n<li><a href=\"#verdict\">Verdict</a></li>\n");
+    for (size_t i = 0; i < N_SECTIONS; i++)
+        assay__html(b, "<li><a href=\"#%s\">%s</a></li>\n", sections[i].id,
+                    sections[i].title);
+    assay__buf_puts(b, "</ul>\n</nav>\n");
+}
+
+void assay__page_write(const struct assay__view *view, struct assay__buf *b)
+{
+    put_head(view, b);
+    put_masthead(view, b);
+    assay__buf_puts(b, "<div class=\"page\">\n");
+    put_contents(b);
+    assay__buf_puts(b, "<main>\n");
+    assay__section_verdict(view, b);
+    for (size_t i = 0; i < N_SECTIONS; i++) {
+        assay__html(b,
+                    "<section id=\"%s\" aria-labelledby=\"%s-title\">\n"
+                    "<h2 id=\"%s-title\">%s</h2>\n",
+                    sections[i].id, sections[i].id, sections[i].id,
+                    sections[i].title);
+        sections[i].write(view, b);
+        assay__buf_puts(b, "</section>\n");
+    }
+    assay__buf_puts(b, "</main>\n</div>\n<footer>All numbers of this page are "
+                       "in findings.json beside it. Missing numbers are "
+                       "dashes, never zeros.</footer>\n</body>\n</html>\n");
+}

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The card at the top, for readers who read no further: the verdict, what
+ * it means in whole numbers of records, four figures. Then the policy whose
+ * rules gave the verdict.
+ */
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report/html.h"
+#include "report/parts.h"
+#include "report/sections.h"
+
+/* "32", "fewer than 1": of 1,000 records. */
+static struct assay__text of_thousand(double rate)
+{
+    struct assay__text t;
+
+    if (rate > 0 && rate < 0.0005)
+        snprintf(t.s, sizeof t.s, "fewer than 1");
+    else
+        t = assay__number_count(round(rate * 1000));
+    return t;
+}
+
+/*
+ * The strongest attack at the lowest false positive rate that was measured,
+ * told as a count of people or things.
+ */
+static void put_plain_words(const struct assay__view *view,
+                            struct assay__buf *b)
+{
+    double fpr = assay__view_lowest_fpr(view);
+    const struct assay__attack_view *best = assay__view_best_at(view, fpr);
+    double base = ASSAY__MISSING;
+
+    if (!best) {
+        assay__buf_puts(b, "<p class=\"plain\">No attack gave a rate of "
+                           "members found at a low rate of false alarms."
+                           "</p>\n");
+        return;
+    }
+    assay__html(b,
+                "<p class=\"plain\">Of every 1,000 records the model was "
+                "trained on, the strongest attack that ran (%s) rightly "
+                "names <strong>%s</strong>, while wrongly naming at most %s "
+                "of 1,000 records it was not trained on. Guessing would "
+                "name %s",
+                best->title,
+                of_thousand(assay__view_rate(best, fpr).tpr.value).s,
+                of_thousand(fpr).s, of_thousand(fpr).s);
+    if (view->baseline)
+        base = assay__view_rate(view->baseline, fpr).tpr.value;
+    /* Where the baseline is no better than guessing it says nothing. */
+    if (base > fpr && view->baseline != best)
+        assay__html(b, "; the simple baseline (%s) names %s",
+                    view->baseline->title, of_thousand(base).s);
+    assay__buf_puts(b, ".</p>\n");
+}
+
+static void put_reasons(const struct assay__view *view, struct assay__buf *b)
+{
+    const json_t *reasons =
+        json_object_get(json_object_get(view->doc, "verdict"), "reasons");
+
+    if (!json_array_size(reasons))
+        return;
+    assay__buf_puts(b, "<ul class=\"reasons\">\n");
+    for (size_t i = 0; i < json_array_size(reasons); i++)
+        assay__html(b, "<li>%s</li>\n",
+                    json_string_value(json_array_get(reasons, i)));
+    assay__buf_puts(b, "</ul>\n");
+}
+
+/* What stands below the value is the caller's, until figure_end(). */
+static void figure_begin(struct assay__buf *b, const char *name,
+                         struct assay__text value)
+{
+    assay__html(b,
+                "<div><dt>%s</dt><dd><span class=\"figure\">%s</span>"
+                "<span class=\"below\">",
+                name, value.s);
+}
+
+static void figure_end(struct assay__buf *b)
+{
+    assay__buf_puts(b, "</span></dd></div>\n");
+}
+
+static void put_strongest(const struct assay__view *view, struct assay__buf *b)
+{
+    const struct assay__attack_view *best =
+        view->n_ran ? view->ranked[0] : NULL;
+    double fpr = assay__view_lowest_fpr(view);
+    const struct assay__attack_view *at = assay__view_best_at(view, fpr);
+    struct assay__text name;
+
+    figure_begin(
+        b, "Largest AUC",
+        assay__number_fixed(best ? best->auc.value : ASSAY__MISSING, 3));
+    assay__html(b, "%s; guessing 0.5", best ? best->title : "no attack ran");
+    if (view->baseline)
+        assay__html(b, ", baseline %s",
+                    assay__number_fixed(view->baseline->auc.value, 3).s);
+    figure_end(b);
+    if (!at)
+        return;
+    snprintf(name.s, sizeof name.s, "Found at %.20s false alarms",
+             assay__number_rate(fpr).s);
+    figure_begin(b, name.s,
+                 assay__number_percent(assay__view_rate(at, fpr).tpr.value));
+    assay__html(b, "%s; guessing %s", at->title, assay__number_rate(fpr).s);
+    figure_end(b);
+}
+
+static void put_figures(const struct assay__view *view, struct assay__buf *b)
+{
+    const json_t *model = json_object_get(view->doc, "model");
+    const json_t *controls = json_object_get(view->doc, "controls");
+    double test = assay__field_estimate(model, "test_accuracy").value;
+    double gap = assay__field_estimate(model, "gap").value;
+    struct assay__text runs;
+    size_t passed = 0;
+
+    for (size_t i = 0; i < json_array_size(controls); i++)
+        passed += assay__field_true(json_array_get(controls, i), "passed");
+    assay__buf_puts(b, "<dl class=\"figures\">\n");
+    put_strongest(view, b);
+    figure_begin(b, "Accuracy", assay__number_percent(test));
+    assay__buf_puts(b, "on records it did not see");
+    if (!isnan(gap))
+        assay__html(b, "; %s points less than on those it did",
+                    assay__number_fixed(gap * 100, 1).s);
+    figure_end(b);
+    snprintf(runs.s, sizeof runs.s, "%zu of %zu", view->n_ran, view->n_attacks);
+    figure_begin(b, "Attacks run", runs);
+    if (json_array_size(controls))
+        assay__html(b, "controls passed: %zu of %zu", passed,
+                    json_array_size(controls));
+    else
+        assay__buf_puts(b, "no controls ran");
+    figure_end(b);
+    assay__buf_puts(b, "</dl>\n");
+}
+
+/* The words of a verdict, by its level. */
+static const struct {
+    const char *level;
+    const char *state;
+    const char *word;
+} levels[] = {{"pass", "passed", "Passed"},
+              {"warning", "warning", "Passed with warnings"},
+              {"fail", "failed", "Failed"},
+              {"inconclusive", "unknown", "Inconclusive"}};
+
+void assay__section_verdict(const struct assay__view *view,
+                            struct assay__buf *b)
+{
+    const json_t *verdict = json_object_get(view->doc, "verdict");
+    const char *level = assay__field_text(verdict, "level");
+    const char *state = "unknown";
+    const char *word = level;
+
+    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++) {
+        if (strcmp(level, levels[i].level) == 0) {
+            state = levels[i].state;
+            word = levels[i].word;
+        }
+    }
+    assay__html(b,
+                "<section id=\"verdict\" class=\"verdict %s\" "
+                "aria-labelledby=\"verdict-title\">\n",
+                state);
+    assay__part_badge(b, state, word);
+    assay__html(b, "\n<h2 id=\"verdict-title\">%s</h2>\n",
+                assay__field_text(verdict, "headline"));
+    put_plain_words(view, b);
+    put_reasons(view, b);
+    put_figures(view, b);
+    assay__buf_puts(b, "</section>\n");
+}
+
+static void put_result(struct assay__buf *b, const json_t *rule)
+{
+    const json_t *passed = json_object_get(rule, "passed");
+    bool warning = strcmp(assay__field_text(rule, "level"), "warning") == 0;
+
+    if (json_is_true(passed))
+        assay__part_badge(b, "passed", "kept");
+    else if (!json_is_false(passed))
+        assay__part_badge(b, "unknown", "not judged");
+    else if (warning)
+        assay__part_badge(b, "warning", "warning");
+    else
+        assay__part_badge(b, "failed", "broken");
+}
+
+static void put_rule(const struct assay__view *view, struct assay__buf *b,
+                     struct assay__notes *notes, const json_t *rule)
+{
+    const char *metric = assay__field_text(rule, "metric");
+    enum assay__number_kind kind = assay__number_kind_of(metric);
+    const json_t *worst = json_object_get(rule, "worst");
+    struct assay_estimate e = assay__field_estimate(worst, "estimate");
+    const char *attack = assay__field_text(worst, "attack");
+    double limit = assay__field_number(rule, "limit");
+    struct assay__text title =
+        assay__part_metric(metric, assay__field_number(rule, "fpr"));
+
+    assay__html(b,
+                "<tr><th scope=\"row\">%s<span class=\"sub\">%s</span></th>"
+                "<td data-label=\"Limit\">at most %s</td>"
+                "<td data-label=\"Worst\">",
+                *title.s ? title.s : metric, assay__field_text(rule, "why"),
+                kind == ASSAY__NUMBER_PERCENT ? assay__number_rate(limit).s
+                                              : assay__number_plain(limit).s);
+    if (isnan(e.value))
+        assay__part_missing(b, notes,
+                            "No attack that ran has this number; the table "
+                            "of attacks says why.");
+    else
+        assay__part_estimate(b, &e, kind);
+    assay__html(b,
+                "</td><td data-label=\"Attack\">%s</td>"
+                "<td data-label=\"Result\">",
+                isnan(e.value) ? "\xe2\x80\x93"
+                : *attack      ? assay__part_attack_title(view, attack)
+                               : "the model itself");
+    put_result(b, rule);
+    assay__buf_puts(b, "</td></tr>\n");
+}
+
+void assay__section_policy(const struct assay__view *view, struct assay__buf *b)
+{
+    const json_t *policy = json_object_get(view->doc, "policy");
+    const json_t *rules = json_object_get(policy, "rules");
+    struct assay__notes notes = {.id = "note-policy"};
+
+    assay__html(b,
+                "<p>The verdict follows from policy \xe2\x80\x9c%s\xe2\x80"
+                "\x9d. Each rule holds one number of every attack against "
+                "a limit. It is broken when even the lower end of the 95 %% "
+                "interval is above it: what was surely found counts, not "
+                "what chance may have added. A broken rule fails the audit, "
+                "unless it is there to warn.</p>\n",
+                assay__field_text(policy, "name"));
+    if (!json_array_size(rules)) {
+        assay__buf_puts(b, "<p>The policy has no rules.</p>\n");
+        return;
+    }
+    assay__part_table_begin(b, "stack policy", "Rules of the policy");
+    assay__buf_puts(b, "<thead><tr><th scope=\"col\">Rule</th>"
+                       "<th scope=\"col\">Limit</th>"
+                       "<th scope=\"col\">Worst value</th>"
+                       "<th scope=\"col\">Attack</th>"
+                       "<th scope=\"col\">Result</th></tr></thead>\n"
+                       "<tbody>\n");
+    for (size_t i = 0; i < json_array_size(rules); i++)
+        put_rule(view, b, &notes, json_array_get(rules, i));
+    assay__part_table_end(b);
+    assay__part_notes(b, &notes);
+}
