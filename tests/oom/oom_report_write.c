@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Every allocation of a report and of a summary fails once. */
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "assay/report.h"
+#include "check.h"
+#include "core/fs.h"
+#include "fail_alloc.h"
+
+static const char *run_dir(void)
+{
+    static const char findings[] =
+        "{\"schema\":\"assay-findings/1\",\"tool\":{\"name\":\"assay\","
+        "\"version\":\"0\"},\"run\":{\"command\":[\"a b\"]},\"model\":"
+        "{\"name\":\"m\"},\"data\":{\"name\":\"d\"},\"policy\":{\"name\":"
+        "\"p\",\"rules\":[]},\"verdict\":{\"level\":\"pass\",\"headline\":"
+        "\"h\"},\"attacks\":[{\"name\":\"a\",\"title\":\"A\",\"access\":"
+        "\"black-box\",\"auxiliary\":\"none\",\"status\":\"ran\",\"roc\":"
+        "[[0,0],[0.5,0.7],[1,1]]}],\"exposed\":[{\"image\":\"x.png\"}]}";
+    const char *run = check_temp_path("run");
+    struct assay_error err = {0};
+    char path[1024];
+
+    CHECK_OK(assay__make_dir(run, &err), err);
+    snprintf(path, sizeof path, "%s/findings.json", run);
+    check_write_file(path, findings, sizeof findings - 1);
+    snprintf(path, sizeof path, "%s/x.png", run);
+    check_write_file(path, "\x89PNG\r\n\x1a\n", 8);
+    return run;
+}
+
+static void test_page_survives_failing_allocations(void)
+{
+    const char *run = run_dir();
+    char path[1024];
+
+    snprintf(path, sizeof path, "%s/report.html", run);
+    for (long n = 1; fail_alloc_next(n); n++) {
+        struct assay_error err = {0};
+        int code = assay_report_write(run, NULL, &err);
+
+        fail_alloc_off();
+        if (code == ASSAY_OK)
+            remove(path);
+        else
+            CHECK_INT_EQ(code, ASSAY_NOMEM);
+        CHECK(!assay__exists(path));
+    }
+}
+
+static void test_summary_survives_failing_allocations(void)
+{
+    const char *run = run_dir();
+    FILE *out = fopen("/dev/null", "wb");
+
+    CHECK(out != NULL);
+    for (long n = 1; fail_alloc_next(n); n++) {
+        struct assay_error err = {0};
+        int code = assay_report_terminal(run, out, 1, 80, &err);
+
+        fail_alloc_off();
+        CHECK(code == ASSAY_OK || code == ASSAY_NOMEM);
+    }
+    fclose(out);
+}
+
+static const struct check_test tests[] = {
+    CHECK_TEST(test_page_survives_failing_allocations),
+    CHECK_TEST(test_summary_survives_failing_allocations),
+};
+CHECK_MAIN(tests)
