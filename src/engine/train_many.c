@@ -86,7 +86,6 @@ static int run_job(void *user, size_t index, struct assay_error *err)
     m.ctx.log = c->ctx->log ? pass_log : NULL;
     m.ctx.progress = pass_progress;
     m.ctx.cancel = &m.cancel;
-    m.cancel = c->ctx->cancel && *c->ctx->cancel;
     options.threads = c->threads;
     code = assay_train(&m.ctx, job->program, job->source, &options, job->params,
                        job->history, &why);
