@@ -308,85 +308,114 @@ struct move {
 };
 
 struct plane {
-    const void *src; /* [h, w] u8 or f32 */
+    const void *src; /* [h, w] */
+    size_t width;    /* bytes of an element: 1 (u8) or 4 (f32) */
     int h;
     int w;
     float shift;
     float factor;
 };
 
-/* `is_float` is a constant where this is inlined. */
-static inline __attribute__((always_inline)) float pixel(const void *src,
-                                                         size_t i,
-                                                         bool is_float)
+ASSAY__CLONES static void normalise_u8(float *restrict dst,
+                                       const uint8_t *restrict src, size_t n,
+                                       float shift, float factor)
 {
-    return is_float ? ((const float *)src)[i]
-                    : (float)((const uint8_t *)src)[i];
+    for (size_t i = 0; i < n; i++)
+        dst[i] = ((float)src[i] - shift) * factor;
 }
 
-static inline __attribute__((always_inline)) void fill_row(
-    float *dst, const struct plane *p, const struct move *m, int y,
-    bool is_float)
+ASSAY__CLONES static void normalise_f32(float *restrict dst,
+                                        const float *restrict src, size_t n,
+                                        float shift, float factor)
 {
-    float black = (0 - p->shift) * p->factor;
-    float shift = p->shift;
-    float factor = p->factor;
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (src[i] - shift) * factor;
+}
+
+static void normalise(float *dst, const struct plane *p, const void *src,
+                      size_t n)
+{
+    if (p->width == 1)
+        normalise_u8(dst, src, n, p->shift, p->factor);
+    else
+        normalise_f32(dst, src, n, p->shift, p->factor);
+}
+
+/* Turn n bytes round in place, eight at a time from both ends. */
+static void reverse_u8(uint8_t *row, size_t n)
+{
+    size_t low = 0;
+
+    for (; n - low >= low + 16 && n >= 16; low += 8) {
+        uint64_t a;
+        uint64_t b;
+
+        memcpy(&a, row + low, 8);
+        memcpy(&b, row + n - low - 8, 8);
+        a = __builtin_bswap64(a);
+        b = __builtin_bswap64(b);
+        memcpy(row + low, &b, 8);
+        memcpy(row + n - low - 8, &a, 8);
+    }
+    for (; low + 1 < n - low; low++) {
+        uint8_t a = row[low];
+
+        row[low] = row[n - 1 - low];
+        row[n - 1 - low] = a;
+    }
+}
+
+static void reverse_f32(float *row, size_t n)
+{
+    for (size_t i = 0; i < n / 2; i++) {
+        float a = row[i];
+
+        row[i] = row[n - 1 - i];
+        row[n - 1 - i] = a;
+    }
+}
+
+/* Raw row y of the moved picture; zero bytes are black in either type. */
+static void move_row(void *dst, const struct plane *p, const struct move *m,
+                     int y)
+{
     int first = m->dx < 0 ? -m->dx : 0;
     int last = m->dx > 0 ? p->w - m->dx : p->w;
-    ptrdiff_t from = (ptrdiff_t)(y + m->dy) * p->w + m->dx;
+    bool outside = y + m->dy < 0 || y + m->dy >= p->h || first >= last;
 
-    if (y + m->dy < 0 || y + m->dy >= p->h || m->dx <= -p->w || m->dx >= p->w)
-        last = first = p->w; /* nothing of the picture is in this row */
-    if (m->flip) {
-        float *end = dst + p->w - 1;
-
-        for (int x = 0; x < first; x++)
-            end[-x] = black;
-        for (int x = first; x < last; x++)
-            end[-x] =
-                (pixel(p->src, (size_t)(from + x), is_float) - shift) * factor;
-        for (int x = last; x < p->w; x++)
-            end[-x] = black;
-    } else {
-        for (int x = 0; x < first; x++)
-            dst[x] = black;
-        for (int x = first; x < last; x++)
-            dst[x] =
-                (pixel(p->src, (size_t)(from + x), is_float) - shift) * factor;
-        for (int x = last; x < p->w; x++)
-            dst[x] = black;
-    }
-}
-
-static inline __attribute__((always_inline)) void fill_plane(
-    float *restrict dst, const struct plane *p, const struct move *m,
-    bool is_float)
-{
-    float shift = p->shift;
-    float factor = p->factor;
-    size_t n = (size_t)p->h * (size_t)p->w;
-
-    if (m) {
-        for (int y = 0; y < p->h; y++)
-            fill_row(dst + (size_t)y * (size_t)p->w, p, m, y, is_float);
+    if (outside || first > 0 || last < p->w)
+        memset(dst, 0, (size_t)p->w * p->width);
+    if (outside)
         return;
+    memcpy((char *)dst + (size_t)first * p->width,
+           (const char *)p->src +
+               ((size_t)(y + m->dy) * (size_t)p->w + (size_t)(first + m->dx)) *
+                   p->width,
+           (size_t)(last - first) * p->width);
+    if (!m->flip)
+        return;
+    if (p->width == 1)
+        reverse_u8(dst, (size_t)p->w);
+    else
+        reverse_f32(dst, (size_t)p->w);
+}
+
+/* As many rows as fit are moved, then normalised in one long loop: rows of
+ * 32 pixels are too short for it. */
+static void fill_moved(float *dst, const struct plane *p, const struct move *m)
+{
+    float rows[ASSAY__SIDE_MAX];
+    size_t row_bytes = (size_t)p->w * p->width;
+    int fit = (int)(sizeof(rows) / row_bytes);
+
+    for (int y = 0; y < p->h; y += fit) {
+        int n = y + fit < p->h ? fit : p->h - y;
+
+        for (int i = 0; i < n; i++)
+            move_row((char *)rows + (size_t)i * row_bytes, p, m, y + i);
+        normalise(dst, p, rows, (size_t)n * (size_t)p->w);
+        dst += n * p->w;
     }
-    for (size_t i = 0; i < n; i++)
-        dst[i] = (pixel(p->src, i, is_float) - shift) * factor;
-}
-
-ASSAY__CLONES static void fill_plane_u8(float *restrict dst,
-                                        const struct plane *p,
-                                        const struct move *m)
-{
-    fill_plane(dst, p, m, false);
-}
-
-ASSAY__CLONES static void fill_plane_f32(float *restrict dst,
-                                         const struct plane *p,
-                                         const struct move *m)
-{
-    fill_plane(dst, p, m, true);
 }
 
 /* Draws in a fixed order: flip, rows, columns. */
@@ -422,11 +451,14 @@ void assay_view_fill(const assay_view *view, const uint32_t *rows, size_t n,
                      uint64_t epoch, float *x)
 {
     const struct assay_dataset *ds = view->ds;
-    size_t plane = (size_t)view->height * (size_t)view->width;
+    size_t n_plane = (size_t)view->height * (size_t)view->width;
     bool moves = aug && (aug->flip || aug->crop_pad > 0);
-    struct plane p = {.h = view->height, .w = view->width};
-    const uint8_t *pixels = view->converted ? view->converted : ds->pixels;
-    const float *values = view->converted ? view->converted : ds->values;
+    struct plane p = {.width = ds->is_float ? sizeof(float) : 1,
+                      .h = view->height,
+                      .w = view->width};
+    const char *base = view->converted ? view->converted
+                       : ds->is_float  ? (const void *)ds->values
+                                       : ds->pixels;
     struct move m;
 
     for (size_t r = 0; r < n; r++) {
@@ -435,17 +467,15 @@ void assay_view_fill(const assay_view *view, const uint32_t *rows, size_t n,
         if (moves)
             draw_move(&m, aug, seed, epoch << 32 | rows[r]);
         for (int c = 0; c < view->channels; c++) {
+            p.src = base + at * p.width;
             p.shift = view->shift[c];
             p.factor = view->factor[c];
-            if (ds->is_float) {
-                p.src = values + at;
-                fill_plane_f32(x, &p, moves ? &m : NULL);
-            } else {
-                p.src = pixels + at;
-                fill_plane_u8(x, &p, moves ? &m : NULL);
-            }
-            at += plane;
-            x += plane;
+            if (moves)
+                fill_moved(x, &p, &m);
+            else
+                normalise(x, &p, p.src, n_plane);
+            at += n_plane;
+            x += n_plane;
         }
     }
 }

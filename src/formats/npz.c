@@ -8,7 +8,8 @@
  * deflate never expands more than 1032 times, so no file can claim more
  * than that in all of its members together. Names never become paths; those
  * that would leave a folder are refused all the same, because such an
- * archive was made to harm somebody.
+ * archive was made to harm somebody. Messages count members, since
+ * libarchive does not tell where in the file one begins.
  *
  * Written archives are stored, not compressed, in the order of the list,
  * with the oldest date that zip knows: equal content gives equal bytes.
@@ -33,7 +34,7 @@ struct reader {
     size_t size;        /* of the file */
     size_t total_bytes; /* of data promised so far */
     const char *name;   /* of the member at hand, for messages */
-    long long place;    /* of its header in the file */
+    size_t number;      /* of that member, from 1 */
 };
 
 static bool probe(const unsigned char *data, size_t size)
@@ -100,40 +101,39 @@ static int check_member(struct reader *r, struct archive_entry *entry,
     const char *method = archive_format_name(r->zip);
     size_t n;
 
-    r->place = (long long)archive_read_header_position(r->zip);
+    r->number++;
     r->name = archive_entry_pathname_utf8(entry);
     if (!r->name)
         return assay_error_set(err, ASSAY_FORMAT,
-                               "byte %lld: zip member's name is not UTF-8",
-                               r->place);
+                               "zip member %zu: its name is not UTF-8",
+                               r->number);
     n = strlen(r->name);
     if (n > NAME_MAX_BYTES)
         return assay_error_set(
             err, ASSAY_LIMIT,
-            "byte %lld: zip member's name has %zu bytes, limit %d", r->place, n,
+            "zip member %zu: its name has %zu bytes, limit %d", r->number, n,
             NAME_MAX_BYTES);
     if (!name_is_tame(r->name, n))
         return assay_error_set(err, ASSAY_FORMAT,
-                               "byte %lld: zip member's name '%.60s' is "
+                               "zip member %zu: its name '%.60s' is "
                                "absolute, leaves its folder or holds control "
                                "bytes",
-                               r->place, r->name);
+                               r->number, r->name);
     if (archive_entry_filetype(entry) != AE_IFREG || n <= SUFFIX_SIZE ||
         strcmp(r->name + n - SUFFIX_SIZE, SUFFIX) != 0)
-        return assay_error_set(
-            err, ASSAY_UNSUPPORTED,
-            "byte %lld: zip member '%.60s' is not a .npy array", r->place,
-            r->name);
+        return assay_error_set(err, ASSAY_UNSUPPORTED,
+                               "zip member %zu, '%.60s', is not a .npy array",
+                               r->number, r->name);
     if (archive_entry_is_encrypted(entry))
         return assay_error_set(err, ASSAY_UNSUPPORTED,
-                               "byte %lld: zip member '%.60s' is encrypted",
-                               r->place, r->name);
+                               "zip member %zu, '%.60s', is encrypted",
+                               r->number, r->name);
     if (!method ||
         (!strstr(method, "(uncompressed)") && !strstr(method, "(deflation)")))
         return assay_error_set(
             err, ASSAY_UNSUPPORTED,
-            "byte %lld: zip member '%.60s' is neither stored nor deflated",
-            r->place, r->name);
+            "zip member %zu, '%.60s', is neither stored nor deflated",
+            r->number, r->name);
     return ASSAY_OK;
 }
 
@@ -258,17 +258,16 @@ static int read_members(struct reader *r, struct assay_tensors *list,
         if (rc == ARCHIVE_EOF)
             return ASSAY_OK;
         if (rc < ARCHIVE_WARN)
-            return assay_error_set(
-                err, ASSAY_FORMAT, "byte %lld: zip: %s",
-                (long long)archive_read_header_position(r->zip),
-                reason(r->zip));
+            return assay_error_set(err, ASSAY_FORMAT,
+                                   "zip, after member %zu: %s", r->number,
+                                   reason(r->zip));
         rc = check_member(r, entry, err);
         if (rc)
             return rc;
         rc = read_member(r, list, entry, header, err);
         if (rc)
-            return assay_error_prefix(err, rc, "byte %lld: member '%.60s'",
-                                      r->place, r->name);
+            return assay_error_prefix(err, rc, "zip member %zu, '%.60s'",
+                                      r->number, r->name);
     }
 }
 
