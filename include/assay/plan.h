@@ -9,7 +9,8 @@
  * number of { write inputs, run, read outputs }. Nothing is allocated after
  * assay_plan_new. A plan is used by one thread at a time; several plans may
  * run in several threads, also such as share parameters, provided none of
- * them changes these meanwhile.
+ * them changes these meanwhile. Making and running a plan sets the calling
+ * thread's OpenMP threads to the plan's.
  *
  * Parameters live in a store in the backend's layouts. A plan made with
  * `share` uses the store of another plan (the remainder batch of an epoch,

@@ -8,7 +8,7 @@
  * header may assume a CPU.
  *
  * Making a plan:
- *   1. plan.c marks the live nodes and folds what is constant in this mode.
+ *   1. plan.c marks the live nodes; what is constant a backend may fold.
  *   2. backend->lower() walks live nodes and appends steps and buffers
  *      (assay__plan_step, assay__plan_buffer), fusing as it likes, choosing
  *      layouts, making reorders steps of their own, and creating the store
@@ -80,6 +80,7 @@ struct assay__store {
     size_t n_elements;
     size_t n_trained; /* elements of the trained slots */
     int references;   /* plans and optimizers; atomic */
+    uint64_t version; /* a backend may count changes of weights here */
 };
 
 struct assay_plan {

@@ -19,7 +19,7 @@
 #include "engine/trainer.h"
 #include "engine/tuning.h"
 
-enum { N_LINES = 9, TEXT = 200, HISTORY_WIDTH = 3 + ASSAY_MONITORS_MAX };
+enum { N_LINES = 10, TEXT = 200, HISTORY_WIDTH = 3 + ASSAY_MONITORS_MAX };
 
 static const char tuning_meta[] = "assay.tuning";
 static const char param_prefix[] = "param.";
@@ -70,6 +70,8 @@ static void make_lines(const struct assay_trainer *t, struct line l[N_LINES])
         l[i].text = l[i].own;
     l[n].name = "assay.key";
     l[n++].text = o->key ? o->key : "";
+    l[n].name = "assay.version";
+    snprintf(l[n++].own, TEXT, "%s", assay_version());
     l[n].name = "assay.backend";
     snprintf(l[n++].own, TEXT, "%s", o->backend ? o->backend : "onednn");
     l[n].name = "assay.threads";

@@ -182,6 +182,25 @@ static int run_epochs(struct assay_trainer *t, struct assay_error *err)
     return code;
 }
 
+/* The last update may have run away without a loss to show it. */
+static int check_finite(const struct assay_trainer *t,
+                        const struct assay_params *p, struct assay_error *err)
+{
+    for (int s = 0; s < p->n_slots; s++) {
+        const float *x = p->data + p->slot[s].offset;
+
+        for (size_t i = 0; i < p->slot[s].count; i++) {
+            if (!isfinite(x[i]))
+                return assay_error_set(
+                    err, ASSAY_NUMERIC,
+                    "%s: '%.80s' is not finite after training; a smaller "
+                    "learning rate than %g may help",
+                    t->options.task, p->slot[s].name, t->options.lr);
+        }
+    }
+    return ASSAY_OK;
+}
+
 int assay_train(const struct assay_context *ctx,
                 const struct assay_program *program,
                 const struct assay_source *source,
@@ -207,6 +226,8 @@ int assay_train(const struct assay_context *ctx,
         code = run_epochs(&t, err);
     if (code == ASSAY_OK)
         code = assay_plan_save(t.plan, params, err);
+    if (code == ASSAY_OK)
+        code = check_finite(&t, params, err);
     if (code == ASSAY_OK && history) {
         history->epoch = t.epoch;
         history->n = t.n_done;

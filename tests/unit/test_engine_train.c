@@ -179,6 +179,21 @@ static void test_infinite_loss_is_named(void)
     run_close(&r);
 }
 
+/* One batch only: no later loss tells that the update ran away. */
+static void test_runaway_of_the_last_update_is_told(void)
+{
+    struct assay_error err = {0};
+    struct run r;
+
+    run_open(&r);
+    r.options.batch = N;
+    r.options.epochs = 1;
+    r.options.lr = 1e300;
+    CHECK_FAILS(run(&r, &err), ASSAY_NUMERIC, err);
+    CHECK_STR_HAS(err.msg, "fc1.weight");
+    run_close(&r);
+}
+
 /* A flag raised at the n-th progress report. */
 struct stop {
     volatile sig_atomic_t cancel;
@@ -231,39 +246,51 @@ static const struct assay_optimizer_options optimizers[] = {
 };
 
 /* Stopped at every possible batch, resumed each time, to the same bytes. */
+static void check_interruptions(const char *backend,
+                                struct assay_optimizer_options optimizer)
+{
+    const char *path = check_temp_path("interrupted");
+    struct run r;
+    float *want;
+
+    run_open(&r);
+    r.options.backend = backend;
+    r.options.optimizer = optimizer;
+    r.options.schedule = ASSAY_SCHEDULE_COSINE;
+    want = straight(&r.options);
+    r.options.checkpoint = path;
+    for (long at = 1; at <= 1 + EPOCHS * BATCHES; at++) {
+        struct assay_error err = {0};
+        struct stop s;
+        int code;
+
+        unlink(path);
+        start_over(&r);
+        stop_open(&s, &r, at);
+        code = run(&r, &err);
+        CHECK(code == ASSAY_OK || code == ASSAY_CANCELED);
+        start_over(&r);
+        stop_open(&s, &r, 0);
+        CHECK_OK(run(&r, &err), err);
+        check_same(&r, want);
+        CHECK_UINT_EQ(r.history.n, EPOCHS);
+        CHECK_UINT_EQ(r.history.resumed_at,
+                      (size_t)(at > 1 ? (at - 1) / BATCHES : 0));
+    }
+    assay__free(want);
+    run_close(&r);
+}
+
 static void test_interrupted_run_goes_on_to_the_same_bytes(void)
 {
-    for (size_t k = 0; k < sizeof(optimizers) / sizeof(optimizers[0]); k++) {
-        const char *path = check_temp_path("interrupted");
-        struct run r;
-        float *want;
+    for (size_t k = 0; k < sizeof(optimizers) / sizeof(optimizers[0]); k++)
+        check_interruptions("reference", optimizers[k]);
+}
 
-        run_open(&r);
-        r.options.optimizer = optimizers[k];
-        r.options.schedule = ASSAY_SCHEDULE_COSINE;
-        want = straight(&r.options);
-        r.options.checkpoint = path;
-        for (long at = 1; at <= 1 + EPOCHS * BATCHES; at++) {
-            struct assay_error err = {0};
-            struct stop s;
-            int code;
-
-            unlink(path);
-            start_over(&r);
-            stop_open(&s, &r, at);
-            code = run(&r, &err);
-            CHECK(code == ASSAY_OK || code == ASSAY_CANCELED);
-            start_over(&r);
-            stop_open(&s, &r, 0);
-            CHECK_OK(run(&r, &err), err);
-            check_same(&r, want);
-            CHECK_UINT_EQ(r.history.n, EPOCHS);
-            CHECK_UINT_EQ(r.history.resumed_at,
-                          (size_t)(at > 1 ? (at - 1) / BATCHES : 0));
-        }
-        assay__free(want);
-        run_close(&r);
-    }
+static void test_interrupted_onednn_run_too(void)
+{
+    check_interruptions("onednn", optimizers[1]);
+    check_interruptions("onednn", optimizers[3]);
 }
 
 static int slow_fill(void *self, const struct assay_batch *b,
@@ -640,8 +667,10 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_batch_may_exceed_the_records),
     CHECK_TEST(test_source_error_ends_training),
     CHECK_TEST(test_infinite_loss_is_named),
+    CHECK_TEST(test_runaway_of_the_last_update_is_told),
     CHECK_TEST(test_progress_reaches_the_total),
     CHECK_TEST(test_interrupted_run_goes_on_to_the_same_bytes),
+    CHECK_TEST(test_interrupted_onednn_run_too),
     CHECK_TEST(test_killed_run_goes_on_to_the_same_bytes),
     CHECK_TEST(test_checkpoint_of_another_run_is_not_used),
     CHECK_TEST(test_damaged_checkpoint_is_a_warning),
