@@ -188,7 +188,7 @@ int assay__predictions_read(struct assay__scene *scene,
                             struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* scores.c: `prefix` is "", "control-" or "overfitted-". */
-int assay__scores_make(assay_audit *a, const struct assay_membership_input *in,
+int assay__audit_score(assay_audit *a, const struct assay_membership_input *in,
                        const struct assay_attack *attack, const char *prefix,
                        const char *evidence_sha256,
                        struct assay_membership_scores *out,

@@ -62,7 +62,7 @@ static int try_write(const char *dir, struct assay_error *err)
     if (code == ASSAY_OK)
         (void)unlink(path);
     else
-        code = assay_error_prefix(err, code, "run folder %.80s: ", dir);
+        code = assay_error_prefix(err, code, "run folder %.80s", dir);
     assay__free(path);
     return code;
 }

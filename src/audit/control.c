@@ -55,7 +55,7 @@ static int attack_control(assay_audit *a,
     int code;
 
     memset(&scores, 0, sizeof(scores));
-    code = assay__scores_make(a, in, attack, prefix, evidence_sha256, &scores,
+    code = assay__audit_score(a, in, attack, prefix, evidence_sha256, &scores,
                               err);
     if (code == ASSAY_OK)
         code = assay_auc(&r->auc, scores.score, scores.member, scores.n, err);
@@ -76,6 +76,21 @@ static int is_controlled(const assay_audit *a, int i,
     return assay_attack_missing(a->outcome[i].attack, in) == NULL;
 }
 
+static void show_progress(const assay_audit *a,
+                          const struct assay__control *control, int done,
+                          const char *note)
+{
+    struct assay_progress step = {
+        .task = control->positive ? "positive control" : "negative control",
+        .unit = "attacks",
+        .note = note,
+        .done = (uint64_t)done,
+        .total = (uint64_t)a->n_attacks,
+    };
+
+    assay_progress(&a->ctx, &step);
+}
+
 static int run_control(assay_audit *a, struct assay__control *control,
                        const struct assay_membership_input *in,
                        const char *prefix, const char *evidence_sha256,
@@ -85,15 +100,7 @@ static int run_control(assay_audit *a, struct assay__control *control,
     int i;
 
     for (i = 0; i < a->n_attacks && code == ASSAY_OK; i++) {
-        struct assay_progress step = {
-            .task = control->positive ? "positive control" : "negative control",
-            .unit = "attacks",
-            .note = a->attack[i]->name,
-            .done = (uint64_t)i,
-            .total = (uint64_t)a->n_attacks,
-        };
-
-        assay_progress(&a->ctx, &step);
+        show_progress(a, control, i, a->attack[i]->name);
         if (!is_controlled(a, i, in, !control->positive))
             continue;
         code = attack_control(a, in, a->attack[i], prefix, evidence_sha256,
@@ -101,6 +108,8 @@ static int run_control(assay_audit *a, struct assay__control *control,
         if (code == ASSAY_OK)
             code = assay_context_check(&a->ctx, err);
     }
+    if (code == ASSAY_OK)
+        show_progress(a, control, a->n_attacks, NULL);
     return code;
 }
 

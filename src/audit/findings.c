@@ -81,7 +81,7 @@ static json_t *model_json(const assay_audit *a)
                            ? a->options.model
                            : a->options.predictions.members;
     const char *origin = "trained by this run";
-    const char *name = file != NULL ? base_name(file) : a->arch;
+    const char *name = file != NULL ? base_name(file) : "target";
     json_t *input = json_null();
 
     if (a->data == NULL)

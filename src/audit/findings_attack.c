@@ -253,7 +253,7 @@ out:
     assay_roc_release(&roc);
     assay__free(sorted);
     if (code != ASSAY_OK)
-        code = assay_error_prefix(err, code, "%s: ", o->attack->name);
+        code = assay_error_prefix(err, code, "%s", o->attack->name);
     return code;
 }
 

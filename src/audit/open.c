@@ -278,7 +278,7 @@ static int open_model(assay_audit *a, struct assay_error *err)
     if (recipe != NULL && !a->options.recipe_given) {
         code = assay_recipe_from_text(&a->recipe, recipe, err);
         if (code != ASSAY_OK)
-            return assay_error_prefix(err, code, "%.80s: ", a->options.model);
+            return assay_error_prefix(err, code, "%.80s", a->options.model);
     }
     return ASSAY_OK;
 }

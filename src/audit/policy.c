@@ -288,6 +288,8 @@ int assay__policy_read(struct assay__policy *policy, const char *path,
             err, ASSAY_FORMAT, "policy %.80s: line %d, column %d: %s", path,
             said.line, said.column,
             said.what[0] != '\0' ? said.what : cyaml_strerror(result));
+    } else if (data == NULL) {
+        code = assay_error_set(err, ASSAY_FORMAT, "policy %.80s: empty", path);
     } else {
         code = take_policy(policy, (const struct yaml_policy *)data, path, err);
     }

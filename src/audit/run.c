@@ -123,11 +123,14 @@ static void end(assay_audit *a, int code)
                   "the manifest could not be brought up to date");
 }
 
+/* An attack that finds too little to work with is not run; that is no
+ * failure of the audit. */
 static int attack_one(assay_audit *a, int i,
                       const struct assay_membership_input *in,
                       struct assay_error *err)
 {
     struct assay__outcome *o = &a->outcome[i];
+    struct assay_error reason;
     const char *missing;
     int code;
 
@@ -141,11 +144,31 @@ static int attack_one(assay_audit *a, int i,
         snprintf(o->why, sizeof(o->why), "%s", missing);
         return ASSAY_OK;
     }
-    code = assay__scores_make(a, in, o->attack, "", a->scene.evidence_sha256,
-                              &o->scores, err);
-    if (code == ASSAY_OK)
-        code = assay__outcome_measure(a, o, err);
-    return code;
+    code = assay__audit_score(a, in, o->attack, "", a->scene.evidence_sha256,
+                              &o->scores, &reason);
+    if (code == ASSAY_NOTHING) {
+        snprintf(o->why, sizeof(o->why), "%.150s", reason.msg);
+        return ASSAY_OK;
+    }
+    if (code != ASSAY_OK) {
+        if (err != NULL)
+            *err = reason;
+        return code;
+    }
+    return assay__outcome_measure(a, o, err);
+}
+
+static void show_progress(const assay_audit *a, int done, const char *note)
+{
+    struct assay_progress step = {
+        .task = "attacks",
+        .unit = "attacks",
+        .note = note,
+        .done = (uint64_t)done,
+        .total = (uint64_t)a->n_attacks,
+    };
+
+    assay_progress(&a->ctx, &step);
 }
 
 static int attack_all(assay_audit *a, struct assay_error *err)
@@ -157,15 +180,7 @@ static int attack_all(assay_audit *a, struct assay_error *err)
 
     assay__scene_input(&a->scene, a, 0, &in);
     for (i = 0; i < a->n_attacks && code == ASSAY_OK; i++) {
-        struct assay_progress step = {
-            .task = "attacks",
-            .unit = "attacks",
-            .note = a->attack[i]->name,
-            .done = (uint64_t)i,
-            .total = (uint64_t)a->n_attacks,
-        };
-
-        assay_progress(&a->ctx, &step);
+        show_progress(a, i, a->attack[i]->name);
         code = assay_context_check(&a->ctx, err);
         if (code == ASSAY_OK)
             code = attack_one(a, i, &in, err);

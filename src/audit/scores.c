@@ -165,7 +165,7 @@ out:
     return code;
 }
 
-int assay__scores_make(assay_audit *a, const struct assay_membership_input *in,
+int assay__audit_score(assay_audit *a, const struct assay_membership_input *in,
                        const struct assay_attack *attack, const char *prefix,
                        const char *evidence_sha256,
                        struct assay_membership_scores *out,

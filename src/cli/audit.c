@@ -126,6 +126,8 @@ const struct assay__command assay__command_audit = {
     .run = run,
 };
 
+enum { WORDS_MAX = 256 };
+
 static int is_prediction_audit(const struct values *v)
 {
     return v->predictions.members != NULL || v->predictions.nonmembers != NULL;
@@ -209,6 +211,18 @@ static int take_options(const struct values *v,
         code =
             assay__pixel_values_take(&v->pixels, &o->pixels, &o->dataset, err);
     return code;
+}
+
+/* "assay audit ...", for the manifest. */
+static int take_words(int argc, char **argv, const char **words)
+{
+    int n = 1;
+    int i;
+
+    words[0] = "assay";
+    for (i = 0; i < argc && n < WORDS_MAX; i++)
+        words[n++] = argv[i];
+    return n;
 }
 
 static void print_plan(FILE *out, const struct assay_audit_plan *plan,
@@ -312,6 +326,7 @@ static int run(int argc, char **argv)
     const struct assay__command *command = &assay__command_audit;
     enum assay_verdict verdict = ASSAY_VERDICT_PASS;
     const char *names[ASSAY__WORDS_MAX];
+    const char *words[WORDS_MAX];
     struct values values;
     struct assay__parsed parsed;
     struct assay__session session;
@@ -333,8 +348,8 @@ static int run(int argc, char **argv)
         if (folder == NULL)
             code = assay_error_set(&err, ASSAY_NOMEM, "run folder");
         options.out = folder;
-        options.command = (const char *const *)argv;
-        options.n_command = argc;
+        options.command = words;
+        options.n_command = take_words(argc, argv, words);
     }
     if (code == ASSAY_OK)
         code = audit(&session, &values, &options, &verdict, &err);

@@ -221,7 +221,7 @@ int assay__options_parse(const struct assay__command *command, int argc,
     for (i = 1; i < argc && code == ASSAY_OK;) {
         const char *word = argv[i];
         struct place place;
-        const char *text;
+        const char *text = NULL;
         int used = 1;
         char *to;
 

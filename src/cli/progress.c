@@ -14,6 +14,7 @@
 
 static const double terminal_interval = 0.1; /* seconds between rewrites */
 static const double log_interval = 10;       /* and between plain lines */
+static const double recently = 3;
 
 void assay__progress_init(struct assay__progress *p, FILE *out)
 {
@@ -82,13 +83,18 @@ static struct assay__progress_task *find_task(struct assay__progress *p,
     return t;
 }
 
-static int n_under_way(const struct assay__progress *p)
+/* Other tasks that moved lately and are not done. */
+static int n_others(const struct assay__progress *p,
+                    const struct assay__progress_task *t, double now)
 {
     int n = 0;
     int i;
 
-    for (i = 0; i < p->n_tasks; i++)
-        n += p->task[i].done < p->task[i].total;
+    for (i = 0; i < p->n_tasks; i++) {
+        const struct assay__progress_task *x = &p->task[i];
+
+        n += x != t && x->done < x->total && now - x->moved < recently;
+    }
     return n;
 }
 
@@ -112,9 +118,9 @@ static void format_line(const struct assay__progress *p,
                         const struct assay_progress *step, char *line,
                         size_t size)
 {
-    double elapsed = assay__clock_seconds() - t->started;
+    double elapsed = t->moved - t->started;
     double rate = elapsed > 0 ? (double)(t->done - t->first) / elapsed : 0;
-    int others = n_under_way(p) - (t->done < t->total);
+    int others = n_others(p, t, t->moved);
     char bar[28] = "";
     char amount[40] = "";
     char speed[48] = "";
@@ -162,6 +168,7 @@ void assay__progress_step(struct assay__progress *p,
         step->total > 0 && step->done >= step->total && t->done < step->total;
     t->done = step->done < t->first ? t->first : step->done;
     t->total = step->total;
+    t->moved = now;
     if (p->terminal) {
         if (!ended && now - p->last < terminal_interval)
             return;

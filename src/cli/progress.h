@@ -19,6 +19,7 @@ enum { ASSAY__PROGRESS_TASKS = 64 };
 struct assay__progress_task {
     char name[48];
     double started; /* seconds, monotonic */
+    double moved;   /* the last step */
     uint64_t first; /* units that were already done at the start */
     uint64_t done;
     uint64_t total;
