@@ -33,11 +33,31 @@ struct assay_dataset_options {
 
 /*
  * Open `spec`: `KIND:PATH` or a path whose kind is probed. Kinds are the
- * rows of data/datasets.def: fashion-mnist (no path: Debian's), mnist,
- * cifar10, cifar100, stl10, folder, csv, npz, records.
- * IDX and CIFAR folders are joined train and test, in that order, as the
- * papers do. `records:FILE?labels=age,gender,race&shape=3x32x32` reads
- * packed records; a byte per label, then planes.
+ * rows of data/datasets.def:
+ *
+ *   fashion-mnist, mnist   IDX, plain or gzip; a folder (train and t10k are
+ *                          joined, in that order, as the papers do) or an
+ *                          images file beside its labels file; ?classes=K
+ *                          when not 10. fashion-mnist alone is Debian's
+ *   cifar10, cifar100      binary version; a folder of batches, joined, or
+ *                          one; cifar100 has attributes fine and coarse
+ *   stl10                  folder of train_X.bin, train_y.bin, test_X.bin...
+ *   npz                    arrays x|images|data and y|labels, or x_train,
+ *                          y_train, x_test, y_test; other integers per
+ *                          record are attributes
+ *   csv                    header line; a column `file` (else the first)
+ *                          of image paths below the CSV's folder, `label`,
+ *                          and any others, which become attributes: values
+ *                          sorted (by number when all are whole numbers)
+ *                          and numbered from 0
+ *   folder                 of PNG and JPEG, a sub-folder per class; or
+ *                          train, val, test of such folders, joined
+ *   records                ?labels=age,gender,race&shape=3x32x32, needed:
+ *                          a byte per label, then planes; each label is an
+ *                          attribute, the first one is the label
+ *
+ * csv and folder take ?size=HxW, to which all images are resized; without
+ * it they must have one size. `max_records` counts a class folder as a file.
  *
  * out  owned by the caller, assay_dataset_free()
  * opt  may be NULL

@@ -567,6 +567,24 @@ static void test_real_fashion_mnist_has_its_70000_records(void)
     assay_dataset_free(ds);
 }
 
+static void test_real_mnist_labels_are_those_published(void)
+{
+    const char *source = getenv("ASSAY_SOURCE");
+    char spec[512];
+    assay_dataset *ds;
+
+    snprintf(spec, sizeof(spec), "%s/../shared/data/mnist",
+             source ? source : ".");
+    if (!assay__exists(spec))
+        SKIP("../shared/data/mnist is not there");
+    ds = open_ok(spec, NULL);
+    CHECK_UINT_EQ(assay_dataset_count(ds), 10000);
+    CHECK_INT_EQ(assay_dataset_label(ds, 0), 7);
+    CHECK_INT_EQ(assay_dataset_label(ds, 1), 2);
+    CHECK_INT_EQ(assay_dataset_label(ds, 9999), 6);
+    assay_dataset_free(ds);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_idx_folder_is_opened_by_kind_and_by_probing),
     CHECK_TEST(test_idx_parts_are_joined_plain_and_gzipped),
@@ -586,6 +604,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_specs_that_name_nothing_say_what_there_is),
     CHECK_TEST(test_dataset_from_memory_is_checked),
     CHECK_TEST(test_real_fashion_mnist_has_its_70000_records),
+    CHECK_TEST(test_real_mnist_labels_are_those_published),
 };
 
 CHECK_MAIN(tests)

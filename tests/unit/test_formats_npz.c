@@ -6,6 +6,7 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "assay/format.h"
@@ -360,6 +361,7 @@ static void test_members_are_held_to_name_method_and_kind(void)
             printf("# member %zu: %s: %s\n", i, members[i].name, err.msg);
         CHECK_INT_EQ(rc, members[i].code);
         CHECK_STR_HAS(err.msg, members[i].message);
+        CHECK(strchr(err.msg, '\x1b') == NULL);
         assay_tensors_release(&list);
     }
 }
@@ -443,6 +445,39 @@ static void test_bf16_has_no_place_in_npz(void)
     assay_tensors_release(&list);
 }
 
+/* Files of two public scanners' test corpora, beside the sources. */
+static const struct {
+    const char *name;
+    int code;
+} corpus[] = {
+    {"bad/picklescan_dns_exfiltration.npy", ASSAY_UNSUPPORTED},
+    {"bad/modelaudit_path_traversal.zip", ASSAY_FORMAT},
+    {"bad/picklescan_malicious1.zip", ASSAY_UNSUPPORTED},
+    {"bad/picklescan_malicious1_central_directory.zip", ASSAY_UNSUPPORTED},
+    {"bad/picklescan_malicious1_wrong_ext.zip", ASSAY_UNSUPPORTED},
+    {"good/picklescan_int_array.npy", ASSAY_OK},
+    {"good/picklescan_bad_pytorch.pt", ASSAY_FORMAT},
+};
+
+static void test_real_hostile_files_are_refused(void)
+{
+    const char *source = getenv("ASSAY_SOURCE");
+    char path[512];
+
+    for (size_t i = 0; i < sizeof(corpus) / sizeof(corpus[0]); i++) {
+        struct assay_error err = {0};
+        struct assay_tensors list;
+
+        snprintf(path, sizeof(path), "%s/../shared/data/malicious/%s",
+                 source ? source : ".", corpus[i].name);
+        if (!assay__exists(path))
+            SKIP("../shared/data/malicious is not there");
+        assay_tensors_init(&list);
+        CHECK_INT_EQ(assay_tensors_read(&list, path, &err), corpus[i].code);
+        assay_tensors_release(&list);
+    }
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_byte_orders_and_layouts_give_the_same_array),
     CHECK_TEST(test_scalar_and_empty_arrays_are_read),
@@ -455,6 +490,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_array_larger_than_its_zip_can_hold_is_refused),
     CHECK_TEST(test_written_npz_is_read_back_and_repeats_its_bytes),
     CHECK_TEST(test_bf16_has_no_place_in_npz),
+    CHECK_TEST(test_real_hostile_files_are_refused),
 };
 
 CHECK_MAIN(tests)
