@@ -53,6 +53,18 @@ int assay_error_exit_status(int code)
     return find(code)->exit_status;
 }
 
+/*
+ * Names from strangers' files end up in messages, and messages on
+ * terminals: nothing that could move a cursor leaves here.
+ */
+static void make_printable(char *text)
+{
+    for (; *text; text++) {
+        if ((unsigned char)*text < 0x20 || *text == 0x7f)
+            *text = '?';
+    }
+}
+
 int assay_error_set(struct assay_error *err, int code, const char *fmt, ...)
 {
     char text[sizeof err->msg];
@@ -63,6 +75,7 @@ int assay_error_set(struct assay_error *err, int code, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    make_printable(text);
     err->code = code;
     memcpy(err->msg, text, sizeof text);
     return code;
@@ -72,6 +85,7 @@ int assay_error_prefix(struct assay_error *err, int code, const char *fmt, ...)
 {
     char text[sizeof err->msg];
     va_list args;
+    size_t room;
     size_t used;
 
     if (!err)
@@ -79,8 +93,10 @@ int assay_error_prefix(struct assay_error *err, int code, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    make_printable(text);
     used = strlen(text);
-    snprintf(text + used, sizeof text - used, ": %s", err->msg);
+    room = sizeof text - used;
+    snprintf(text + used, room, ": %.*s", (int)room, err->msg);
     memcpy(err->msg, text, sizeof text);
     return err->code;
 }
