@@ -47,7 +47,7 @@ static int build(assay_graph **out, struct assay_error *err)
         return code;
     x = assay_graph_input(g, "x", &rows);
     for (int i = 0; i < 12; i++) {
-        char name[8];
+        char name[16];
 
         snprintf(name, sizeof(name), "fc%d", i);
         x = assay_op_relu(g, assay_layer_linear(g, x, name, TINY_FEATURES));
@@ -193,7 +193,7 @@ static int use_tuning(assay_tuning *t, struct assay_error *err)
     int code = ASSAY_OK;
 
     for (int i = 0; i < 10 && code == ASSAY_OK; i++) {
-        char key[8];
+        char key[16];
 
         snprintf(key, sizeof(key), "%d", i % 9);
         code = assay_tuning_put(t, key, i == 9 ? "new" : "old", err);
