@@ -6,6 +6,7 @@
 #include "engine/onednn/conv.h"
 
 #include "core/cpu.h"
+#include "engine/onednn/depthwise.h"
 
 /* The layout of a value's slot in the store, or NULL when it is no
  * parameter or there is no store yet. */
@@ -150,7 +151,9 @@ void assay__lower_conv_bwd_weights(struct assay__dnn *d, int index)
 
     assay__conv_problem(d, index, node->in[0], node->out, node->in[1],
                         db != ASSAY_NO_VALUE, &p);
-    backward_weights(d, index, &p, node->in[0], node->in[1], node->out, db);
+    if (!assay__dnn_depthwise(d, index, &p, node->in[0], node->in[1], node->out,
+                              db))
+        backward_weights(d, index, &p, node->in[0], node->in[1], node->out, db);
 }
 
 /* --- transposed ------------------------------------------------------- */
