@@ -65,7 +65,9 @@ static double step_of(const struct assay__plot_axis *axis)
 {
     int wanted = axis->ticks > 0 ? axis->ticks : 5;
 
-    return nice_step((axis->high - axis->low) / wanted);
+    double least = (axis->high - axis->low) / wanted;
+
+    return nice_step(axis->whole ? fmax(least, 1) : least);
 }
 
 struct assay__plot_axis assay__plot_nice(struct assay__plot_axis axis)
@@ -338,8 +340,7 @@ void assay__plot_interval(struct assay__buf *b, const struct assay_estimate *e,
                           double low, double high, double baseline,
                           double guess, const char *class_name)
 {
-    struct assay__plot_axis axis = {"",    low, high, ASSAY__PLOT_LINEAR,
-                                    false, 2};
+    struct assay__plot_axis axis = {.low = low, .high = high};
     const double from = 4;
     const double size = 112;
 

@@ -30,6 +30,7 @@ struct assay__plot_axis {
     double high;
     enum assay__plot_scale scale;
     bool rates; /* ticks as per cent */
+    bool whole; /* no ticks between whole numbers */
     int ticks;  /* about how many; linear only */
 };
 

@@ -120,23 +120,29 @@ static void put_attack(struct assay__buf *b, struct assay__notes *notes,
     assay__buf_puts(b, "</tr>\n");
 }
 
+/* A column without numbers has no scale. */
+static void put_scale(struct assay__buf *b, const struct column *c)
+{
+    bool percent = c->kind == ASSAY__NUMBER_PERCENT;
+
+    if (isnan(c->best))
+        return;
+    assay__html(
+        b, "<span class=\"scale\"><span>%s</span><span>%s</span></span>",
+        percent ? assay__number_rate(c->low).s : assay__number_plain(c->low).s,
+        percent ? assay__number_rate(c->high).s
+                : assay__number_plain(c->high).s);
+}
+
 static void put_head(struct assay__buf *b, const struct column *columns)
 {
     assay__buf_puts(b, "<thead><tr><th scope=\"col\">Attack"
                        "<span class=\"sub\">access \xc2\xb7 other knowledge"
                        "</span></th>\n");
     for (size_t i = 0; i < N_COLUMNS; i++) {
-        const struct column *c = &columns[i];
-        bool percent = c->kind == ASSAY__NUMBER_PERCENT;
-
-        assay__html(b,
-                    "<th scope=\"col\">%s<span class=\"scale\"><span>%s"
-                    "</span><span>%s</span></span></th>\n",
-                    c->title,
-                    percent ? assay__number_rate(c->low).s
-                            : assay__number_plain(c->low).s,
-                    percent ? assay__number_rate(c->high).s
-                            : assay__number_plain(c->high).s);
+        assay__html(b, "<th scope=\"col\">%s", columns[i].title);
+        put_scale(b, &columns[i]);
+        assay__buf_puts(b, "</th>\n");
     }
     assay__buf_puts(b, "</tr></thead>\n<tbody>\n");
 }

@@ -203,7 +203,7 @@ static void put_legend(const struct curves *c, struct assay__buf *b)
                     "<path class=\"%s\" d=\"M1 5H33\"/></svg>"
                     "<b>%zu</b> <span>%s%s</span> <i>%s</i></li>\n",
                     curve_class(c, i).s, i + 1, a->title,
-                    a->baseline ? " (baseline)" : "",
+                    a->baseline ? ", baseline" : "",
                     assay__number_fixed(a->auc.value, 3).s);
     }
     assay__buf_puts(b, "<li><svg viewBox=\"0 0 34 10\" aria-hidden=\"true\">"
@@ -220,12 +220,14 @@ static void put_plot(struct curves *c, struct assay__buf *b)
                                  1,
                                  ASSAY__PLOT_LOG,
                                  true,
+                                 false,
                                  0};
     struct assay__plot_axis y = {"True positive rate: members rightly named",
                                  low,
                                  1,
                                  ASSAY__PLOT_LOG,
                                  true,
+                                 false,
                                  0};
     struct assay__plot p;
     char alt[160];

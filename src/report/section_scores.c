@@ -56,9 +56,9 @@ static void put_panel(struct assay__buf *b, const struct bins *bins,
                       const char *title)
 {
     struct assay__plot_axis x = {
-        "score", bins->low, bins->high, ASSAY__PLOT_LINEAR, false, 4};
-    struct assay__plot_axis y = {"share of records", 0,    bins->most,
-                                 ASSAY__PLOT_LINEAR, true, 3};
+        "score", bins->low, bins->high, ASSAY__PLOT_LINEAR, false, false, 5};
+    struct assay__plot_axis y = {
+        "share of records", 0, bins->most, ASSAY__PLOT_LINEAR, true, false, 3};
     struct assay__plot p;
     char alt[160];
 

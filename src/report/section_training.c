@@ -78,7 +78,7 @@ static struct assay__plot_axis epochs_axis(const json_t *curves)
 {
     struct range r = range_of(curves, "epoch");
     struct assay__plot_axis x = {"epoch", r.low, r.high, ASSAY__PLOT_LINEAR,
-                                 false,   6};
+                                 false,   true,  6};
 
     if (!(r.low < r.high)) {
         x.low = isnan(r.low) ? 0 : r.low - 1;
@@ -91,8 +91,8 @@ static void put_loss(const json_t *curves, struct assay__buf *b)
 {
     struct range r = range_of(curves, "loss");
     struct assay__plot_axis x = epochs_axis(curves);
-    struct assay__plot_axis y = {"training loss",    0,     r.high,
-                                 ASSAY__PLOT_LINEAR, false, 4};
+    struct assay__plot_axis y = {
+        "training loss", 0, r.high, ASSAY__PLOT_LINEAR, false, false, 4};
     struct assay__plot p;
 
     if (isnan(r.low))
@@ -118,6 +118,7 @@ static void put_accuracy(const json_t *curves, struct assay__buf *b)
                                  fmax(train.high, test.high),
                                  ASSAY__PLOT_LINEAR,
                                  true,
+                                 false,
                                  4};
     struct assay__plot p;
 
@@ -146,12 +147,16 @@ static void put_key(const json_t *curves, struct assay__buf *b)
            "<li><svg viewBox=\"0 0 34 10\" aria-hidden=\"true\">"
            "<path class=\"curve s1 dashed\" d=\"M1 5H33\"/></svg> target, "
            "other records</li>");
-    if (n > 1)
-        assay__html(b,
-                    "<li><svg viewBox=\"0 0 34 10\" aria-hidden=\"true\">"
-                    "<path class=\"curve thin\" d=\"M1 5H33\"/></svg> %zu "
-                    "shadow and reference models%s</li>",
-                    n - 1, n - 1 > MAX_OTHERS ? " (some are drawn)" : "");
+    if (n > 1) {
+        assay__buf_puts(b, "<li><svg viewBox=\"0 0 34 10\" "
+                           "aria-hidden=\"true\"><path class=\"curve thin\" "
+                           "d=\"M1 5H33\"/></svg> ");
+        if (n == 2)
+            assay__buf_puts(b, "shadow model</li>");
+        else
+            assay__html(b, "%zu shadow and reference models%s</li>", n - 1,
+                        n - 1 > MAX_OTHERS ? " (some are drawn)" : "");
+    }
     assay__buf_puts(b, "</ul>\n");
 }
 

@@ -35,6 +35,7 @@ static void put_plain_words(const struct assay__view *view,
     double fpr = assay__view_lowest_fpr(view);
     const struct assay__attack_view *best = assay__view_best_at(view, fpr);
     double base = ASSAY__MISSING;
+    struct assay_estimate tpr;
 
     if (!best) {
         assay__buf_puts(b, "<p class=\"plain\">No attack gave a rate of "
@@ -42,22 +43,24 @@ static void put_plain_words(const struct assay__view *view,
                            "</p>\n");
         return;
     }
+    tpr = assay__view_rate(best, fpr).tpr;
     assay__html(b,
                 "<p class=\"plain\">Of every 1,000 records the model was "
                 "trained on, the strongest attack that ran (%s) rightly "
                 "names <strong>%s</strong>, while wrongly naming at most %s "
                 "of 1,000 records it was not trained on. Guessing would "
                 "name %s",
-                best->title,
-                of_thousand(assay__view_rate(best, fpr).tpr.value).s,
-                of_thousand(fpr).s, of_thousand(fpr).s);
+                best->title, of_thousand(tpr.value).s, of_thousand(fpr).s,
+                of_thousand(fpr).s);
     if (view->baseline)
         base = assay__view_rate(view->baseline, fpr).tpr.value;
     /* Where the baseline is no better than guessing it says nothing. */
     if (base > fpr && view->baseline != best)
         assay__html(b, "; the simple baseline (%s) names %s",
                     view->baseline->title, of_thousand(base).s);
-    assay__buf_puts(b, ".</p>\n");
+    assay__buf_puts(b, tpr.low <= fpr ? ". The difference is within what "
+                                        "chance gives.</p>\n"
+                                      : ".</p>\n");
 }
 
 static void put_reasons(const struct assay__view *view, struct assay__buf *b)

@@ -128,27 +128,38 @@ static int read_manifest(struct assay__view *view, struct assay_error *err)
     return code;
 }
 
+int assay__view_take(struct assay__view *view, json_t *doc, const char *run_dir,
+                     struct assay_error *err)
+{
+    struct assay__view v = {.run_dir = run_dir, .doc = doc};
+    int code = assay__report_check(doc, err);
+
+    if (code == ASSAY_OK)
+        code = fill_attacks(&v, err);
+    if (code != ASSAY_OK)
+        assay__view_release(&v);
+    *view = v;
+    return code;
+}
+
 int assay__view_open(struct assay__view *view, const char *run_dir,
                      struct assay_error *err)
 {
     struct assay__view v = {.run_dir = run_dir};
     char *path = assay__path_join(run_dir, "findings.json");
+    json_t *doc = NULL;
     int code;
 
     if (!path)
         return assay_error_set(err, ASSAY_NOMEM, "no memory for a path");
-    code = assay__json_read(path, MAX_FINDINGS, &v.doc, err);
-    if (code != ASSAY_OK)
-        goto out;
-    code = assay__report_check(v.doc, err);
-    if (code != ASSAY_OK) {
-        assay_error_prefix(err, code, "%s", path);
-        goto out;
+    code = assay__json_read(path, MAX_FINDINGS, &doc, err);
+    if (code == ASSAY_OK) {
+        code = assay__view_take(&v, doc, run_dir, err);
+        if (code != ASSAY_OK)
+            assay_error_prefix(err, code, "%s", path);
     }
-    code = fill_attacks(&v, err);
     if (code == ASSAY_OK)
         code = read_manifest(&v, err);
-out:
     assay__free(path);
     if (code != ASSAY_OK)
         assay__view_release(&v);

@@ -46,6 +46,10 @@ struct assay__view {
 /* Read and check. `run_dir` is borrowed until assay__view_release(). */
 int assay__view_open(struct assay__view *view, const char *run_dir,
                      struct assay_error *err) ASSAY_MUST_CHECK;
+/* The same from a document at hand, which is the view's from here on, also
+ * on failure; no manifest. */
+int assay__view_take(struct assay__view *view, json_t *doc, const char *run_dir,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__view_release(struct assay__view *view);
 
 /* The attack with this name, or NULL. */

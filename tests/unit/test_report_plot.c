@@ -10,7 +10,7 @@
 static struct assay__plot_axis axis(double low, double high,
                                     enum assay__plot_scale scale, int ticks)
 {
-    struct assay__plot_axis a = {"x", low, high, scale, false, ticks};
+    struct assay__plot_axis a = {"x", low, high, scale, false, false, ticks};
 
     return a;
 }
@@ -24,6 +24,16 @@ static void test_linear_ticks_are_round(void)
     CHECK_NEAR(tick[0], -0.2, 1e-12);
     CHECK_NEAR(tick[1], 0.0, 1e-12);
     CHECK_NEAR(tick[2], 0.2, 1e-12);
+}
+
+static void test_whole_axis_has_no_ticks_between(void)
+{
+    struct assay__plot_axis a = axis(1, 3, ASSAY__PLOT_LINEAR, 6);
+    double tick[8];
+
+    a.whole = true;
+    CHECK_UINT_EQ(assay__plot_ticks(&a, tick, 8), 3);
+    CHECK_NEAR(tick[1], 2, 1e-12);
 }
 
 static void test_log_ticks_are_decades(void)
@@ -245,6 +255,7 @@ static void test_interval_bar_shows_what_is_known(void)
 
 static const struct check_test tests[] = {
     CHECK_TEST(test_linear_ticks_are_round),
+    CHECK_TEST(test_whole_axis_has_no_ticks_between),
     CHECK_TEST(test_log_ticks_are_decades),
     CHECK_TEST(test_short_log_axis_has_parts_of_decades),
     CHECK_TEST(test_long_log_axis_skips_decades),
