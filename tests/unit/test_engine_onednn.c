@@ -104,6 +104,20 @@ static void feed(const struct net *n, assay_plan *plan, uint64_t seed)
     free(labels);
 }
 
+/* One batch of images, for all callers the same; not thread-safe. */
+static const float *image(const struct net *n)
+{
+    static float x[64 * 1024];
+    size_t count = (size_t)(n->batch * n->channels * n->size * n->size);
+    struct assay_rng rng;
+
+    CHECK(count <= sizeof x / sizeof x[0]);
+    assay_rng_init(&rng, 11, "test", 1);
+    for (size_t i = 0; i < count; i++)
+        x[i] = (float)assay_rng_normal(&rng);
+    return x;
+}
+
 static void load(const struct net *n, assay_plan *plan)
 {
     struct assay_error err;
@@ -424,6 +438,81 @@ static void test_tuned_net_trains_as_the_reference(void)
     compare_with(plain_body, 4, 3, 20, ASSAY_ALGORITHMS_TUNED, 1e-3);
 }
 
+/* Logits of an evaluation plan that shares with a trained one, before and
+ * after more training, against the reference backend doing the same. */
+static void check_evaluation(body *make, int channels, int size)
+{
+    struct assay_error err;
+    struct assay_optimizer_options sgd = {.momentum = 0.9};
+    struct assay_plan_options o;
+    assay_plan *train[2];
+    assay_plan *eval[2];
+    assay_optimizer *opt[2];
+    struct net n;
+
+    net_open(&n, make, 8, channels, size);
+    for (int i = 0; i < 2; i++) {
+        o = options(&n, i == 0 ? "onednn" : "reference");
+        o.algorithms = ASSAY_ALGORITHMS_DIRECT;
+        CHECK_OK(assay_plan_new(&train[i], n.g, &o, &err), err);
+        o.mode = ASSAY_MODE_EVAL;
+        o.gradients = NULL;
+        o.n_gradients = 0;
+        o.outputs = &n.logits;
+        o.share = train[i];
+        CHECK_OK(assay_plan_new(&eval[i], n.g, &o, &err), err);
+        load(&n, train[i]);
+        CHECK_OK(assay_optimizer_new(&opt[i], train[i], &sgd, &err), err);
+    }
+    for (int step = 0; step < 3; step++) {
+        for (int i = 0; i < 2; i++) {
+            feed(&n, train[i], (uint64_t)step);
+            CHECK_OK(assay_plan_run(train[i], &err), err);
+            CHECK_OK(assay_optimizer_step(opt[i], train[i], 0.05, &err), err);
+            CHECK_OK(assay_plan_write(eval[i], n.x, image(&n), &err), err);
+            CHECK_OK(assay_plan_run(eval[i], &err), err);
+        }
+        CHECK_NEAR(distance(&n, eval[0], eval[1], n.logits), 0.0, 5e-4);
+    }
+    for (int i = 0; i < 2; i++) {
+        assay_optimizer_free(opt[i]);
+        assay_plan_free(eval[i]);
+        assay_plan_free(train[i]);
+    }
+    assay_graph_free(n.g);
+}
+
+static void test_evaluation_sees_what_training_changes(void)
+{
+    check_evaluation(residual_body, 3, 8);
+    check_evaluation(separable_body, 3, 12);
+    check_evaluation(plain_body, 3, 12);
+    check_evaluation(grouped_body, 3, 8);
+}
+
+static void test_evaluation_folds_normalisation(void)
+{
+    struct assay_error err;
+    struct assay_plan_options o;
+    assay_plan *plan;
+    char *text;
+    struct net n;
+
+    net_open(&n, residual_body, 4, 3, 8);
+    o = options(&n, "onednn");
+    o.mode = ASSAY_MODE_EVAL;
+    o.outputs = &n.logits;
+    o.n_gradients = 0;
+    CHECK_OK(assay_plan_new(&plan, n.g, &o, &err), err);
+    text = assay_plan_describe(plan);
+    CHECK_STR_HAS(text, "fold");
+    CHECK(strstr(text, "  add") == NULL);
+    CHECK(strstr(text, "relu") == NULL);
+    free(text);
+    assay_plan_free(plan);
+    assay_graph_free(n.g);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_plain_net_trains_as_the_reference),
     CHECK_TEST(test_odd_channels_train_as_the_reference),
@@ -433,5 +522,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_small_maps_train_as_the_reference),
     CHECK_TEST(test_transposed_net_trains_as_the_reference),
     CHECK_TEST(test_tuned_net_trains_as_the_reference),
+    CHECK_TEST(test_evaluation_sees_what_training_changes),
+    CHECK_TEST(test_evaluation_folds_normalisation),
 };
 CHECK_MAIN(tests)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * What is the same for all primitives: attributes with scratch memory of
- * ours, and a relu as a post-op.
+ * ours, and post-ops.
  */
 
 #include "engine/onednn/conv.h"
@@ -35,17 +35,21 @@ int assay__dnn_relu_after(const struct assay__dnn *d, assay_value y)
     return reader;
 }
 
-void assay__dnn_append_relu(struct assay__dnn *d, dnnl_primitive_attr_t attr)
+void assay__dnn_append_post_ops(struct assay__dnn *d,
+                                dnnl_primitive_attr_t attr, bool sum, bool relu)
 {
     dnnl_post_ops_t ops = NULL;
+    dnnl_status_t s = dnnl_success;
 
-    if (attr == NULL ||
-        !assay__dnn_ok(d, dnnl_post_ops_create(&ops), "fuse a relu"))
+    if (attr == NULL || (!sum && !relu) ||
+        !assay__dnn_ok(d, dnnl_post_ops_create(&ops), "fuse post-ops"))
         return;
-    if (assay__dnn_ok(
-            d, dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0.0F, 0.0F),
-            "fuse a relu"))
-        (void)assay__dnn_ok(d, dnnl_primitive_attr_set_post_ops(attr, ops),
-                            "fuse a relu");
+    if (sum)
+        s = dnnl_post_ops_append_sum(ops, 1.0F, 0, dnnl_data_type_undef);
+    if (s == dnnl_success && relu)
+        s = dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0.0F, 0.0F);
+    if (s == dnnl_success)
+        s = dnnl_primitive_attr_set_post_ops(attr, ops);
+    (void)assay__dnn_ok(d, s, "fuse post-ops");
     dnnl_post_ops_destroy(ops);
 }

@@ -7,6 +7,7 @@
 
 #include "core/cpu.h"
 #include "engine/onednn/depthwise.h"
+#include "engine/onednn/fold.h"
 
 /* The layout of a value's slot in the store, or NULL when it is no
  * parameter or there is no store yet. */
@@ -20,23 +21,56 @@ static const_dnnl_memory_desc_t slot_md_of(struct assay__dnn *d, assay_value v)
                               assay__store_find(d->plan->store, value->name));
 }
 
-/* y of p from x, w and b: a convolution's forward direction. */
-static void forward(struct assay__dnn *d, int index,
-                    struct assay__conv_problem *p, assay_value x, assay_value w,
-                    assay_value b, assay_value y)
+/* The weights as pd wants them, from a value or from a fold. */
+static struct assay__arg weights_arg(struct assay__dnn *d,
+                                     const_dnnl_primitive_desc_t pd,
+                                     assay_value w,
+                                     const struct assay__folded *folded)
 {
-    dnnl_primitive_desc_t pd = assay__conv_best(d, p, ASSAY__FORWARD);
+    struct assay__arg a = {DNNL_ARG_WEIGHTS, NULL, -1};
+
+    if (folded == NULL)
+        return assay__dnn_reads(d, pd, DNNL_ARG_WEIGHTS, dnnl_query_weights_md,
+                                w);
+    a.md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
+    a.buffer = folded->weights;
+    if (a.md == NULL || assay__dnn_same_memory(a.md, folded->md))
+        return a;
+    a.buffer = assay__dnn_derived(d, dnnl_memory_desc_get_size(a.md));
+    assay__dnn_reorder(d, folded->md, folded->weights, a.md, a.buffer);
+    return a;
+}
+
+/* y of p from x, w and b (or both folded): a convolution's forward
+ * direction. `over`: a value that y is added to in its place. */
+static void forward(struct assay__dnn *d, int index, dnnl_primitive_desc_t pd,
+                    assay_value x, assay_value w, assay_value b,
+                    const struct assay__folded *folded, assay_value y,
+                    assay_value over)
+{
     struct assay__arg arg[4];
     int n = 0;
 
     if (pd == NULL)
         return;
     arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, x);
-    arg[n++] =
-        assay__dnn_reads(d, pd, DNNL_ARG_WEIGHTS, dnnl_query_weights_md, w);
-    if (b != ASSAY_NO_VALUE)
+    arg[n++] = weights_arg(d, pd, w, folded);
+    if (folded != NULL) {
+        arg[n].arg = DNNL_ARG_BIAS;
+        arg[n].md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 1);
+        arg[n++].buffer = folded->bias;
+    } else if (b != ASSAY_NO_VALUE) {
         arg[n++] = assay__dnn_reads_plain(d, DNNL_ARG_BIAS, b);
-    arg[n++] = assay__dnn_makes(d, pd, DNNL_ARG_DST, dnnl_query_dst_md, y);
+    }
+    arg[n] = assay__dnn_makes(d, pd, DNNL_ARG_DST, dnnl_query_dst_md, y);
+    if (over != ASSAY_NO_VALUE && d->code == ASSAY_OK) {
+        int from = assay__dnn_want(d, over, arg[n].md);
+
+        assay__dnn_over(d, arg[n].buffer, over, from);
+        if (d->code == ASSAY_OK && d->plan->buffer[arg[n].buffer].alias < 0)
+            assay__dnn_reorder(d, arg[n].md, from, arg[n].md, arg[n].buffer);
+    }
+    n++;
     assay__dnn_primitive(d, index, pd, arg, n);
 }
 
@@ -110,26 +144,107 @@ const_dnnl_memory_desc_t assay__dnn_conv_layout(struct assay__dnn *d, int index)
     return f.n_inner >= 0 ? md : NULL;
 }
 
+/* What follows a convolution and is done with it; -1: absent. */
+struct tail {
+    int norm, add, relu;
+    assay_value skip, y;
+};
+
+static const struct assay_op *op_of(const struct assay__dnn *d, int node)
+{
+    return node >= 0 ? d->plan->graph->node[node].op : NULL;
+}
+
+/* The other operand of an addition that alone reads `y`, when `y` can be
+ * added to it in its place: it is there, and read no more. */
+static assay_value skip_of(const struct assay__dnn *d, assay_value y, int add)
+{
+    const struct assay__node *node = &d->plan->graph->node[add];
+    assay_value other = node->in[0] == y ? node->in[1] : node->in[0];
+
+    if (d->left[other] != 1 || d->value[other].n == 0 ||
+        d->pinned[d->value[other].item[0].buffer])
+        return ASSAY_NO_VALUE;
+    return other;
+}
+
+static struct tail find_tail(const struct assay__dnn *d, assay_value y)
+{
+    struct tail t = {-1, -1, -1, ASSAY_NO_VALUE, y};
+    const struct assay_graph *g = d->plan->graph;
+    bool eval = d->plan->options.mode == ASSAY_MODE_EVAL;
+
+    if (eval && op_of(d, d->reader[t.y]) == &assay__op_batchnorm) {
+        t.norm = d->reader[t.y];
+        t.y = g->node[t.norm].out;
+    }
+    if (eval && op_of(d, d->reader[t.y]) == &assay__op_add) {
+        t.skip = skip_of(d, t.y, d->reader[t.y]);
+        if (t.skip != ASSAY_NO_VALUE) {
+            t.add = d->reader[t.y];
+            t.y = g->node[t.add].out;
+        }
+    }
+    t.relu = assay__dnn_relu_after(d, t.y);
+    if (t.relu >= 0)
+        t.y = g->node[t.relu].out;
+    return t;
+}
+
+/* The primitive with its post-ops; NULL when it fails. */
+static dnnl_primitive_desc_t pd_with_tail(struct assay__dnn *d,
+                                          struct assay__conv_problem *p,
+                                          const struct tail *t)
+{
+    dnnl_primitive_desc_t pd;
+
+    p->attr = assay__dnn_attributes(d);
+    assay__dnn_append_post_ops(d, p->attr, t->add >= 0, t->relu >= 0);
+    pd = assay__conv_best(d, p, ASSAY__FORWARD);
+    if (p->attr != NULL)
+        dnnl_primitive_attr_destroy(p->attr);
+    p->attr = NULL;
+    return pd;
+}
+
+/* Whether skip's first form, the one to be added to, is as pd writes y. */
+static bool skip_fits(struct assay__dnn *d, const_dnnl_primitive_desc_t pd,
+                      assay_value skip)
+{
+    const_dnnl_memory_desc_t md = assay__dnn_pd_md(d, pd, dnnl_query_dst_md, 0);
+
+    return md != NULL && d->value[skip].item[0].md == md;
+}
+
 void assay__lower_conv(struct assay__dnn *d, int index)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
     assay_value b = node->n_in > 2 ? node->in[2] : ASSAY_NO_VALUE;
-    assay_value y = node->out;
+    struct tail t = find_tail(d, node->out);
     struct assay__conv_problem p;
-    int relu = assay__dnn_relu_after(d, y);
+    struct assay__folded folded;
+    dnnl_primitive_desc_t pd;
 
-    assay__conv_problem(d, index, node->in[0], node->in[1], y,
-                        b != ASSAY_NO_VALUE, &p);
-    if (relu >= 0) {
-        p.attr = assay__dnn_attributes(d);
-        assay__dnn_append_relu(d, p.attr);
-        y = d->plan->graph->node[relu].out;
+    assay__conv_problem(d, index, node->in[0], node->in[1], node->out,
+                        b != ASSAY_NO_VALUE || t.norm >= 0, &p);
+    pd = pd_with_tail(d, &p, &t);
+    if (pd != NULL && t.add >= 0 && !skip_fits(d, pd, t.skip)) {
+        dnnl_primitive_desc_destroy(pd);
+        t.add = t.relu = -1;
+        t.skip = ASSAY_NO_VALUE;
+        t.y = t.norm >= 0 ? d->plan->graph->node[t.norm].out : node->out;
+        pd = pd_with_tail(d, &p, &t);
     }
-    forward(d, index, &p, node->in[0], node->in[1], b, y);
-    if (p.attr != NULL)
-        dnnl_primitive_attr_destroy(p.attr);
-    if (relu >= 0)
-        assay__dnn_done(d, relu);
+    if (t.norm >= 0 && pd != NULL)
+        folded = assay__dnn_fold(d, t.norm, node->in[1], b, t.norm);
+    forward(d, index, pd, node->in[0], node->in[1], b,
+            t.norm >= 0 ? &folded : NULL, t.y, t.skip);
+    if (t.norm >= 0)
+        assay__dnn_done(d, t.norm);
+    if (t.add >= 0)
+        assay__dnn_done(d, t.add);
+    if (t.relu >= 0)
+        assay__dnn_done(d, t.relu);
 }
 
 void assay__lower_conv_bwd_data(struct assay__dnn *d, int index)
@@ -228,5 +343,6 @@ void assay__lower_deconv_bwd_data(struct assay__dnn *d, int index)
 
     assay__conv_problem(d, index, node->in[0], node->in[1], node->out, false,
                         &p);
-    forward(d, index, &p, node->in[0], node->in[1], ASSAY_NO_VALUE, node->out);
+    forward(d, index, assay__conv_best(d, &p, ASSAY__FORWARD), node->in[0],
+            node->in[1], ASSAY_NO_VALUE, NULL, node->out, ASSAY_NO_VALUE);
 }

@@ -35,9 +35,12 @@ void assay__conv_problem(struct assay__dnn *d, int node, assay_value x,
 dnnl_primitive_desc_t assay__conv_best(struct assay__dnn *d,
                                        const struct assay__conv_problem *p,
                                        enum assay__direction direction);
-/* A relu that alone reads `y`, or -1; and that relu as a post-op. */
+/* A relu that alone reads `y`, or -1. */
 int assay__dnn_relu_after(const struct assay__dnn *d, assay_value y);
-void assay__dnn_append_relu(struct assay__dnn *d, dnnl_primitive_attr_t attr);
+/* Post-ops: add to what the output holds; then cut off below 0. */
+void assay__dnn_append_post_ops(struct assay__dnn *d,
+                                dnnl_primitive_attr_t attr, bool sum,
+                                bool relu);
 /* Attributes with a user's scratchpad; destroy. NULL after a failure. */
 dnnl_primitive_attr_t assay__dnn_attributes(struct assay__dnn *d);
 /* The interned descriptor of an argument of pd. */

@@ -38,8 +38,7 @@ static dnnl_primitive_desc_t forward_pd(struct assay__dnn *d,
     dnnl_primitive_attr_t attr = assay__dnn_attributes(d);
     dnnl_primitive_desc_t pd = NULL;
 
-    if (relu)
-        assay__dnn_append_relu(d, attr);
+    assay__dnn_append_post_ops(d, attr, false, relu);
     if (d->code == ASSAY_OK &&
         !assay__dnn_ok(d,
                        dnnl_inner_product_forward_primitive_desc_create(

@@ -85,6 +85,18 @@ int assay__dnn_buffer(struct assay__dnn *d, size_t bytes)
     return id;
 }
 
+int assay__dnn_derived(struct assay__dnn *d, size_t bytes)
+{
+    int id = assay__dnn_buffer(d, bytes);
+
+    if (id >= 0 && d->frozen) {
+        d->constant[id] = true;
+        d->pinned[id] = true;
+        d->plan->buffer[id].keep = true;
+    }
+    return id;
+}
+
 void assay__dnn_add_form(struct assay__dnn *d, assay_value v,
                          const_dnnl_memory_desc_t md, int buffer)
 {
@@ -208,15 +220,12 @@ static bool same_dims(const_dnnl_memory_desc_t a, const_dnnl_memory_desc_t b)
 static int want_by_reorder(struct assay__dnn *d, assay_value v,
                            struct assay__form from, const_dnnl_memory_desc_t md)
 {
-    int id = assay__dnn_buffer(d, dnnl_memory_desc_get_size(md));
+    size_t bytes = dnnl_memory_desc_get_size(md);
+    int id = d->constant[from.buffer] ? assay__dnn_derived(d, bytes)
+                                      : assay__dnn_buffer(d, bytes);
 
     if (id < 0)
         return -1;
-    if (d->frozen && d->constant[from.buffer]) {
-        d->constant[id] = true;
-        d->pinned[id] = true;
-        d->plan->buffer[id].keep = true;
-    }
     assay__dnn_reorder(d, from.md, from.buffer, md, id);
     assay__dnn_add_form(d, v, md, id);
     return id;

@@ -149,6 +149,9 @@ bool assay__dnn_view(const_dnnl_memory_desc_t md, struct assay__view *view);
 bool assay__dnn_padded(const_dnnl_memory_desc_t md);
 
 int assay__dnn_buffer(struct assay__dnn *d, size_t bytes);
+/* The same for what is derived from parameters alone: in a frozen plan it is
+ * kept, and made again only when these have changed. */
+int assay__dnn_derived(struct assay__dnn *d, size_t bytes);
 /* The value's first form; NULL md when it has none. */
 struct assay__form assay__dnn_form(struct assay__dnn *d, assay_value v);
 /* The buffer that holds `v` as `md`; reorders when need be. */

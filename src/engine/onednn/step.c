@@ -239,29 +239,57 @@ void assay__dnn_primitive(struct assay__dnn *d, int node,
     dnnl_primitive_desc_destroy(pd);
 }
 
-void assay__dnn_reorder(struct assay__dnn *d, const_dnnl_memory_desc_t from,
-                        int from_buffer, const_dnnl_memory_desc_t to,
-                        int to_buffer)
+/* One reorder, or false when the library has none between the two. */
+static bool reorder_step(struct assay__dnn *d, const_dnnl_memory_desc_t from,
+                         int from_buffer, const_dnnl_memory_desc_t to,
+                         int to_buffer)
 {
     struct assay__arg args[2] = {{DNNL_ARG_FROM, from, from_buffer},
                                  {DNNL_ARG_TO, to, to_buffer}};
     dnnl_primitive_desc_t pd = NULL;
     dnnl_primitive_attr_t attr = NULL;
+    dnnl_status_t s = dnnl_primitive_attr_create(&attr);
 
-    if (d->code != ASSAY_OK)
-        return;
-    if (assay__dnn_ok(d, dnnl_primitive_attr_create(&attr), "set attributes") &&
-        assay__dnn_ok(d,
-                      dnnl_primitive_attr_set_scratchpad_mode(
-                          attr, dnnl_scratchpad_mode_user),
-                      "set attributes") &&
-        assay__dnn_ok(d,
-                      dnnl_reorder_primitive_desc_create(&pd, from, d->engine,
-                                                         to, d->engine, attr),
-                      "reorder a value"))
+    if (s == dnnl_success)
+        s = dnnl_primitive_attr_set_scratchpad_mode(attr,
+                                                    dnnl_scratchpad_mode_user);
+    if (s == dnnl_success)
+        s = dnnl_reorder_primitive_desc_create(&pd, from, d->engine, to,
+                                               d->engine, attr);
+    if (s == dnnl_success)
         assay__dnn_primitive(d, -1, pd, args, 2);
     if (attr != NULL)
         dnnl_primitive_attr_destroy(attr);
+    if (s != dnnl_unimplemented)
+        (void)assay__dnn_ok(d, s, "reorder a value");
+    return s != dnnl_unimplemented;
+}
+
+void assay__dnn_reorder(struct assay__dnn *d, const_dnnl_memory_desc_t from,
+                        int from_buffer, const_dnnl_memory_desc_t to,
+                        int to_buffer)
+{
+    const_dnnl_memory_desc_t plain;
+    struct assay__md_facts f;
+    size_t bytes;
+    int between;
+
+    if (d->code != ASSAY_OK ||
+        reorder_step(d, from, from_buffer, to, to_buffer))
+        return;
+    /* Some formats are reached from plain order only. */
+    assay__md_query(to, &f);
+    plain = assay__dnn_plain(d, f.rank, f.dim);
+    if (plain == NULL)
+        return;
+    bytes = dnnl_memory_desc_get_size(plain);
+    between = d->constant[to_buffer] ? assay__dnn_derived(d, bytes)
+                                     : assay__dnn_buffer(d, bytes);
+    if (d->code == ASSAY_OK &&
+        (!reorder_step(d, from, from_buffer, plain, between) ||
+         !reorder_step(d, plain, between, to, to_buffer)))
+        assay__dnn_fail(d, ASSAY_UNSUPPORTED,
+                        "oneDNN has no way between two layouts");
 }
 
 struct assay__task assay__dnn_task(struct assay__dnn *d, int node,
