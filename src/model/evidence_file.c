@@ -75,12 +75,13 @@ static int import_logits(struct assay_evidence *e, const struct assay_tensor *t,
     for (size_t i = 0; i < e->n * (size_t)e->n_classes; i++) {
         double x = assay_tensor_value(t, i);
 
-        if (!isfinite(x))
+        e->logits[i] = (float)x;
+        if (!isfinite(e->logits[i]))
             return assay_error_set(err, ASSAY_DATA,
-                                   "%s: %s[%zu, %zu] is %g; all must be finite",
+                                   "%s: %s[%zu, %zu] is %g; all must be "
+                                   "finite in single precision",
                                    path, t->name, i / (size_t)e->n_classes,
                                    i % (size_t)e->n_classes, x);
-        e->logits[i] = (float)x;
     }
     return ASSAY_OK;
 }
@@ -127,10 +128,10 @@ static int import_labels(struct assay_evidence *e,
                                    "%s: label %zu is %g; classes go from 0 to "
                                    "%d",
                                    path, i, y, e->n_classes - 1);
-        if (!(r >= 0 && r <= UINT32_MAX))
+        if (!(r >= 0 && r <= UINT32_MAX) || r != floor(r))
             return assay_error_set(err, ASSAY_DATA,
-                                   "%s: record number %zu is %g; 0 to %u is "
-                                   "possible",
+                                   "%s: record number %zu is %g; whole "
+                                   "numbers from 0 to %u are possible",
                                    path, i, r, UINT32_MAX);
         e->label[i] = (int32_t)y;
         e->record[i] = (uint32_t)r;
@@ -174,12 +175,12 @@ static int import_embedding(struct assay_evidence *e,
     for (size_t i = 0; i < e->n * (size_t)e->embedding_dim; i++) {
         double x = assay_tensor_value(t, i);
 
-        if (!isfinite(x))
+        e->embedding[i] = (float)x;
+        if (!isfinite(e->embedding[i]))
             return assay_error_set(err, ASSAY_DATA,
                                    "%s: embedding row %zu holds %g; all must "
-                                   "be finite",
+                                   "be finite in single precision",
                                    path, i / (size_t)e->embedding_dim, x);
-        e->embedding[i] = (float)x;
     }
     return ASSAY_OK;
 }

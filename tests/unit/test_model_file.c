@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Models on disk: what is saved comes back, and what a stranger's sidecar
+ * or weights get wrong is told by file, key and limit.
+ */
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "assay/format.h"
+#include "core/fs.h"
+#include "core/mem.h"
+#include "small_data.h"
+
+static void check_same_params(assay_model *a, assay_model *b)
+{
+    const struct assay_params *p = assay_model_params(a);
+    const struct assay_params *q = assay_model_params(b);
+
+    CHECK_UINT_EQ(p->size, q->size);
+    CHECK_MEM_EQ(p->data, q->data, p->size * sizeof(float));
+}
+
+static void test_saved_model_opens_as_it_was(void)
+{
+    const char *path = check_temp_path("round.safetensors");
+    const struct assay_preprocess *pre;
+    struct assay_error err = {0};
+    assay_model *m = small_model(3);
+    assay_model *back = NULL;
+    char sha[65];
+    char sha_back[65];
+
+    CHECK_OK(assay_model_set_note(m, "quarter", "target-train", &err), err);
+    CHECK_OK(assay_model_set_note(m, "odd", "\"\\\n\xc3\xa9", &err), err);
+    CHECK_OK(assay_model_save(m, path, &err), err);
+    CHECK_OK(assay_model_open(&back, path, &err), err);
+    check_same_params(m, back);
+    CHECK_STR_EQ(assay_model_arch(back), "simplecnn");
+    CHECK_INT_EQ(assay_model_n_classes(back), SMALL_CLASSES);
+    pre = assay_model_preprocess(back);
+    CHECK_INT_EQ(pre->channels, 1);
+    CHECK_INT_EQ(pre->height, SMALL_SIDE);
+    CHECK_INT_EQ(pre->width, SMALL_SIDE);
+    CHECK_NEAR(pre->scale, 1 / 255.0, 0);
+    CHECK_NEAR(pre->mean[0], .3, 0);
+    CHECK_NEAR(pre->std[0], .25, 0);
+    CHECK_STR_EQ(assay_model_note(back, "quarter"), "target-train");
+    CHECK_STR_EQ(assay_model_note(back, "odd"), "\"\\\n\xc3\xa9");
+    CHECK(assay_model_note(back, "none") == NULL);
+    CHECK_OK(assay_model_sha256(m, sha, &err), err);
+    CHECK_OK(assay_model_sha256(back, sha_back, &err), err);
+    CHECK_STR_EQ(sha_back, sha);
+    assay_model_free(back);
+    assay_model_free(m);
+}
+
+static void test_saving_twice_gives_the_same_bytes(void)
+{
+    static const char *const name[2] = {"one.safetensors", "two.safetensors"};
+    struct assay_error err = {0};
+    assay_model *m = small_model(3);
+    unsigned char *data[2];
+    size_t size[2];
+
+    for (int i = 0; i < 2; i++) {
+        CHECK_OK(assay_model_save(m, check_temp_path(name[i]), &err), err);
+        CHECK_OK(assay__read_file(check_temp_path(name[i]), 1 << 24, &data[i],
+                                  &size[i], &err),
+                 err);
+    }
+    CHECK_UINT_EQ(size[0], size[1]);
+    CHECK_MEM_EQ(data[0], data[1], size[0]);
+    assay__free(data[0]);
+    assay__free(data[1]);
+    assay_model_free(m);
+}
+
+static void test_sha256_follows_all_that_matters(void)
+{
+    struct assay_model_spec spec = small_spec();
+    struct assay_error err = {0};
+    char sha[4][65];
+    assay_model *m[4] = {small_model(3), small_model(4), NULL, small_model(3)};
+
+    spec.preprocess.std[0] = .26;
+    CHECK_OK(assay_model_new(&m[2], &spec, 3, &err), err);
+    CHECK_OK(assay_model_set_note(m[3], "a", "note", &err), err);
+    for (int i = 0; i < 4; i++) {
+        CHECK_OK(assay_model_sha256(m[i], sha[i], &err), err);
+        assay_model_free(m[i]);
+    }
+    CHECK(strcmp(sha[0], sha[1]) != 0);
+    CHECK(strcmp(sha[0], sha[2]) != 0);
+    CHECK_STR_EQ(sha[3], sha[0]);
+}
+
+static void check_spec_fails(const struct assay_model_spec *spec,
+                             const char *part)
+{
+    struct assay_error err = {0};
+    assay_model *m = NULL;
+    int code = assay_model_new(&m, spec, 1, &err);
+
+    CHECK(code == ASSAY_ARG || code == ASSAY_SHAPE);
+    CHECK_STR_HAS(err.msg, part);
+    CHECK(m == NULL);
+}
+
+static void test_impossible_models_are_refused(void)
+{
+    struct assay_model_spec spec = small_spec();
+
+    spec.n_classes = 1;
+    check_spec_fails(&spec, "1 classes; 2 to 65536");
+    spec = small_spec();
+    spec.preprocess.channels = 5;
+    check_spec_fails(&spec, "5 input channels");
+    spec = small_spec();
+    spec.preprocess.width = 5000;
+    check_spec_fails(&spec, "10x5000");
+    spec = small_spec();
+    spec.preprocess.height = SMALL_SIDE - 1;
+    check_spec_fails(&spec, "simplecnn");
+    spec = small_spec();
+    spec.arch = "simplecm";
+    check_spec_fails(&spec, "'simplecm'");
+}
+
+static const char *const weights = "given.safetensors";
+
+/* Weights that are right, beside a sidecar of this text. */
+static int open_beside(const char *sidecar, struct assay_error *err)
+{
+    assay_model *m = small_model(3);
+    assay_model *back = NULL;
+    int code;
+
+    CHECK_OK(assay_model_save(m, check_temp_path(weights), err), *err);
+    check_write_file(check_temp_path("given.json"), sidecar, strlen(sidecar));
+    code = assay_model_open(&back, check_temp_path(weights), err);
+    CHECK((back != NULL) == (code == ASSAY_OK));
+    assay_model_free(back);
+    assay_model_free(m);
+    return code;
+}
+
+#define PRE(mean, std)                                                  \
+    "\"preprocess\": {\"channels\": 1, \"height\": 10, \"width\": 10, " \
+    "\"scale\": 0.1, \"mean\": " mean ", \"std\": " std "}"
+#define GOOD_PRE PRE("[0.5]", "[1]")
+
+static void test_sidecar_by_hand_is_enough(void)
+{
+    struct assay_error err = {0};
+
+    CHECK_OK(open_beside("{\"arch\": \"simplecnn\", \"classes\": 3, " GOOD_PRE
+                         "}",
+                         &err),
+             err);
+}
+
+static void test_wrong_sidecars_are_told_by_key(void)
+{
+    static const struct {
+        const char *text;
+        const char *part;
+    } table[] = {
+        {"", "given.json"},
+        {"{\"arch\": \"simplecnn\",}", "line 1"},
+        {"[1]", "given.json"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 3, \"colour\": 1, " GOOD_PRE
+         "}",
+         "unknown key 'colour'"},
+        {"{\"arch\": \"simplecnn\", \"arch\": \"vgg19\", \"classes\": 3, " GOOD_PRE
+         "}",
+         "duplicate"},
+        {"{\"classes\": 3, " GOOD_PRE "}", "'arch'"},
+        {"{\"arch\": 7, \"classes\": 3, " GOOD_PRE "}", "'arch'"},
+        {"{\"arch\": \"simplecnn\", " GOOD_PRE "}", "'classes'"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 1, " GOOD_PRE "}",
+         "from 2 to 65536"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 3.5, " GOOD_PRE "}",
+         "'classes'"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 3}", "'preprocess'"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 3, "
+         "\"preprocess\": {\"channels\": 9}}",
+         "'channels'"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 3, "
+         "\"preprocess\": {\"depth\": 9}}",
+         "'depth'"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 3, " PRE("[1, 2]", "[1]") "}",
+         "'preprocess.mean' must hold 1"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 3, " PRE("[\"x\"]", "[1]") "}",
+         "'preprocess.mean[0]'"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 3, " PRE("[1]", "[0]") "}",
+         "'preprocess.std[0]' is 0"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 3, " GOOD_PRE
+         ", \"notes\": {\"seed\": 4}}",
+         "note 'seed'"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 3, " GOOD_PRE
+         ", \"notes\": []}",
+         "'notes'"},
+    };
+
+    for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+        struct assay_error err = {0};
+
+        CHECK_FAILS(open_beside(table[i].text, &err), ASSAY_FORMAT, err);
+        CHECK_STR_HAS(err.msg, table[i].part);
+        CHECK_STR_HAS(err.msg, "given.json");
+    }
+}
+
+static void test_sidecar_of_another_network_is_refused(void)
+{
+    struct assay_error err = {0};
+
+    CHECK_FAILS(
+        open_beside("{\"arch\": \"simplecnn\", \"classes\": 4, " GOOD_PRE "}",
+                    &err),
+        ASSAY_SHAPE, err);
+    CHECK_STR_HAS(err.msg, "given.safetensors");
+    CHECK_STR_HAS(err.msg, "classifier.2.weight");
+    CHECK_STR_HAS(err.msg, "[3, 128]");
+    CHECK_STR_HAS(err.msg, "[4, 128]");
+    CHECK_FAILS(open_beside("{\"arch\": \"resnet99\", \"classes\": 3, " GOOD_PRE
+                            "}",
+                            &err),
+                ASSAY_ARG, err);
+    CHECK_STR_HAS(err.msg, "'resnet99'");
+}
+
+static void test_missing_files_are_named(void)
+{
+    struct assay_error err = {0};
+    assay_model *m = small_model(3);
+    assay_model *back = NULL;
+
+    CHECK_FAILS(
+        assay_model_open(&back, check_temp_path("no.safetensors"), &err),
+        ASSAY_IO, err);
+    CHECK_STR_HAS(err.msg, "no.safetensors");
+    CHECK_OK(assay_model_save(m, check_temp_path("bare.safetensors"), &err),
+             err);
+    CHECK_INT_EQ(unlink(check_temp_path("bare.json")), 0);
+    CHECK_FAILS(
+        assay_model_open(&back, check_temp_path("bare.safetensors"), &err),
+        ASSAY_IO, err);
+    CHECK_STR_HAS(err.msg, "bare.json");
+    CHECK_STR_HAS(err.msg, "sidecar");
+    assay_model_free(m);
+}
+
+/* The model's tensors after `change`, under the sidecar that fits. */
+static int open_changed(void (*change)(struct assay_tensors *list),
+                        struct assay_error *err)
+{
+    const char *path = check_temp_path("changed.safetensors");
+    assay_model *m = small_model(3);
+    assay_model *back = NULL;
+    struct assay_tensors list;
+    int code;
+
+    CHECK_OK(assay_model_save(m, path, err), *err);
+    assay_tensors_init(&list);
+    CHECK_OK(assay_tensors_read(&list, path, err), *err);
+    change(&list);
+    CHECK_OK(assay_tensors_write(&list, path, err), *err);
+    code = assay_model_open(&back, path, err);
+    if (code == ASSAY_OK)
+        check_same_params(m, back);
+    assay_tensors_release(&list);
+    assay_model_free(back);
+    assay_model_free(m);
+    return code;
+}
+
+static void rename_last(struct assay_tensors *list)
+{
+    list->item[list->n_items - 1].name[0] = 'x';
+}
+
+static void put_infinity(struct assay_tensors *list)
+{
+    float *data = list->item[0].data;
+
+    data[7] = INFINITY;
+}
+
+static void add_counter(struct assay_tensors *list)
+{
+    struct assay_shape scalar = assay_shape_make(0);
+    struct assay_error err = {0};
+
+    CHECK_OK(assay_tensors_add(list, "bn.num_batches_tracked", ASSAY_DTYPE_I64,
+                               &scalar, NULL, &err),
+             err);
+}
+
+static void test_unusable_weights_are_refused(void)
+{
+    struct assay_error err = {0};
+
+    CHECK_FAILS(open_changed(rename_last, &err), ASSAY_FORMAT, err);
+    CHECK_STR_HAS(err.msg, "classifier.");
+    CHECK_FAILS(open_changed(put_infinity, &err), ASSAY_NUMERIC, err);
+    CHECK_STR_HAS(err.msg, "element 7");
+    CHECK_OK(open_changed(add_counter, &err), err);
+}
+
+static void test_failed_save_leaves_nothing(void)
+{
+    struct assay_error err = {0};
+    assay_model *m = small_model(3);
+
+    CHECK_FAILS(assay_model_save(m, check_temp_path("no/m.safetensors"), &err),
+                ASSAY_IO, err);
+    CHECK_STR_HAS(err.msg, "no/m.safetensors");
+    /* The sidecar's place is taken by a folder. */
+    CHECK_OK(assay__make_dir(check_temp_path("taken.json"), &err), err);
+    CHECK_FAILS(assay_model_save(m, check_temp_path("taken.safetensors"), &err),
+                ASSAY_IO, err);
+    CHECK_STR_HAS(err.msg, "taken.json");
+    assay_model_free(m);
+}
+
+static const struct check_test tests[] = {
+    CHECK_TEST(test_saved_model_opens_as_it_was),
+    CHECK_TEST(test_saving_twice_gives_the_same_bytes),
+    CHECK_TEST(test_sha256_follows_all_that_matters),
+    CHECK_TEST(test_impossible_models_are_refused),
+    CHECK_TEST(test_sidecar_by_hand_is_enough),
+    CHECK_TEST(test_wrong_sidecars_are_told_by_key),
+    CHECK_TEST(test_sidecar_of_another_network_is_refused),
+    CHECK_TEST(test_missing_files_are_named),
+    CHECK_TEST(test_unusable_weights_are_refused),
+    CHECK_TEST(test_failed_save_leaves_nothing),
+};
+
+CHECK_MAIN(tests)

@@ -1,0 +1,397 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Training a tiny classifier: it learns, its seed alone decides its bytes,
+ * company changes nothing, and an interrupted training goes on to the bytes
+ * of one that was not.
+ */
+
+#include <math.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/fs.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "small_data.h"
+
+enum { RECORDS = 48, EPOCHS = 4, BATCH = 20, STEPS = 3 };
+
+/* Data, recipe and one training; run() may be called again and again. */
+struct work {
+    struct assay_context ctx;
+    struct assay_compute compute;
+    assay_dataset *data;
+    assay_view *view;
+    struct assay_recipe recipe;
+    struct assay_training t;
+};
+
+static void work_open(struct work *w)
+{
+    struct assay_error err = {0};
+
+    memset(w, 0, sizeof(*w));
+    assay_context_init(&w->ctx);
+    w->ctx.threads = 1;
+    w->compute.algorithms = ASSAY_ALGORITHMS_DIRECT;
+    CHECK_OK(assay_tuning_new(&w->compute.tuning, &err), err);
+    w->data = small_records(RECORDS, 1);
+    w->view = small_view(w->data);
+    assay_recipe_init(&w->recipe, EPOCHS);
+    w->recipe.batch = BATCH;
+    w->recipe.lr = .05;
+    w->recipe.augment.crop_pad = 1;
+    w->t.train = w->view;
+    w->t.recipe = &w->recipe;
+    w->t.seed = 5;
+    w->t.task = "bands";
+    w->t.model = small_model(5);
+}
+
+static void work_close(struct work *w)
+{
+    assay_curve_release(&w->t.curve);
+    assay_model_free(w->t.model);
+    assay_view_free(w->view);
+    assay_dataset_free(w->data);
+    assay_tuning_free(w->compute.tuning);
+}
+
+/* From fresh parameters. */
+static int run(struct work *w, struct assay_error *err)
+{
+    assay_model_free(w->t.model);
+    w->t.model = small_model(5);
+    assay_curve_release(&w->t.curve);
+    return assay_models_train(&w->ctx, &w->compute, &w->t, 1, err);
+}
+
+/* The parameters of an undisturbed training, a fresh array. */
+static float *straight(const struct assay_recipe *recipe)
+{
+    struct assay_error err = {0};
+    const struct assay_params *p;
+    struct work w;
+    float *copy;
+
+    work_open(&w);
+    w.recipe = *recipe;
+    CHECK_OK(run(&w, &err), err);
+    p = assay_model_params(w.t.model);
+    copy = assay__malloc(p->size * sizeof(float));
+    CHECK(copy != NULL);
+    memcpy(copy, p->data, p->size * sizeof(float));
+    work_close(&w);
+    return copy;
+}
+
+static void check_params(assay_model *m, const float *want)
+{
+    const struct assay_params *p = assay_model_params(m);
+
+    CHECK_MEM_EQ(p->data, want, p->size * sizeof(float));
+}
+
+static void test_classifier_learns(void)
+{
+    struct assay_error err = {0};
+    const struct assay_curve_point *p;
+    struct assay_evidence e;
+    struct work w;
+
+    work_open(&w);
+    w.recipe.epochs = 20;
+    w.recipe.augment.flip = 0;
+    w.recipe.augment.crop_pad = 0;
+    w.recipe.milestones[0] = 15;
+    w.recipe.n_milestones = 1;
+    w.recipe.evaluate_every = 8;
+    w.t.test = w.view;
+    CHECK_OK(run(&w, &err), err);
+    CHECK_UINT_EQ(w.t.curve.n, 20);
+    CHECK_UINT_EQ(w.t.resumed_at, 0);
+    CHECK(w.t.seconds > 0);
+    p = w.t.curve.point;
+    for (size_t i = 0; i < 20; i++) {
+        CHECK_UINT_EQ(p[i].epoch, i + 1);
+        CHECK_NEAR(p[i].lr, i < 15 ? .05 : .005, 1e-15);
+        CHECK(isnan(p[i].test_accuracy) == (i != 7 && i != 15 && i != 19));
+    }
+    CHECK(p[19].loss < .2 * p[0].loss);
+    CHECK(p[19].train_accuracy > .95);
+    CHECK_OK(assay_evidence_collect(&e, &w.ctx, w.t.model, w.view, 0,
+                                    &w.compute, "test", &err),
+             err);
+    CHECK_NEAR(assay_evidence_accuracy(&e).value, p[19].test_accuracy, 0);
+    CHECK(p[19].test_accuracy > .95);
+    assay_evidence_release(&e);
+    work_close(&w);
+}
+
+static void test_seed_decides_alone(void)
+{
+    struct assay_error err = {0};
+    struct work w;
+    float *want;
+
+    work_open(&w);
+    want = straight(&w.recipe);
+    CHECK_OK(run(&w, &err), err);
+    check_params(w.t.model, want);
+    w.t.test = w.view; /* looking at it changes nothing */
+    w.recipe.evaluate_every = 1;
+    CHECK_OK(run(&w, &err), err);
+    check_params(w.t.model, want);
+    w.t.seed = 6;
+    CHECK_OK(run(&w, &err), err);
+    CHECK(memcmp(assay_model_params(w.t.model)->data, want,
+                 RECORDS * sizeof(float)) != 0);
+    assay__free(want);
+    work_close(&w);
+}
+
+enum { CROWD = 3 };
+
+/* CROWD trainings at once; models differ in their seeds. */
+static void train_crowd(struct work *w, struct assay_training t[CROWD])
+{
+    struct assay_error err = {0};
+
+    for (int i = 0; i < CROWD; i++) {
+        t[i] = w->t;
+        t[i].model = small_model((uint64_t)(20 + i));
+        t[i].seed = (uint64_t)(20 + i);
+    }
+    CHECK_OK(assay_models_train(&w->ctx, &w->compute, t, CROWD, &err), err);
+}
+
+/* What was measured (workers of one thread, or threads of one worker) is
+ * overruled: both ways are to be tried. */
+static void choose(struct work *w, const char *how)
+{
+    const char *path = check_temp_path("tuning.json");
+    struct assay_error err = {0};
+    json_t *root = NULL;
+    const char *key;
+    json_t *value;
+    int found = 0;
+
+    CHECK_OK(assay_tuning_write(w->compute.tuning, path, &err), err);
+    CHECK_OK(assay__json_read(path, 1 << 20, &root, &err), err);
+    json_object_foreach(root, key, value)
+    {
+        if (strncmp(key, "parallel|", 9) != 0)
+            continue;
+        CHECK_OK(assay_tuning_put(w->compute.tuning, key, how, &err), err);
+        found++;
+    }
+    json_decref(root);
+    CHECK_INT_EQ(found, 1);
+}
+
+static void check_crowd(struct work *w, const char *how, int threads)
+{
+    struct assay_error err = {0};
+    struct assay_training crowd[CROWD];
+    struct assay_training alone;
+
+    w->ctx.threads = 2;
+    w->compute.threads = 0;
+    choose(w, how);
+    train_crowd(w, crowd);
+    w->ctx.threads = threads;
+    for (int i = 0; i < CROWD; i++) {
+        alone = w->t;
+        alone.seed = crowd[i].seed;
+        alone.model = small_model(crowd[i].seed);
+        CHECK_OK(assay_models_train(&w->ctx, &w->compute, &alone, 1, &err),
+                 err);
+        check_params(crowd[i].model, assay_model_params(alone.model)->data);
+        CHECK_UINT_EQ(crowd[i].curve.n, EPOCHS);
+        CHECK_NEAR(crowd[i].curve.point[EPOCHS - 1].loss,
+                   alone.curve.point[EPOCHS - 1].loss, 0);
+        assay_model_free(alone.model);
+        assay_curve_release(&alone.curve);
+        assay_model_free(crowd[i].model);
+        assay_curve_release(&crowd[i].curve);
+    }
+}
+
+static void test_company_changes_nothing(void)
+{
+    struct assay_training first[CROWD];
+    struct work w;
+
+    work_open(&w);
+    w.ctx.threads = 2;
+    train_crowd(&w, first); /* measures */
+    for (int i = 0; i < CROWD; i++) {
+        assay_model_free(first[i].model);
+        assay_curve_release(&first[i].curve);
+    }
+    check_crowd(&w, "workers", 1);
+    check_crowd(&w, "threads", 2);
+    work_close(&w);
+}
+
+/* A flag raised at the n-th report of progress. */
+struct stop {
+    volatile sig_atomic_t cancel;
+    long at;
+    long reports;
+};
+
+static void stop_progress(void *user, const struct assay_progress *step)
+{
+    struct stop *s = user;
+
+    (void)step;
+    if (++s->reports == s->at)
+        s->cancel = 1;
+}
+
+static int run_until(struct work *w, long at, struct assay_error *err)
+{
+    struct stop s = {.at = at};
+    int code;
+
+    w->ctx.progress = stop_progress;
+    w->ctx.user = &s;
+    w->ctx.cancel = &s.cancel;
+    code = run(w, err);
+    w->ctx.progress = NULL;
+    w->ctx.cancel = NULL;
+    return code;
+}
+
+/* Ended at reports of its progress (one before the first step, one after
+ * each; a flag is seen a report later), then given again. */
+static void test_canceled_training_goes_on_to_the_same_bytes(void)
+{
+    const char *path = check_temp_path("bands.ckpt");
+    struct work w;
+    float *want;
+
+    work_open(&w);
+    w.t.test = w.view;
+    w.recipe.evaluate_every = 1;
+    want = straight(&w.recipe);
+    w.t.checkpoint = path;
+    for (long at = 1; at < EPOCHS * STEPS; at += 2) {
+        struct assay_error err = {0};
+        size_t done = (size_t)(at / STEPS);
+
+        (void)unlink(path);
+        CHECK_FAILS(run_until(&w, at, &err), ASSAY_CANCELED, err);
+        printf("at %ld done %zu exists %d\n", at, done, assay__exists(path));
+        CHECK(assay__exists(path) == (done > 0));
+        CHECK_OK(run(&w, &err), err);
+        CHECK_UINT_EQ(w.t.resumed_at, done);
+        check_params(w.t.model, want);
+        CHECK_UINT_EQ(w.t.curve.n, EPOCHS);
+        for (size_t i = 0; i < EPOCHS; i++)
+            CHECK(!isnan(w.t.curve.point[i].test_accuracy));
+    }
+    assay__free(want);
+    work_close(&w);
+}
+
+/* Cut short in the middle, a checkpoint serves a longer training too. */
+static void test_checkpoint_carries_a_longer_training(void)
+{
+    struct assay_error err = {0};
+    struct work w;
+    float *want;
+
+    work_open(&w);
+    want = straight(&w.recipe);
+    w.t.checkpoint = check_temp_path("half.ckpt");
+    w.recipe.epochs = EPOCHS / 2;
+    CHECK_OK(run(&w, &err), err);
+    w.recipe.epochs = EPOCHS;
+    CHECK_OK(run(&w, &err), err);
+    CHECK_UINT_EQ(w.t.resumed_at, EPOCHS / 2);
+    check_params(w.t.model, want);
+    assay__free(want);
+    work_close(&w);
+}
+
+struct ear {
+    char text[512];
+};
+
+static void listen(void *user, enum assay_log_level level, const char *text)
+{
+    struct ear *ear = user;
+
+    (void)level;
+    strncpy(ear->text, text, sizeof(ear->text) - 1);
+}
+
+/* Other records, other augmentation, other initial parameters: the
+ * checkpoint is another training's. */
+static void test_checkpoint_of_other_data_is_not_used(void)
+{
+    struct assay_error err = {0};
+    struct ear ear = {""};
+    uint32_t index[RECORDS];
+    struct work w;
+
+    work_open(&w);
+    w.t.checkpoint = check_temp_path("other.ckpt");
+    CHECK_OK(run(&w, &err), err);
+    w.ctx.log = listen;
+    w.ctx.user = &ear;
+    w.recipe.augment.flip = 0;
+    CHECK_OK(run(&w, &err), err);
+    CHECK_UINT_EQ(w.t.resumed_at, 0);
+    CHECK_STR_HAS(ear.text, "flip 0");
+    for (uint32_t i = 0; i < RECORDS; i++)
+        index[i] = RECORDS - 1 - i;
+    assay_view_free(w.view);
+    w.view = NULL;
+    CHECK_OK(assay_view_new(&w.view, w.data, index, RECORDS,
+                            assay_model_preprocess(w.t.model), &err),
+             err);
+    w.t.train = w.view;
+    ear.text[0] = '\0';
+    CHECK_OK(run(&w, &err), err);
+    CHECK_UINT_EQ(w.t.resumed_at, 0);
+    CHECK_STR_HAS(ear.text, "records");
+    CHECK_OK(run(&w, &err), err);
+    CHECK_UINT_EQ(w.t.resumed_at, EPOCHS);
+    work_close(&w);
+}
+
+static void test_unusable_data_are_refused(void)
+{
+    struct assay_error err = {0};
+    struct assay_model_spec spec = small_spec();
+    struct work w;
+
+    work_open(&w);
+    assay_model_free(w.t.model);
+    w.t.model = NULL;
+    spec.n_classes = 2;
+    CHECK_OK(assay_model_new(&w.t.model, &spec, 1, &err), err);
+    CHECK_FAILS(assay_models_train(&w.ctx, &w.compute, &w.t, 1, &err),
+                ASSAY_DATA, err);
+    CHECK_STR_HAS(err.msg, "bands: record 2 has label 2");
+    CHECK_STR_HAS(err.msg, "0 to 1");
+    w.recipe.lr = 1e30;
+    CHECK_FAILS(run(&w, &err), ASSAY_NUMERIC, err);
+    CHECK_STR_HAS(err.msg, "bands");
+    work_close(&w);
+}
+
+static const struct check_test tests[] = {
+    CHECK_TEST(test_classifier_learns),
+    CHECK_TEST(test_seed_decides_alone),
+    CHECK_TEST(test_company_changes_nothing),
+    CHECK_TEST(test_canceled_training_goes_on_to_the_same_bytes),
+    CHECK_TEST(test_checkpoint_carries_a_longer_training),
+    CHECK_TEST(test_checkpoint_of_other_data_is_not_used),
+    CHECK_TEST(test_unusable_data_are_refused),
+};
+
+CHECK_MAIN(tests)
