@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Opening an audit: everything that can be wrong is found here, before
- * anything is trained. The folder first (it costs nothing to try), then the
- * options, then data, model and split, then the plan.
+ * anything is trained. Options first, then policy, data, model and split;
+ * then the run folder, which is not made for an audit that cannot be; then
+ * the plan.
  */
 
 #include <stdio.h>
@@ -289,7 +290,6 @@ static int make_split(assay_audit *a, uint64_t seed, size_t n_each,
     const char *noted =
         a->opened != NULL ? assay_model_note(a->opened, ASSAY_NOTE_SPLIT_SHA256)
                           : NULL;
-    char *path;
     int code;
 
     code = assay_split_make(&a->split, a->data, seed, n_each, err);
@@ -300,7 +300,14 @@ static int make_split(assay_audit *a, uint64_t seed, size_t n_each,
                                "%.80s: its split (SHA-256 %.12s...) is not "
                                "the one its seed gives (%.12s...)",
                                a->options.model, noted, a->split.sha256);
-    path = assay__cache_path(&a->cache, "split.safetensors");
+    return ASSAY_OK;
+}
+
+static int write_split(const assay_audit *a, struct assay_error *err)
+{
+    char *path = assay__cache_path(&a->cache, "split.safetensors");
+    int code;
+
     if (path == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "split");
     code = assay_split_write(&a->split, a->data, path, err);
@@ -371,10 +378,6 @@ static int open_all(assay_audit *a, struct assay_error *err)
         code = choose_attacks(a, err);
     if (code == ASSAY_OK && a->options.policy != NULL)
         code = assay__policy_read(&a->policy, a->options.policy, err);
-    if (code == ASSAY_OK)
-        code = assay__cache_open(&a->cache, a->options.out, &a->ctx, err);
-    if (code == ASSAY_OK)
-        code = read_tuning(a, err);
     if (code != ASSAY_OK)
         return code;
     if (a->options.data == NULL) {
@@ -383,6 +386,12 @@ static int open_all(assay_audit *a, struct assay_error *err)
     } else {
         code = open_data(a, err);
     }
+    if (code == ASSAY_OK)
+        code = assay__cache_open(&a->cache, a->options.out, &a->ctx, err);
+    if (code == ASSAY_OK && a->data != NULL)
+        code = write_split(a, err);
+    if (code == ASSAY_OK)
+        code = read_tuning(a, err);
     if (code == ASSAY_OK)
         code = assay__plan_make(a, err);
     return code;

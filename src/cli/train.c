@@ -125,6 +125,8 @@ static int try_folder(const char *out, struct assay_error *err)
     code = assay__write_file(path, "assay\n", 6, err);
     if (code == ASSAY_OK)
         (void)unlink(path);
+    else
+        code = assay_error_prefix(err, code, "--out %.80s", out);
     assay__free(path);
     return code;
 }

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: Apache-2.0
+# Audits from end to end on a tiny set: plan, run, reuse, change, resume,
+# report; and a model that was trained before.
+. "$(dirname "$0")/../support/cli.sh"
+
+cd "$work" || exit 2
+make_records r.bin 480
+data="records:r.bin?labels=class&shape=1x28x28"
+quick="--epochs 3 --lr 0.05 --batch 16 --references 4 --threads 2"
+few="--attacks gap,loss,modified-entropy,network-black-shadow,lira-online-fixed,rmia"
+
+# 0 or 1: what is found on so few records is not the point here.
+audit() {
+    "$assay" audit "$@" >out 2>err </dev/null
+    status=$?
+    if [ $status -le 1 ]; then
+        pass "assay audit $*"
+    else
+        fail "assay audit $*: status $status"
+        sed 's/^/     /' err
+    fi
+}
+
+expect 0 audit "$data" $quick $few --out run --plan
+has out "train target, shadow, 4 reference models"
+has out "Expected: about"
+audit "$data" $quick $few --out run
+check "the last line is the report's path" \
+    [ "$(tail -n 1 out)" = run/report.html ]
+for file in manifest.json findings.json report.html split.safetensors \
+    models/target.safetensors models/reference-03.safetensors \
+    evidence/target-members.safetensors scores/rmia.safetensors; do
+    check "$file is there" [ -s "run/$file" ]
+done
+check "no checkpoint is left" [ -z "$(find run -name '*.ckpt')" ]
+cp run/findings.json first.json
+
+audit "$data" $quick $few --out run
+check "a rerun gives equal findings" cmp -s run/findings.json first.json
+check "and trains nothing" sh -c '! grep -q "epoch 3 of 3.*loss" err'
+audit "$data" $quick $few --out other
+check "another folder gives equal findings" cmp -s other/findings.json first.json
+
+audit "$data" $quick $few --out run --lr 0.04
+has err "models/target.safetensors is made anew.*recipe"
+audit "$data" $quick $few --out other --json
+check "--json prints the findings" cmp -s out other/findings.json
+expect 0 report other
+check "report is written again" [ -s other/report.html ]
+expect 0 report other --json
+check "report --json prints the findings" cmp -s "$work/out" other/findings.json
+
+# Killed in the middle, finished by the same command.
+for wait in 0.5 0.9 1.4; do
+    "$assay" audit "$data" $quick $few --out killed -q >/dev/null 2>&1 </dev/null &
+    child=$!
+    sleep $wait
+    kill -9 $child 2>/dev/null
+    wait $child 2>/dev/null
+done
+audit "$data" $quick $few --out killed
+check "killed and resumed gives equal findings" \
+    cmp -s killed/findings.json first.json
+
+# A model from before; a stranger's model.
+expect 0 train "$data" --epochs 3 --lr 0.05 --batch 16 --out m.safetensors -q
+audit m.safetensors --data "$data" --references 0 --attacks gap,loss --out old
+has err "train shadow, 0 reference models"
+sed 's/"quarter": "target-train"/"quarter": "all"/' m.json >n.json
+cp m.safetensors n.safetensors
+expect 2 audit n.safetensors --data "$data" --out bad
+has err "was trained on all"
+make_records s.bin 400
+expect 2 audit m.safetensors --out bad \
+    --data "records:s.bin?labels=class&shape=1x28x28"
+has err "trained on other data"
+check "no folder is left of what cannot be audited" [ ! -e bad ]
+
+# By predictions alone: the evidence of the run above is such files.
+audit --members other/evidence/target-members.safetensors \
+    --nonmembers other/evidence/target-nonmembers.safetensors --out files
+check "the loss attack finds the same without the model" \
+    cmp -s other/scores/loss.safetensors files/scores/loss.safetensors
+has err "run 15 attacks"
+check "what could not run says why" grep -q '"status": "not run"' files/findings.json
+
+# A budget that is far too small drops references and says so.
+audit "$data" --epochs 300 --references 16 --attacks gap,loss,rmia \
+    --batch 16 --budget 1s --out small --plan
+has out "reference models instead of 16"
+finish

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+# Training and evaluation from end to end; equal seeds, equal bytes; a run
+# that is killed goes on where it was.
+. "$(dirname "$0")/../support/cli.sh"
+
+cd "$work" || exit 2
+make_records r.bin 320
+data="records:r.bin?labels=class&shape=1x28x28"
+recipe="--epochs 6 --lr 0.05 --batch 16 --evaluate-every 2 --threads 1"
+
+expect 0 train "$data" $recipe --out a.safetensors --json
+has out '"accuracy"'
+has out '"train_accuracy"'
+expect 0 train "$data" $recipe --out b.safetensors
+has out "test accuracy"
+check "equal seeds give equal models" cmp -s a.safetensors b.safetensors
+check "no checkpoint is left" [ ! -e a.safetensors.ckpt ]
+expect 0 train "$data" $recipe --seed 1 --out c.safetensors -q
+check "other seeds give other models" sh -c '! cmp -s a.safetensors c.safetensors'
+check "quiet is quiet" [ ! -s err ]
+
+expect 0 eval a.safetensors --data "$data" --quarter target-test --json
+has out '"accuracy": \(0\.\|1\.0\)'
+expect 0 eval a.safetensors --data "$data"
+has out "class"
+
+# Killed at several moments, then finished.
+long="--epochs 40 --lr 0.02 --batch 16 --evaluate-every 0 --threads 1"
+expect 0 train "$data" $long --out whole.safetensors -q
+for wait in 0.3 0.5 0.7; do
+    "$assay" train "$data" $long --out killed.safetensors -q \
+        >/dev/null 2>&1 </dev/null &
+    child=$!
+    sleep $wait
+    kill -9 $child 2>/dev/null
+    wait $child 2>/dev/null
+done
+expect 0 train "$data" $long --out killed.safetensors
+check "killed and resumed gives equal bytes" \
+    cmp -s whole.safetensors killed.safetensors
+
+# Ctrl-C: status 130, a word on how to go on, and no model yet.
+very_long="--epochs 2000 --lr 0.01 --batch 16 --evaluate-every 0 --threads 1"
+"$assay" train "$data" $very_long --out stopped.safetensors \
+    >out 2>err </dev/null &
+child=$!
+sleep 2
+kill -INT $child
+wait $child
+check "Ctrl-C ends with status 130" [ $? -eq 130 ]
+has err "goes on from there"
+check "no model is left" [ ! -e stopped.safetensors ]
+check "a checkpoint is" [ -e stopped.safetensors.ckpt ]
+finish

@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: Apache-2.0
+# What the command says of itself, and of mistakes on its command line.
+. "$(dirname "$0")/../support/cli.sh"
+
+expect 4
+has err "Usage: assay COMMAND"
+expect 0 --help
+has out "Commands:"
+expect 0 --version
+has out "assay [0-9]"
+for command in audit train eval report attacks completion help version; do
+    expect 0 help $command
+    has out "Usage: assay $command"
+done
+expect 0 train --help
+has out "default: 100"
+expect 4 tarin
+has err 'did you mean "train"'
+expect 4 train x --epoch 3
+has err "did you mean --epochs"
+expect 4 train x --epochs 0
+has err "1 to 100000"
+expect 4 train x --epochs three
+expect 4 train x --augment turn
+has err "crop:PIXELS"
+expect 4 train
+has err "no DATA"
+expect 4 train a b
+expect 4 eval model.safetensors
+expect 4 report
+expect 4 audit
+expect 4 audit --members in.npz
+expect 4 audit x --references 3
+has err "even number"
+expect 4 audit x --attacks lira-onlin
+has err "no attack"
+expect 4 attacks lira-onlin
+has err 'did you mean "lira-online"'
+expect 0 attacks
+has out "lira-online"
+expect 0 attacks lira-online
+has out "needs reference models"
+expect 0 attacks --json
+has out '"access": "black-box"'
+expect 0 completion bash
+has out "complete -o filenames -F _assay assay"
+if command -v bash >/dev/null; then
+    check "bash takes the completion" bash -n "$work/out"
+else
+    skip "bash takes the completion: no bash"
+fi
+expect 4 completion fish
+finish
