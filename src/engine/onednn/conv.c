@@ -161,9 +161,11 @@ static assay_value skip_of(const struct assay__dnn *d, assay_value y, int add)
 {
     const struct assay__node *node = &d->plan->graph->node[add];
     assay_value other = node->in[0] == y ? node->in[1] : node->in[0];
+    struct assay__view view;
 
     if (d->left[other] != 1 || d->value[other].n == 0 ||
-        d->pinned[d->value[other].item[0].buffer])
+        d->pinned[d->value[other].item[0].buffer] ||
+        !assay__dnn_view(d->value[other].item[0].md, &view))
         return ASSAY_NO_VALUE;
     return other;
 }
@@ -207,15 +209,6 @@ static dnnl_primitive_desc_t pd_with_tail(struct assay__dnn *d,
     return pd;
 }
 
-/* Whether skip's first form, the one to be added to, is as pd writes y. */
-static bool skip_fits(struct assay__dnn *d, const_dnnl_primitive_desc_t pd,
-                      assay_value skip)
-{
-    const_dnnl_memory_desc_t md = assay__dnn_pd_md(d, pd, dnnl_query_dst_md, 0);
-
-    return md != NULL && d->value[skip].item[0].md == md;
-}
-
 void assay__lower_conv(struct assay__dnn *d, int index)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
@@ -227,14 +220,10 @@ void assay__lower_conv(struct assay__dnn *d, int index)
 
     assay__conv_problem(d, index, node->in[0], node->in[1], node->out,
                         b != ASSAY_NO_VALUE || t.norm >= 0, &p);
+    p.x_now = assay__dnn_form(d, node->in[0]).md;
+    if (t.add >= 0)
+        p.y_fixed = assay__dnn_form(d, t.skip).md;
     pd = pd_with_tail(d, &p, &t);
-    if (pd != NULL && t.add >= 0 && !skip_fits(d, pd, t.skip)) {
-        dnnl_primitive_desc_destroy(pd);
-        t.add = t.relu = -1;
-        t.skip = ASSAY_NO_VALUE;
-        t.y = t.norm >= 0 ? d->plan->graph->node[t.norm].out : node->out;
-        pd = pd_with_tail(d, &p, &t);
-    }
     if (t.norm >= 0 && pd != NULL)
         folded = assay__dnn_fold(d, t.norm, node->in[1], b, t.norm);
     forward(d, index, pd, node->in[0], node->in[1], b,

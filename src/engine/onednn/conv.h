@@ -25,6 +25,8 @@ struct assay__conv_problem {
     dnnl_prop_kind_t kind;          /* of the forward direction */
     dnnl_primitive_attr_t attr;     /* forward only; borrowed */
     const_dnnl_memory_desc_t store; /* layout of w (dw) in the store or NULL */
+    const_dnnl_memory_desc_t x_now; /* forward: as x is there, or NULL */
+    const_dnnl_memory_desc_t y_fixed; /* forward: as y must be, or NULL */
 };
 
 /* From the values of data, weights and output (or their gradients). */

@@ -12,8 +12,8 @@
 
 #include "engine/onednn/conv.h"
 
-static const char *const way_name[] = {"direct", "winograd"};
-enum { DIRECT, WINOGRAD, N_WAYS };
+static const char *const way_name[] = {"direct", "winograd", "blocked"};
+enum { DIRECT, WINOGRAD, BLOCKED, N_WAYS };
 enum { CHANNELS_MIN = 16 };
 
 void assay__conv_problem(struct assay__dnn *d, int index, assay_value x,
@@ -65,6 +65,13 @@ static void ask_any(struct assay__dnn *d, const struct assay__conv_problem *p,
     q->w = assay__dnn_md(d, p->w_rank, p->w, dnnl_format_tag_any);
     q->y = assay__dnn_md(d, 4, p->y, dnnl_format_tag_any);
     q->bias = p->has_bias ? assay__dnn_plain(d, 1, p->bias) : NULL;
+}
+
+static const_dnnl_memory_desc_t blocked(struct assay__dnn *d,
+                                        const dnnl_dims_t dims)
+{
+    return assay__dnn_md(d, 4, dims,
+                         d->lanes == 8 ? dnnl_nChw8c : dnnl_nChw16c);
 }
 
 static dnnl_status_t create_forward(struct assay__dnn *d,
@@ -124,6 +131,12 @@ static dnnl_primitive_desc_t create(struct assay__dnn *d,
     struct question q;
 
     ask_any(d, p, &q);
+    if (direction == ASSAY__FORWARD && way == BLOCKED) {
+        q.x = blocked(d, p->x);
+        q.y = blocked(d, p->y);
+    }
+    if (direction == ASSAY__FORWARD && p->y_fixed != NULL)
+        q.y = p->y_fixed;
     if (d->code != ASSAY_OK)
         return NULL;
     if (direction == ASSAY__FORWARD) {
@@ -151,11 +164,16 @@ static dnnl_primitive_desc_t create(struct assay__dnn *d,
     return pd;
 }
 
-/* What a way costs beside: weights between the primitive and the store. */
-static dnnl_primitive_desc_t weights_reorder(
-    struct assay__dnn *d, const struct assay__conv_problem *p,
-    enum assay__direction direction, const_dnnl_primitive_desc_t pd)
+/* What a way costs beside: weights between the primitive and the store, or
+ * data that lies otherwise. */
+static dnnl_primitive_desc_t reorder_beside(struct assay__dnn *d,
+                                            const struct assay__conv_problem *p,
+                                            enum assay__direction direction,
+                                            const_dnnl_primitive_desc_t pd)
 {
+    if (direction == ASSAY__FORWARD)
+        return assay__dnn_reorder_pd(
+            d, p->x_now, assay__dnn_pd_md(d, pd, dnnl_query_src_md, 0));
     if (p->store == NULL)
         return NULL;
     if (direction == ASSAY__BACKWARD_DATA)
@@ -168,6 +186,18 @@ static dnnl_primitive_desc_t weights_reorder(
     return NULL;
 }
 
+static const char *layout_name(const_dnnl_memory_desc_t md,
+                               const char *blocked_name, const char *last_name)
+{
+    struct assay__view view;
+    struct assay__md_facts f;
+
+    if (!assay__dnn_view(md, &view))
+        return "";
+    assay__md_query(md, &f);
+    return f.n_inner > 0 ? blocked_name : last_name;
+}
+
 static void make_key(const struct assay__conv_problem *p,
                      enum assay__direction direction, char *key, size_t size)
 {
@@ -177,7 +207,7 @@ static void make_key(const struct assay__conv_problem *p,
     (void)snprintf(
         key, size,
         "conv_%s n%lldc%lldh%lldw%lld o%lldh%lldw%lld g%lld k%lldx%lld "
-        "s%lldx%lld d%lldx%lld p%lld,%lld,%lld,%lld%s%s",
+        "s%lldx%lld d%lldx%lld p%lld,%lld,%lld,%lld%s%s%s%s",
         name[direction], (long long)p->x[0], (long long)p->x[1],
         (long long)p->x[2], (long long)p->x[3], (long long)p->y[1],
         (long long)p->y[2], (long long)p->y[3],
@@ -186,20 +216,26 @@ static void make_key(const struct assay__conv_problem *p,
         (long long)p->dilates[0] + 1, (long long)p->dilates[1] + 1,
         (long long)p->pad_l[0], (long long)p->pad_l[1], (long long)p->pad_r[0],
         (long long)p->pad_r[1], p->has_bias ? " bias" : "",
-        p->kind == dnnl_forward_training ? "" : " eval");
+        p->kind == dnnl_forward_training ? "" : " eval",
+        layout_name(p->x_now, " x-blocked", " x-last"),
+        layout_name(p->y_fixed, " y-blocked", " y-last"));
 }
 
 /* Winograd as the library has it: dense 3x3 at stride 1. With few channels
  * its blocks are mostly padding. */
-static int n_ways(const struct assay__conv_problem *p)
+static bool may_try(const struct assay__conv_problem *p,
+                    enum assay__direction direction, int way)
 {
     const dnnl_dim_t *w = &p->w[p->w_rank - 4];
-    bool fits = p->w_rank == 4 && w[2] == 3 && w[3] == 3 &&
-                p->strides[0] == 1 && p->strides[1] == 1 &&
-                p->dilates[0] == 0 && p->dilates[1] == 0 && p->y[2] > 1 &&
-                w[0] >= CHANNELS_MIN && w[1] >= CHANNELS_MIN;
 
-    return fits ? N_WAYS : 1;
+    if (way == BLOCKED)
+        return direction == ASSAY__FORWARD &&
+               p->kind == dnnl_forward_inference && w[1] >= CHANNELS_MIN;
+    if (way == WINOGRAD)
+        return p->w_rank == 4 && w[2] == 3 && w[3] == 3 && p->strides[0] == 1 &&
+               p->strides[1] == 1 && p->dilates[0] == 0 && p->dilates[1] == 0 &&
+               p->y[2] > 1 && w[0] >= CHANNELS_MIN && w[1] >= CHANNELS_MIN;
+    return true;
 }
 
 dnnl_primitive_desc_t assay__conv_best(struct assay__dnn *d,
@@ -208,20 +244,26 @@ dnnl_primitive_desc_t assay__conv_best(struct assay__dnn *d,
 {
     struct assay__way way[N_WAYS];
     char key[ASSAY__KEY_MAX];
-    int n = n_ways(p);
     dnnl_primitive_desc_t best = NULL;
+    bool tuned = d->plan->options.algorithms == ASSAY_ALGORITHMS_TUNED;
     int chosen;
 
     memset(way, 0, sizeof way);
     make_key(p, direction, key, sizeof key);
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; i < N_WAYS; i++) {
         way[i].name = way_name[i];
+        if (i > 0 && (!tuned || !may_try(p, direction, i)))
+            continue;
         way[i].pd[0] = create(d, p, direction, i);
-        if (way[i].pd[0] != NULL)
-            way[i].pd[1] = weights_reorder(d, p, direction, way[i].pd[0]);
+        if (i > 0 && way[i].pd[0] != NULL && !is_fast(way[i].pd[0])) {
+            dnnl_primitive_desc_destroy(way[i].pd[0]);
+            way[i].pd[0] = NULL;
+        }
+        if (way[i].pd[0] != NULL && tuned)
+            way[i].pd[1] = reorder_beside(d, p, direction, way[i].pd[0]);
     }
-    chosen = assay__dnn_choose(d, key, way, n);
-    for (int i = 0; i < n; i++) {
+    chosen = assay__dnn_choose(d, key, way, N_WAYS);
+    for (int i = 0; i < N_WAYS; i++) {
         if (i == chosen)
             best = way[i].pd[0];
         else if (way[i].pd[0] != NULL)

@@ -216,14 +216,43 @@ static bool same_dims(const_dnnl_memory_desc_t a, const_dnnl_memory_desc_t b)
            memcmp(fa.dim, fb.dim, (size_t)fa.rank * sizeof(fa.dim[0])) == 0;
 }
 
-/* A new form by a reorder from one of the same dimensions. */
+/* Whether oneDNN has a reorder between the two. */
+static bool can_reorder(const struct assay__dnn *d,
+                        const_dnnl_memory_desc_t from,
+                        const_dnnl_memory_desc_t to)
+{
+    dnnl_primitive_desc_t pd = NULL;
+
+    if (dnnl_reorder_primitive_desc_create(&pd, from, d->engine, to, d->engine,
+                                           NULL) != dnnl_success)
+        return false;
+    dnnl_primitive_desc_destroy(pd);
+    return true;
+}
+
+/*
+ * A new form by a reorder from one of the same dimensions. Winograd's
+ * weights can be made from plain ones alone: blocked ones go that way round.
+ */
 static int want_by_reorder(struct assay__dnn *d, assay_value v,
                            struct assay__form from, const_dnnl_memory_desc_t md)
 {
     size_t bytes = dnnl_memory_desc_get_size(md);
-    int id = d->constant[from.buffer] ? assay__dnn_derived(d, bytes)
-                                      : assay__dnn_buffer(d, bytes);
+    const_dnnl_memory_desc_t plain;
+    struct assay__md_facts f;
+    int id;
 
+    assay__md_query(from.md, &f);
+    plain = assay__dnn_plain(d, f.rank, f.dim);
+    if (plain != NULL && from.md != plain && md != plain &&
+        !can_reorder(d, from.md, md)) {
+        from.buffer = want_by_reorder(d, v, from, plain);
+        from.md = plain;
+    }
+    if (from.buffer < 0)
+        return -1;
+    id = d->constant[from.buffer] ? assay__dnn_derived(d, bytes)
+                                  : assay__dnn_buffer(d, bytes);
     if (id < 0)
         return -1;
     assay__dnn_reorder(d, from.md, from.buffer, md, id);
@@ -293,12 +322,14 @@ const_dnnl_memory_desc_t assay__dnn_gradient_md(struct assay__dnn *d,
 int assay__dnn_result(struct assay__dnn *d, assay_value v,
                       const_dnnl_memory_desc_t md)
 {
+    const_dnnl_memory_desc_t own = NULL;
     int id;
 
+    if (d->code == ASSAY_OK && md != NULL)
+        own = assay__dnn_gradient_md(d, v);
     if (d->code != ASSAY_OK || md == NULL)
         return -1;
-    if (d->gradient[v] >= 0 &&
-        assay__dnn_same_memory(assay__dnn_gradient_md(d, v), md))
+    if (own != NULL && assay__dnn_same_memory(own, md))
         id = slot_buffer(d, d->gradient[v], d->plan->store->gradients);
     else
         id = assay__dnn_buffer(d, dnnl_memory_desc_get_size(md));

@@ -175,6 +175,8 @@ void assay__dnn_over(struct assay__dnn *d, int buffer, assay_value from,
 /* Say that `v` exists as `md` in `buffer`. */
 void assay__dnn_add_form(struct assay__dnn *d, assay_value v,
                          const_dnnl_memory_desc_t md, int buffer);
+/* `to` is `from`, and takes all its forms. */
+void assay__dnn_pass_on(struct assay__dnn *d, assay_value from, assay_value to);
 /* Layout of the slot of the parameter whose gradient `v` is; NULL when `v`
  * is none. */
 const_dnnl_memory_desc_t assay__dnn_gradient_md(struct assay__dnn *d,
