@@ -69,9 +69,10 @@ static int score_pair(const struct assay_evidence *members,
 
 /* Fit on the rows of one class (k < 0: of all); NaN when one side is
  * empty. `score` and `member` are scratch of the list's length. */
-static double fit_class(const struct assay_membership_scores *s,
-                        const int32_t *label, int k, double *score,
-                        uint8_t *member)
+static int fit_class(const struct assay_membership_scores *s,
+                     const int32_t *label, int k, double *score,
+                     uint8_t *member, double *threshold,
+                     struct assay_error *err)
 {
     size_t n = 0;
     size_t n_members = 0;
@@ -84,9 +85,10 @@ static double fit_class(const struct assay_membership_scores *s,
         n_members += s->member[i];
         n++;
     }
+    *threshold = NAN;
     if (n_members == 0 || n_members == n)
-        return NAN;
-    return assay_threshold_fit(score, member, n);
+        return ASSAY_OK;
+    return assay__fit_threshold(score, member, n, threshold, err);
 }
 
 static void copy_labels(const struct assay_evidence *members,
@@ -107,7 +109,7 @@ static int fit_thresholds(const struct assay_membership_input *in,
     int32_t *label = NULL;
     double *score = NULL;
     uint8_t *member = NULL;
-    double all;
+    double all = NAN;
     int rc;
 
     shadow.members = in->shadow_members;
@@ -127,9 +129,9 @@ static int fit_thresholds(const struct assay_membership_input *in,
     if (rc)
         goto out;
     copy_labels(shadow.members, shadow.nonmembers, label);
-    all = fit_class(&s, label, -1, score, member);
-    for (int k = 0; k < in->members->n_classes; k++) {
-        threshold[k] = fit_class(&s, label, k, score, member);
+    rc = fit_class(&s, label, -1, score, member, &all, err);
+    for (int k = 0; !rc && k < in->members->n_classes; k++) {
+        rc = fit_class(&s, label, k, score, member, &threshold[k], err);
         if (isnan(threshold[k]))
             threshold[k] = all;
     }

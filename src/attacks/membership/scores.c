@@ -35,6 +35,16 @@ int assay__scores_make_all(struct assay_membership_scores *s,
     return rc;
 }
 
+int assay__fit_threshold(const double *score, const uint8_t *member, size_t n,
+                         double *threshold, struct assay_error *err)
+{
+    *threshold = assay_threshold_fit(score, member, n);
+    if (!isnan(*threshold))
+        return ASSAY_OK;
+    return assay_error_set(err, ASSAY_NOMEM,
+                           "threshold of %zu scores: out of memory", n);
+}
+
 int assay__shadow_threshold(const struct assay_membership_input *in,
                             assay__statistic *statistic, double *threshold,
                             struct assay_error *err)
@@ -53,7 +63,7 @@ int assay__shadow_threshold(const struct assay_membership_input *in,
         return rc;
     statistic(shadow.members, s.score);
     statistic(shadow.nonmembers, s.score + shadow.members->n);
-    *threshold = assay_threshold_fit(s.score, s.member, s.n);
+    rc = assay__fit_threshold(s.score, s.member, s.n, threshold, err);
     assay_membership_scores_release(&s);
-    return ASSAY_OK;
+    return rc;
 }

@@ -19,6 +19,14 @@ int assay__scores_make_all(struct assay_membership_scores *s,
 typedef void assay__statistic(const struct assay_evidence *e, double *out);
 
 /*
+ * assay_threshold_fit() on finite scores of members and non-members, both
+ * there: so that NaN can only mean that memory ran out, and is told as that.
+ */
+int assay__fit_threshold(const double *score, const uint8_t *member, size_t n,
+                         double *threshold,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+
+/*
  * The threshold with the best balanced accuracy of `statistic` on the
  * shadow model's own records; NaN when there is no shadow model.
  */
