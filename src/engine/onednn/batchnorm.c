@@ -16,7 +16,7 @@
 #include <string.h>
 
 #include "core/mem.h"
-#include "engine/onednn/lower.h"
+#include "engine/onednn/incoming.h"
 #include "engine/onednn/norm.h"
 
 enum { LANES = ASSAY__LANES_MAX, PART_SUMS = 2 * LANES };
@@ -412,49 +412,18 @@ static void run_backward(const struct assay__task *t)
     }
 }
 
-/* The gradient of y as the sum and the mask that make it; -1: none. */
-struct incoming {
-    assay_value dy, more, z;
-    int add, relu; /* the nodes done in passing */
-};
-
-static struct incoming trace(const struct assay__dnn *d, assay_value dy)
-{
-    struct incoming in = {dy, ASSAY_NO_VALUE, ASSAY_NO_VALUE, -1, -1};
-    const struct assay__node *node;
-    int maker = assay__dnn_waiting(d, dy);
-
-    if (op_of(d, maker) == &assay__op_relu_bwd) {
-        node = &d->plan->graph->node[maker];
-        in.relu = maker;
-        in.dy = node->in[0];
-        in.z = node->in[1];
-        maker = assay__dnn_waiting(d, in.dy);
-        if (d->reader[in.dy] != in.relu)
-            maker = -1;
-    }
-    if (op_of(d, maker) == &assay__op_add) {
-        node = &d->plan->graph->node[maker];
-        in.add = maker;
-        in.dy = node->in[0];
-        in.more = node->in[1];
-    }
-    return in;
-}
-
 void assay__lower_batchnorm_bwd(struct assay__dnn *d, int index)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
     struct assay__task t = assay__dnn_task(d, index, "own", run_backward);
-    struct incoming in = trace(d, node->in[1]);
+    struct assay__incoming in = assay__dnn_incoming(d, node->in[1]);
     struct assay__view view;
     struct assay__form x = assay__dnn_want_view(d, node->in[0], &view);
     struct cut *c = d->code == ASSAY_OK ? make_cut(d, index, &view) : NULL;
 
     if (c == NULL)
         return;
-    t.name = in.relu >= 0 ? (in.add >= 0 ? "own+add+relu" : "own+relu")
-                          : (in.add >= 0 ? "own+add" : "own");
+    t.name = assay__dnn_incoming_name(&in);
     t.table = c;
     t.threads = assay__dnn_threads(d, assay__dnn_count(d, node->in[0]));
     t.buffer[B_X] = x.buffer;
@@ -478,8 +447,5 @@ void assay__lower_batchnorm_bwd(struct assay__dnn *d, int index)
         t.buffer[B_DX] =
             assay__dnn_result_over(d, node->out, x.md, node->in[0], x.buffer);
     assay__dnn_append(d, &t);
-    if (in.add >= 0)
-        assay__dnn_done(d, in.add);
-    if (in.relu >= 0)
-        assay__dnn_done(d, in.relu);
+    assay__dnn_close_incoming(d, &in);
 }

@@ -4,15 +4,15 @@
  * all inputs are brought to one layout. Where f(0) is not 0 that layout has
  * no padding. The output overwrites an input that nobody reads later.
  *
- * A sum of gradients or a relu's gradient that a batch normalisation's
- * gradient reads waits for it (batchnorm.c does it in passing).
+ * A sum of gradients or a relu's gradient that a normalisation's gradient
+ * reads waits for it (incoming.h).
  */
 
 #include <math.h>
 #include <string.h>
 
 #include "core/cpu.h"
-#include "engine/onednn/lower.h"
+#include "engine/onednn/incoming.h"
 
 enum { Y, A, B };
 
@@ -147,30 +147,17 @@ static void lower_binary(struct assay__dnn *d, int index,
     lower_loop(d, index, run, node->in[0], node->in[1], true, f);
 }
 
-/* A gradient of batch normalisation takes `v` as its dy. */
-static bool feeds_norm(const struct assay__dnn *d, assay_value v)
-{
-    const assay_graph *g = d->plan->graph;
-
-    for (int i = g->value[v].node + 1; i < g->n_nodes; i++) {
-        if (d->plan->live[i] && !d->done[i] &&
-            g->node[i].op == &assay__op_batchnorm_bwd && g->node[i].in[1] == v)
-            return true;
-    }
-    return false;
-}
-
 void assay__lower_add(struct assay__dnn *d, int index)
 {
     assay_value y = d->plan->graph->node[index].out;
     int reader = d->reader[y];
 
     if (assay__dnn_may_wait(d, index) &&
-        (feeds_norm(d, y) ||
+        (assay__dnn_feeds_norm(d, y) ||
          (reader >= 0 &&
           d->plan->graph->node[reader].op == &assay__op_relu_bwd &&
           d->plan->graph->node[reader].in[0] == y &&
-          feeds_norm(d, d->plan->graph->node[reader].out)))) {
+          assay__dnn_feeds_norm(d, d->plan->graph->node[reader].out)))) {
         d->waiting[index] = true;
         return;
     }
@@ -180,7 +167,7 @@ void assay__lower_add(struct assay__dnn *d, int index)
 void assay__lower_relu_bwd(struct assay__dnn *d, int index)
 {
     if (assay__dnn_may_wait(d, index) &&
-        feeds_norm(d, d->plan->graph->node[index].out)) {
+        assay__dnn_feeds_norm(d, d->plan->graph->node[index].out)) {
         d->waiting[index] = true;
         return;
     }
