@@ -43,17 +43,26 @@ struct assay_roc {
 };
 
 /*
- * The exact ROC curve of scores[0..n) with positive[i] in {0, 1}; collinear
- * points are dropped. Non-finite scores: ASSAY_NUMERIC with the record; no
- * positives or no negatives: ASSAY_DATA.
+ * The exact ROC curve of scores[0..n) with positive[i] in {0, 1}: a point
+ * for each distinct score after (0, 0), whose threshold is infinite. Give
+ * it back with assay_roc_release(). Non-finite scores: ASSAY_NUMERIC with
+ * the record; another value in positive: ASSAY_ARG; no positives or no
+ * negatives: ASSAY_DATA; out of memory: ASSAY_NOMEM. `*roc` is untouched on
+ * failure. O(n log n).
  */
 int assay_roc_make(struct assay_roc *roc, const double *scores,
                    const uint8_t *positive, size_t n, struct assay_error *err)
     ASSAY_MUST_CHECK;
+/* NULL and a released curve are accepted. */
 void assay_roc_release(struct assay_roc *roc);
 
-/* Area under the curve (Mann-Whitney), DeLong's interval on the logit scale
- * kept inside [0, 1] (DeLong et al., 1988). */
+/*
+ * Area under the curve (Mann-Whitney), DeLong's interval on the logit scale
+ * kept inside [0, 1] (DeLong et al., 1988). Where DeLong's variance is 0 or
+ * undefined (classes fully apart, all scores tied, a class of one record)
+ * the interval is a bound that holds for every distribution, never of
+ * width 0. Errors as assay_roc_make(); `*out` is untouched then.
+ */
 int assay_auc(struct assay_estimate *out, const double *scores,
               const uint8_t *positive, size_t n, struct assay_error *err)
     ASSAY_MUST_CHECK;
@@ -61,28 +70,42 @@ int assay_auc(struct assay_estimate *out, const double *scores,
 /*
  * The largest TPR whose FPR does not exceed `fpr`, no interpolation;
  * Clopper-Pearson interval over the members. Fewer than 1/fpr non-members:
- * ASSAY_NOTHING, with the reason; `*out` is NaN then.
+ * ASSAY_NOTHING, with the reason; `*out` is NaN then. fpr = 0 means no false
+ * positive among the non-members there are, and is never refused. fpr
+ * outside [0, 1]: ASSAY_ARG.
  */
 int assay_tpr_at_fpr(struct assay_estimate *out, const struct assay_roc *roc,
                      double fpr, struct assay_error *err) ASSAY_MUST_CHECK;
 
-/* Clopper-Pearson interval of k successes in n trials. n = 0 gives NaN. */
+/* Clopper-Pearson interval of k successes in n trials. n = 0 and k > n give
+ * NaN. */
 struct assay_estimate assay_proportion(size_t k, size_t n);
-/* The beta distribution's quantile, by which it is computed. */
+/* The beta distribution's quantile, by which it is computed. NaN unless
+ * 0 <= p <= 1 and a, b are positive and finite. */
 double assay_beta_quantile(double p, double a, double b);
-/* Standard normal: distribution function and quantile. */
+/* Standard normal: distribution function and quantile (-inf at 0, inf at 1,
+ * NaN outside [0, 1]). */
 double assay_normal_cdf(double x);
 double assay_normal_quantile(double p);
+/* Quantile of Student's t with df > 0 degrees of freedom. */
+double assay_student_quantile(double p, double df);
 
-/* The threshold with the best balanced accuracy on the given records: for
- * fitting on records that are not reported on. */
+/*
+ * The threshold with the best balanced accuracy on the given records: for
+ * fitting on records that are not reported on. It lies halfway between the
+ * smallest score taken and the next; of several equally good ones it is the
+ * largest. Always finite: where nothing beats guessing it may call everybody
+ * a member. NaN where assay_roc_make() would fail.
+ */
 double assay_threshold_fit(const double *scores, const uint8_t *positive,
                            size_t n);
 
 /*
  * Balanced accuracy (mean of TPR and TNR) of calling score >= threshold a
- * member; interval by normal approximation of the two independent
- * proportions, never wider than [0, 1].
+ * member. The interval takes the two proportions as independent and adds
+ * the squared deviations of their Wilson intervals (Newcombe, 1998): within
+ * [0, 1], and not of width 0 where all are right. NaN for an empty class, a
+ * non-finite score or a NaN threshold.
  */
 struct assay_estimate assay_balanced_accuracy(const double *scores,
                                               const uint8_t *positive,
@@ -92,8 +115,9 @@ struct assay_estimate assay_balanced_accuracy(const double *scores,
  * Lower bound on epsilon at `delta`, 95 % confidence, from an ROC curve:
  * the best over a grid of thresholds, each at confidence 1 - 0.05 / grid
  * (Bonferroni), from Clopper-Pearson bounds on TPR and FPR and on TNR and
- * FNR (Jagielski et al., 2020; Nasr et al., 2021). 0 when nothing can be
- * said. `out->value` is the bound itself; low = value, high = NaN.
+ * FNR (Jagielski et al., 2020; Nasr et al., 2021). The records must be
+ * independent draws. 0 when nothing can be said; NaN for a delta outside
+ * [0, 1). The value is the bound itself; low = value, high = NaN.
  */
 struct assay_estimate assay_epsilon_lower_bound(const struct assay_roc *roc,
                                                 double delta);
@@ -101,12 +125,51 @@ struct assay_estimate assay_epsilon_lower_bound(const struct assay_roc *roc,
 /* max over thresholds of TPR - FPR, optimistic: chosen on the same data. */
 double assay_advantage(const struct assay_roc *roc);
 
+/* The part of those called members who are members, where `prior` of all
+ * candidates are: NaN when nobody is called one. All three in [0, 1]. */
+double assay_ppv(double tpr, double fpr, double prior);
+
+#define ASSAY_SUMMARY_RATES 5
+#define ASSAY_SUMMARY_PRIOR 0.1 /* one candidate in ten is a member */
+
+/* What is reported of every attack that scores records. */
+struct assay_score_summary {
+    size_t n_pos;
+    size_t n_neg;
+    struct assay_estimate auc;
+    double fpr[ASSAY_SUMMARY_RATES];                /* 0.1 ... 0.0001, 0 */
+    struct assay_estimate tpr[ASSAY_SUMMARY_RATES]; /* NaN where refused */
+    char refused[ASSAY_SUMMARY_RATES][96]; /* why; empty where it was not */
+    double threshold;                      /* as given, may be NaN */
+    struct assay_estimate balanced_accuracy; /* at threshold */
+    double prior;                            /* ASSAY_SUMMARY_PRIOR */
+    struct assay_estimate ppv;               /* at threshold and prior */
+    double advantage;
+    double delta; /* as given */
+    struct assay_estimate epsilon; /* lower bound at delta */
+};
+
+/*
+ * Fill `out` from the scores of members and non-members. `threshold` was
+ * fitted on other records, or is NaN: balanced accuracy and PPV are NaN
+ * then. A TPR that is refused is no failure: it stays NaN with the reason
+ * beside it. The interval of PPV is conservative: from Clopper-Pearson
+ * bounds on TPR and FPR. Errors as assay_roc_make(), and ASSAY_ARG for a
+ * delta outside [0, 1); `*out` is untouched then. O(n log n), one sort.
+ */
+int assay_score_summarise(const double *scores, const uint8_t *positive,
+                          size_t n, double threshold, double delta,
+                          struct assay_score_summary *out,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* NaN for n = 0. */
 double assay_mean(const double *x, size_t n);
 /* Sample standard deviation (n - 1); NaN for n < 2. */
 double assay_sd(const double *x, size_t n);
-/* Pearson's r with Fisher's interval. */
+/* Pearson's r with Fisher's interval; [-1, 1] for n < 4. NaN for n < 2 and
+ * where x or y does not vary. */
 struct assay_estimate assay_pearson(const double *x, const double *y, size_t n);
-/* Mean with a Student-t interval. */
+/* Mean with a Student-t interval; the interval is NaN for n < 2. */
 struct assay_estimate assay_mean_interval(const double *x, size_t n);
 
 #ifdef __cplusplus

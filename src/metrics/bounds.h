@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_METRICS_BOUNDS_H
+#define ASSAY_METRICS_BOUNDS_H
+
+/*
+ * What the metrics share beside sorted scores: quantiles on a scale where
+ * they keep their digits, one-sided bounds on a proportion, and counts read
+ * back from a ROC curve.
+ */
+
+#include <math.h>
+#include <stddef.h>
+
+#include "assay/metrics.h"
+
+/* The two-sided 95 % point of the standard normal distribution. */
+#define ASSAY__Z95 1.959963984540054
+
+/* An estimate of nothing: all NaN, n = 0. */
+static inline struct assay_estimate assay__estimate_none(void)
+{
+    const struct assay_estimate none = {NAN, NAN, NAN, 0};
+
+    return none;
+}
+
+/* 1 / (1 + exp(-t)), the inverse of log(x / (1 - x)). */
+static inline double assay__logistic(double t)
+{
+    return 1.0 / (1.0 + exp(-t));
+}
+
+/*
+ * log(x / (1 - x)) of the beta quantile x: exact where x rounds to 0 or 1.
+ * 0 < p < 1; a, b > 0 and finite.
+ */
+double assay__beta_logit(double p, double a, double b);
+
+/*
+ * Clopper-Pearson bounds, each on its own missing the truth with
+ * probability at most alpha. k of n, k <= n, n >= 1.
+ */
+double assay__proportion_low(size_t k, size_t n, double alpha);
+double assay__proportion_high(size_t k, size_t n, double alpha);
+
+/* Counts of true and false positives at a point of the curve. */
+static inline size_t assay__roc_tp(const struct assay_roc *roc, size_t i)
+{
+    return (size_t)llround(roc->point[i].tpr * (double)roc->n_pos);
+}
+
+static inline size_t assay__roc_fp(const struct assay_roc *roc, size_t i)
+{
+    return (size_t)llround(roc->point[i].fpr * (double)roc->n_neg);
+}
+
+#endif

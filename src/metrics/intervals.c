@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Intervals for proportions.
+ *
+ * Clopper and Pearson (1934): the bounds are beta quantiles, the coverage
+ * is at least what is promised for every n, and k = 0 and k = n give
+ * one-sided intervals that have a width: 1 - 0.025^(1/n) for k = 0.
+ */
+
+#include "assay/metrics.h"
+
+#include <math.h>
+
+#include "bounds.h"
+
+double assay__proportion_low(size_t k, size_t n, double alpha)
+{
+    if (k == 0)
+        return 0.0;
+    return assay__logistic(
+        assay__beta_logit(alpha, (double)k, (double)(n - k) + 1.0));
+}
+
+double assay__proportion_high(size_t k, size_t n, double alpha)
+{
+    if (k == n)
+        return 1.0;
+    return assay__logistic(
+        -assay__beta_logit(alpha, (double)(n - k), (double)k + 1.0));
+}
+
+struct assay_estimate assay_proportion(size_t k, size_t n)
+{
+    struct assay_estimate e = assay__estimate_none();
+
+    if (n == 0 || k > n)
+        return e;
+    e.value = (double)k / (double)n;
+    e.low = assay__proportion_low(k, n, 0.025);
+    e.high = assay__proportion_high(k, n, 0.025);
+    e.n = n;
+    return e;
+}
