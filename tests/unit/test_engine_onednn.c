@@ -394,6 +394,10 @@ static assay_value transposed_body(assay_graph *g, assay_value x)
     x = assay_op_relu(g, assay_layer_conv(g, x, "t1", &c));
     c.out = 7;
     x = assay_op_tanh(g, assay_layer_conv(g, x, "t2", &c));
+    c.out = 3;
+    c.stride = 1;
+    c.output_pad = 0;
+    x = assay_op_sigmoid(g, assay_layer_conv(g, x, "t3", &c));
     x = assay_op_avgpool(g, x, 4, 4, 0);
     return assay_layer_linear(g, assay_op_flatten(g, x), "f", CLASSES);
 }

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Convolutions and transposed ones as steps (conv_ways.c chooses how).
+ * Convolutions as steps (conv_ways.c chooses how). In evaluation the batch
+ * normalisation, sum and relu that follow become part of the primitive.
  */
 
 #include "engine/onednn/conv.h"
 
-#include "core/cpu.h"
 #include "engine/onednn/depthwise.h"
 #include "engine/onednn/fold.h"
 
@@ -41,8 +41,8 @@ static struct assay__arg weights_arg(struct assay__dnn *d,
     return a;
 }
 
-/* y of p from x, w and b (or both folded): a convolution's forward
- * direction. `over`: a value that y is added to in its place. */
+/* y of p from x, w and b (or both folded). `over`: a value that y is added
+ * to in its place. */
 static void forward(struct assay__dnn *d, int index, dnnl_primitive_desc_t pd,
                     assay_value x, assay_value w, assay_value b,
                     const struct assay__folded *folded, assay_value y,
@@ -74,10 +74,9 @@ static void forward(struct assay__dnn *d, int index, dnnl_primitive_desc_t pd,
     assay__dnn_primitive(d, index, pd, arg, n);
 }
 
-/* The gradient x of the data from the gradient y and w. */
-static void backward_data(struct assay__dnn *d, int index,
-                          struct assay__conv_problem *p, assay_value y,
-                          assay_value w, assay_value x)
+void assay__conv_backward_data(struct assay__dnn *d, int index,
+                               struct assay__conv_problem *p, assay_value y,
+                               assay_value w, assay_value x)
 {
     dnnl_primitive_desc_t pd;
     struct assay__arg arg[3];
@@ -95,10 +94,9 @@ static void backward_data(struct assay__dnn *d, int index,
     assay__dnn_primitive(d, index, pd, arg, 3);
 }
 
-/* The gradients dw, and db unless nobody wants it. */
-static void backward_weights(struct assay__dnn *d, int index,
-                             struct assay__conv_problem *p, assay_value x,
-                             assay_value y, assay_value dw, assay_value db)
+void assay__conv_backward_weights(struct assay__dnn *d, int index,
+                                  struct assay__conv_problem *p, assay_value x,
+                                  assay_value y, assay_value dw, assay_value db)
 {
     dnnl_primitive_desc_t pd;
     struct assay__arg arg[4];
@@ -243,7 +241,8 @@ void assay__lower_conv_bwd_data(struct assay__dnn *d, int index)
 
     assay__conv_problem(d, index, node->out, node->in[1], node->in[0], false,
                         &p);
-    backward_data(d, index, &p, node->in[0], node->in[1], node->out);
+    assay__conv_backward_data(d, index, &p, node->in[0], node->in[1],
+                              node->out);
 }
 
 void assay__lower_conv_bwd_weights(struct assay__dnn *d, int index)
@@ -257,81 +256,14 @@ void assay__lower_conv_bwd_weights(struct assay__dnn *d, int index)
                         db != ASSAY_NO_VALUE, &p);
     if (!assay__dnn_depthwise(d, index, &p, node->in[0], node->in[1], node->out,
                               db))
-        backward_weights(d, index, &p, node->in[0], node->in[1], node->out, db);
+        assay__conv_backward_weights(d, index, &p, node->in[0], node->in[1],
+                                     node->out, db);
 }
 
-/* --- transposed ------------------------------------------------------- */
-
-enum { ADD_Y, ADD_BIAS };
-
-ASSAY__CLONES static void add_bias_block(float *y, const float *bias,
-                                         int64_t places, int64_t stride,
-                                         int lanes)
+void assay__conv_forward(struct assay__dnn *d, int index,
+                         const struct assay__conv_problem *p, assay_value x,
+                         assay_value w, assay_value y)
 {
-    for (int64_t s = 0; s < places; s++) {
-        for (int l = 0; l < lanes; l++)
-            y[s * stride + l] += bias[l];
-    }
-}
-
-/* p: y, bias; table: struct assay__view. */
-static void run_add_bias(const struct assay__task *t)
-{
-    const struct assay__view *v = t->table;
-    int64_t jobs = v->n * v->blocks;
-
-#pragma omp parallel for schedule(static) num_threads(t->threads)
-    for (int64_t j = 0; j < jobs; j++) {
-        int64_t block = j % v->blocks;
-        int64_t left = v->channels - block * v->lanes;
-        float *y = (float *)t->p[ADD_Y] + j / v->blocks * v->stride_n +
-                   block * v->stride_b;
-
-        add_bias_block(y, (const float *)t->p[ADD_BIAS] + block * v->lanes,
-                       v->h * v->w, v->stride_s,
-                       left < v->lanes ? (int)left : v->lanes);
-    }
-}
-
-static void add_bias(struct assay__dnn *d, int index, assay_value y,
-                     assay_value b)
-{
-    struct assay__task t = assay__dnn_task(d, index, "bias", run_add_bias);
-    struct assay__view *view = assay__dnn_keep(d, sizeof(*view));
-    struct assay__form form = assay__dnn_form(d, y);
-
-    if (view == NULL)
-        return;
-    if (!assay__dnn_view(form.md, view)) {
-        assay__dnn_fail(d, ASSAY_INTERNAL, "a bias has no blocked form");
-        return;
-    }
-    t.table = view;
-    t.buffer[ADD_Y] = form.buffer;
-    t.buffer[ADD_BIAS] = assay__dnn_want(d, b, assay__dnn_plain_of(d, b));
-    assay__dnn_append(d, &t);
-}
-
-void assay__lower_deconv(struct assay__dnn *d, int index)
-{
-    const struct assay__node *node = &d->plan->graph->node[index];
-    assay_value b = node->n_in > 2 ? node->in[2] : ASSAY_NO_VALUE;
-    struct assay__conv_problem p;
-
-    assay__conv_problem(d, index, node->out, node->in[1], node->in[0], false,
-                        &p);
-    backward_data(d, index, &p, node->in[0], node->in[1], node->out);
-    if (b != ASSAY_NO_VALUE)
-        add_bias(d, index, node->out, b);
-}
-
-void assay__lower_deconv_bwd_data(struct assay__dnn *d, int index)
-{
-    const struct assay__node *node = &d->plan->graph->node[index];
-    struct assay__conv_problem p;
-
-    assay__conv_problem(d, index, node->in[0], node->in[1], node->out, false,
-                        &p);
-    forward(d, index, assay__conv_best(d, &p, ASSAY__FORWARD), node->in[0],
-            node->in[1], ASSAY_NO_VALUE, NULL, node->out, ASSAY_NO_VALUE);
+    forward(d, index, assay__conv_best(d, p, ASSAY__FORWARD), x, w,
+            ASSAY_NO_VALUE, NULL, y, ASSAY_NO_VALUE);
 }

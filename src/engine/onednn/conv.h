@@ -37,6 +37,18 @@ void assay__conv_problem(struct assay__dnn *d, int node, assay_value x,
 dnnl_primitive_desc_t assay__conv_best(struct assay__dnn *d,
                                        const struct assay__conv_problem *p,
                                        enum assay__direction direction);
+/* Steps of one direction, from and to the values of data x, weights w (dw)
+ * and output y; db may be ASSAY_NO_VALUE. */
+void assay__conv_forward(struct assay__dnn *d, int index,
+                         const struct assay__conv_problem *p, assay_value x,
+                         assay_value w, assay_value y);
+void assay__conv_backward_data(struct assay__dnn *d, int index,
+                               struct assay__conv_problem *p, assay_value y,
+                               assay_value w, assay_value x);
+void assay__conv_backward_weights(struct assay__dnn *d, int index,
+                                  struct assay__conv_problem *p, assay_value x,
+                                  assay_value y, assay_value dw,
+                                  assay_value db);
 /* A relu that alone reads `y`, or -1. */
 int assay__dnn_relu_after(const struct assay__dnn *d, assay_value y);
 /* Post-ops: add to what the output holds; then cut off below 0. */
