@@ -517,6 +517,227 @@ static void test_evaluation_folds_normalisation(void)
     assay_graph_free(n.g);
 }
 
+/* A smaller last batch: its plan shares the store, its gradients go through
+ * the same optimizer. */
+static void test_smaller_batch_shares_the_store(void)
+{
+    struct assay_error err;
+    struct assay_optimizer_options sgd = {.momentum = 0.9};
+    struct assay_plan_options o;
+    assay_plan *plan[2][2];
+    assay_optimizer *opt[2];
+    struct net n;
+
+    net_open(&n, residual_body, 8, 3, 8);
+    for (int i = 0; i < 2; i++) {
+        o = options(&n, i == 0 ? "onednn" : "reference");
+        CHECK_OK(assay_plan_new(&plan[i][0], n.g, &o, &err), err);
+        o.batch = 3;
+        o.share = plan[i][0];
+        CHECK_OK(assay_plan_new(&plan[i][1], n.g, &o, &err), err);
+        load(&n, plan[i][1]);
+        CHECK_OK(assay_optimizer_new(&opt[i], plan[i][0], &sgd, &err), err);
+        for (int step = 0; step < 4; step++) {
+            feed(&n, plan[i][step % 2], (uint64_t)step);
+            CHECK_OK(assay_plan_run(plan[i][step % 2], &err), err);
+            CHECK_OK(
+                assay_optimizer_step(opt[i], plan[i][step % 2], 0.01, &err),
+                err);
+        }
+    }
+    check_params(&n, plan[0][0], plan[1][0], 1e-3);
+    for (int i = 0; i < 2; i++) {
+        assay_optimizer_free(opt[i]);
+        assay_plan_free(plan[i][0]);
+        assay_plan_free(plan[i][1]);
+    }
+    assay_graph_free(n.g);
+}
+
+/* All parameters after a few steps with given options, as one array. */
+static void train_bytes(const struct net *n, const struct assay_plan_options *o,
+                        struct assay_params *p)
+{
+    struct assay_error err;
+    struct assay_optimizer_options adam = {.kind = ASSAY_OPTIMIZER_ADAM};
+    assay_plan *plan;
+    assay_optimizer *opt;
+
+    CHECK_OK(assay_plan_new(&plan, n->g, o, &err), err);
+    load(n, plan);
+    CHECK_OK(assay_optimizer_new(&opt, plan, &adam, &err), err);
+    for (int step = 0; step < 3; step++) {
+        feed(n, plan, (uint64_t)step);
+        assay_plan_set_stream(plan, 5, (uint64_t)step);
+        CHECK_OK(assay_plan_run(plan, &err), err);
+        CHECK_OK(assay_optimizer_step(opt, plan, 1e-3, &err), err);
+    }
+    CHECK_OK(assay_params_make(p, n->g, &err), err);
+    CHECK_OK(assay_plan_save(plan, p, &err), err);
+    assay_optimizer_free(opt);
+    assay_plan_free(plan);
+}
+
+static void check_repeats(body *make, int channels, int size)
+{
+    struct assay_error err;
+    struct assay_plan_options o;
+    struct assay_params p[2];
+    struct net n;
+
+    net_open(&n, make, 8, channels, size);
+    o = options(&n, "onednn");
+    CHECK_OK(assay_tuning_new(&o.tuning, &err), err);
+    train_bytes(&n, &o, &p[0]);
+    train_bytes(&n, &o, &p[1]);
+    CHECK_MEM_EQ(p[0].data, p[1].data, p[0].size * sizeof(float));
+    assay_params_release(&p[0]);
+    assay_params_release(&p[1]);
+    assay_tuning_free(o.tuning);
+    assay_graph_free(n.g);
+}
+
+static void test_training_again_gives_the_same_bytes(void)
+{
+    check_repeats(residual_body, 3, 20);
+    check_repeats(grouped_body, 3, 8);
+    check_repeats(separable_body, 3, 12);
+}
+
+struct worker {
+    const struct net *n;
+    struct assay_plan_options o;
+    struct assay_params p;
+};
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+
+    train_bytes(w->n, &w->o, &w->p);
+    return NULL;
+}
+
+static void test_plans_train_side_by_side(void)
+{
+    enum { N = 4 };
+    struct worker worker[N];
+    pthread_t thread[N];
+    struct net n;
+
+    net_open(&n, residual_body, 8, 3, 8);
+    for (int i = 0; i < N; i++) {
+        worker[i].n = &n;
+        worker[i].o = options(&n, "onednn");
+        worker[i].o.threads = 1;
+        worker[i].o.algorithms = ASSAY_ALGORITHMS_DIRECT;
+        CHECK(pthread_create(&thread[i], NULL, work, &worker[i]) == 0);
+    }
+    for (int i = 0; i < N; i++)
+        CHECK(pthread_join(thread[i], NULL) == 0);
+    for (int i = 1; i < N; i++)
+        CHECK_MEM_EQ(worker[i].p.data, worker[0].p.data,
+                     worker[0].p.size * sizeof(float));
+    for (int i = 0; i < N; i++)
+        assay_params_release(&worker[i].p);
+    assay_graph_free(n.g);
+}
+
+/* The gradient of the input with parameters that nobody trains: what is
+ * derived from these must follow when they are loaded anew. */
+static void test_input_gradient_follows_new_parameters(void)
+{
+    struct assay_error err;
+    struct assay_plan_options o;
+    struct assay_params p;
+    assay_plan *plan[2];
+    assay_value dx;
+    struct net n;
+
+    net_open(&n, residual_body, 4, 3, 8);
+    CHECK_OK(assay_differentiate(n.g, n.loss, &n.x, 1, &dx, &err), err);
+    CHECK_OK(assay_params_make(&p, n.g, &err), err);
+    for (int i = 0; i < 2; i++) {
+        o = options(&n, i == 0 ? "onednn" : "reference");
+        o.mode = ASSAY_MODE_EVAL;
+        o.outputs = &dx;
+        o.gradients = NULL;
+        o.n_gradients = 0;
+        CHECK_OK(assay_plan_new(&plan[i], n.g, &o, &err), err);
+    }
+    for (uint64_t seed = 1; seed < 4; seed++) {
+        CHECK_OK(assay_params_init(&p, n.g, seed, &err), err);
+        for (int i = 0; i < 2; i++) {
+            CHECK_OK(assay_plan_load(plan[i], &p, &err), err);
+            feed(&n, plan[i], 3);
+            CHECK_OK(assay_plan_run(plan[i], &err), err);
+            CHECK_OK(assay_plan_run(plan[i], &err), err);
+        }
+        CHECK_NEAR(distance(&n, plan[0], plan[1], dx), 0.0, 2e-4);
+    }
+    assay_params_release(&p);
+    assay_plan_free(plan[0]);
+    assay_plan_free(plan[1]);
+    assay_graph_free(n.g);
+}
+
+/* Loading and saving pass through the store's layouts unchanged. */
+static void test_parameters_survive_the_store(void)
+{
+    struct assay_error err;
+    struct assay_plan_options o;
+    struct assay_params p;
+    struct assay_params q;
+    assay_plan *plan;
+    struct net n;
+
+    net_open(&n, grouped_body, 4, 3, 8);
+    o = options(&n, "onednn");
+    CHECK_OK(assay_plan_new(&plan, n.g, &o, &err), err);
+    CHECK_OK(assay_params_make(&p, n.g, &err), err);
+    CHECK_OK(assay_params_make(&q, n.g, &err), err);
+    CHECK_OK(assay_params_init(&p, n.g, 3, &err), err);
+    CHECK_OK(assay_plan_load(plan, &p, &err), err);
+    CHECK_OK(assay_plan_save(plan, &q, &err), err);
+    CHECK_MEM_EQ(q.data, p.data, p.size * sizeof(float));
+    assay_params_release(&p);
+    assay_params_release(&q);
+    assay_plan_free(plan);
+    assay_graph_free(n.g);
+}
+
+static void test_tuning_is_remembered(void)
+{
+    struct assay_error err;
+    struct assay_plan_options o;
+    const char *path = check_temp_path("tuning.json");
+    assay_tuning *again;
+    assay_plan *plan;
+    char *first;
+    char *second;
+    struct net n;
+
+    net_open(&n, plain_body, 4, 3, 20);
+    o = options(&n, "onednn");
+    CHECK_OK(assay_tuning_new(&o.tuning, &err), err);
+    CHECK_OK(assay_plan_new(&plan, n.g, &o, &err), err);
+    first = assay_plan_describe(plan);
+    assay_plan_free(plan);
+    CHECK_OK(assay_tuning_write(o.tuning, path, &err), err);
+    CHECK_OK(assay_tuning_new(&again, &err), err);
+    CHECK_OK(assay_tuning_read(again, path, &err), err);
+    assay_tuning_free(o.tuning);
+    o.tuning = again;
+    CHECK_OK(assay_plan_new(&plan, n.g, &o, &err), err);
+    second = assay_plan_describe(plan);
+    CHECK_STR_EQ(second, first);
+    free(first);
+    free(second);
+    assay_plan_free(plan);
+    assay_tuning_free(again);
+    assay_graph_free(n.g);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_plain_net_trains_as_the_reference),
     CHECK_TEST(test_odd_channels_train_as_the_reference),
@@ -528,5 +749,11 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_tuned_net_trains_as_the_reference),
     CHECK_TEST(test_evaluation_sees_what_training_changes),
     CHECK_TEST(test_evaluation_folds_normalisation),
+    CHECK_TEST(test_smaller_batch_shares_the_store),
+    CHECK_TEST(test_training_again_gives_the_same_bytes),
+    CHECK_TEST(test_plans_train_side_by_side),
+    CHECK_TEST(test_input_gradient_follows_new_parameters),
+    CHECK_TEST(test_parameters_survive_the_store),
+    CHECK_TEST(test_tuning_is_remembered),
 };
 CHECK_MAIN(tests)
