@@ -47,9 +47,8 @@ static int data_size(const char *name, enum assay_dtype dtype,
         return assay_error_set(err, ASSAY_ARG, "%s: element type %d of %d",
                                name, (int)dtype, (int)ASSAY_DTYPE_COUNT);
     if (shape->rank < 0 || shape->rank > ASSAY_RANK_MAX)
-        return assay_error_set(err, ASSAY_SHAPE,
-                               "%s: rank %d, must be 0 to %d", name,
-                               shape->rank, (int)ASSAY_RANK_MAX);
+        return assay_error_set(err, ASSAY_SHAPE, "%s: rank %d, must be 0 to %d",
+                               name, shape->rank, (int)ASSAY_RANK_MAX);
     for (i = 0; i < shape->rank; i++) {
         if (shape->dim[i] < 0)
             return assay_error_set(
@@ -85,13 +84,12 @@ int assay_tensors_add(struct assay_tensors *list, const char *name,
                       struct assay_tensor **out, struct assay_error *err)
 {
     struct assay_tensor t = {0};
-    size_t size;
+    size_t size = 0;
     int code;
 
     if (assay_tensors_find(list, name))
-        return assay_error_set(err, ASSAY_ARG,
-                               "%s: a tensor of that name is already there",
-                               name);
+        return assay_error_set(
+            err, ASSAY_ARG, "%s: a tensor of that name is already there", name);
     code = data_size(name, dtype, shape, &size, err);
     if (code)
         return code;
@@ -102,8 +100,8 @@ int assay_tensors_add(struct assay_tensors *list, const char *name,
     if (!t.name || !t.data || !grow(list)) {
         assay__free(t.name);
         assay__free(t.data);
-        return assay_error_set(err, ASSAY_NOMEM,
-                               "%s: no memory for %zu bytes", name, size);
+        return assay_error_set(err, ASSAY_NOMEM, "%s: no memory for %zu bytes",
+                               name, size);
     }
     list->item[list->n_items] = t;
     if (out)
