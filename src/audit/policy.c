@@ -15,6 +15,7 @@
 #include <cyaml/cyaml.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/fs.h"
@@ -124,21 +125,33 @@ struct complaint {
     int column;
 };
 
+/* The number behind `word`; 0 when it is not there. */
+static int number_after(const char *text, const char *word)
+{
+    const char *at = strstr(text, word);
+
+    return at != NULL ? (int)strtol(at + strlen(word), NULL, 10) : 0;
+}
+
+static void listen(cyaml_log_t level, void *user, const char *fmt, va_list args)
+    ASSAY_PRINTF(3, 0);
 static void listen(cyaml_log_t level, void *user, const char *fmt, va_list args)
 {
     struct complaint *c = user;
     char text[200];
-    char *place;
+    const char *place;
 
     (void)level;
     vsnprintf(text, sizeof(text), fmt, args);
     text[strcspn(text, "\n")] = '\0';
     place = strstr(text, "(line: ");
-    if (place != NULL && c->line == 0)
-        (void)sscanf(place, "(line: %d, column: %d", &c->line, &c->column);
-    else if (place == NULL && c->what[0] == '\0' &&
-             strncmp(text, "Load: ", 6) == 0)
+    if (place != NULL && c->line == 0) {
+        c->line = number_after(place, "(line: ");
+        c->column = number_after(place, "column: ");
+    } else if (place == NULL && c->what[0] == '\0' &&
+               strncmp(text, "Load: ", 6) == 0) {
         snprintf(c->what, sizeof(c->what), "%.110s", text + 6);
+    }
 }
 
 static void *memory(void *user, void *old, size_t size)

@@ -220,7 +220,7 @@ int assay__options_parse(const struct assay__command *command, int argc,
     code = store_defaults(command, values, err);
     for (i = 1; i < argc && code == ASSAY_OK;) {
         const char *word = argv[i];
-        struct place place;
+        struct place place = {0};
         const char *text = NULL;
         int used = 1;
         char *to;

@@ -61,6 +61,7 @@ void NAMED(assay__update)(T *w, const T *g, size_t n,
     T *m = u->moment1;
     T *v = u->moment2;
 
+    (void)threads; /* unused without OpenMP */
 #pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
     for (size_t p = 0; p < n_pieces; p++) {
         size_t at = p * PIECE;
