@@ -122,14 +122,14 @@ static json_t *class_names(const assay_audit *a)
 
 static json_t *data_json(const assay_audit *a)
 {
+    size_t n_given = a->scene.target[0].n + a->scene.target[1].n;
     json_t *split;
 
     if (a->data == NULL)
-        return json_pack(
-            "{s:s, s:n, s:I, s:o, s:n, s:n}", "name", "predictions", "sha256",
-            "records",
-            (json_int_t)(a->scene.target[0].n + a->scene.target[1].n),
-            "classes", class_names(a), "split", "preprocess");
+        return json_pack("{s:s, s:n, s:I, s:o, s:n, s:n}", "name",
+                         "predictions", "sha256", "records",
+                         (json_int_t)n_given, "classes", class_names(a),
+                         "split", "preprocess");
     split = json_pack("{s:I, s:s, s:I}", "seed", (json_int_t)a->split.seed,
                       "sha256", a->split.sha256, "n", (json_int_t)a->split.n);
     return json_pack(

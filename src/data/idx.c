@@ -182,7 +182,7 @@ static bool rename_part(char *path, const char *from, const char *to)
     char *at = strstr(slash ? slash : path, from);
 
     if (at)
-        memcpy(at, to, strlen(to));
+        memcpy(at, to, strlen(from));
     return at != NULL;
 }
 

@@ -460,6 +460,7 @@ static size_t tensor_bytes(const struct assay_tensor *t)
 static int describe(json_t *root, const struct assay_tensor *t, size_t begin,
                     struct assay_error *err)
 {
+    size_t end = begin + tensor_bytes(t);
     json_t *shape = json_array();
     json_t *item;
 
@@ -471,7 +472,7 @@ static int describe(json_t *root, const struct assay_tensor *t, size_t begin,
     }
     item = json_pack("{s:s, s:o, s:[I, I]}", "dtype",
                      assay_dtype_name(t->dtype), "shape", shape, "data_offsets",
-                     (json_int_t)begin, (json_int_t)(begin + tensor_bytes(t)));
+                     (json_int_t)begin, (json_int_t)end);
     if (!item)
         return assay_error_set(err, ASSAY_NOMEM, "no memory for the header");
     if (json_object_set_new(root, t->name, item))

@@ -107,10 +107,33 @@ void assay__part_hash(struct assay__buf *b, const char *name, const char *value)
                     name, value);
 }
 
+static void value_array(struct assay__buf *b, const json_t *v)
+{
+    for (size_t i = 0; i < json_array_size(v); i++) {
+        const json_t *item = json_array_get(v, i);
+
+        assay__buf_puts(b, i ? ", " : "");
+        /* Lists of lists would call assay__part_value() without end. */
+        if (json_is_array(item) || json_is_object(item))
+            assay__buf_puts(b, "\xe2\x80\xa6");
+        else
+            assay__part_value(b, item);
+    }
+}
+
+static void value_object(struct assay__buf *b, const json_t *v)
+{
+    char *text =
+        json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS | JSON_REAL_PRECISION(6));
+
+    if (!text)
+        b->failed = true;
+    assay__html_text(b, text);
+    free(text); /* jansson's own */
+}
+
 void assay__part_value(struct assay__buf *b, const json_t *v)
 {
-    char *text;
-
     if (json_is_string(v)) {
         assay__html_text(b, json_string_value(v));
     } else if (json_is_integer(v)) {
@@ -120,23 +143,9 @@ void assay__part_value(struct assay__buf *b, const json_t *v)
     } else if (json_is_boolean(v)) {
         assay__buf_puts(b, json_is_true(v) ? "yes" : "no");
     } else if (json_is_array(v)) {
-        for (size_t i = 0; i < json_array_size(v); i++) {
-            const json_t *item = json_array_get(v, i);
-
-            assay__buf_puts(b, i ? ", " : "");
-            /* Lists of lists would call this function without end. */
-            if (json_is_array(item) || json_is_object(item))
-                assay__buf_puts(b, "\xe2\x80\xa6");
-            else
-                assay__part_value(b, item);
-        }
+        value_array(b, v);
     } else if (json_is_object(v)) {
-        text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS |
-                                 JSON_REAL_PRECISION(6));
-        if (!text)
-            b->failed = true;
-        assay__html_text(b, text);
-        free(text); /* jansson's own */
+        value_object(b, v);
     } else {
         assay__buf_puts(b, "\xe2\x80\x93");
     }

@@ -227,15 +227,15 @@ static int run_offline_fixed(const struct assay_membership_input *in,
 
 #define LIRA_ROW(id, word, long_title, text, need, function) \
     const struct assay_attack assay_attack_##id = {          \
-        .name = word,                                        \
-        .title = long_title,                                 \
-        .summary = text,                                     \
+        .name = (word),                                      \
+        .title = (long_title),                               \
+        .summary = (text),                                   \
         .cites = "Carlini et al., S&P 2022",                 \
         .goal = ASSAY_GOAL_MEMBERSHIP,                       \
         .access = ASSAY_ACCESS_BLACK_BOX,                    \
         .auxiliary = ASSAY_AUX_SHADOW,                       \
-        .needs = need,                                       \
-        .membership = function}
+        .needs = (need),                                     \
+        .membership = (function)}
 
 LIRA_ROW(lira_online, "lira-online", "LiRA, online",
          "likelihood ratio of models trained with and without the record, "

@@ -357,16 +357,16 @@ static int run_white_partial(const struct assay_membership_input *in,
 
 #define NETWORK_ROW(id, word, long_title, text, box, aux, need, function) \
     const struct assay_attack assay_attack_##id = {                       \
-        .name = word,                                                     \
-        .title = long_title,                                              \
-        .summary = text,                                                  \
+        .name = (word),                                                   \
+        .title = (long_title),                                            \
+        .summary = (text),                                                \
         .cites = "Liu et al. (ML-Doctor), USENIX Security 2022",          \
         .goal = ASSAY_GOAL_MEMBERSHIP,                                    \
-        .access = box,                                                    \
-        .auxiliary = aux,                                                 \
-        .needs = need,                                                    \
+        .access = (box),                                                  \
+        .auxiliary = (aux),                                               \
+        .needs = (need),                                                  \
         .params = params,                                                 \
-        .membership = function}
+        .membership = (function)}
 
 NETWORK_ROW(network_black_shadow, "network-black-shadow",
             "Network, black-box, shadow",

@@ -209,6 +209,32 @@ static double divisor(const struct assay_attrs *a, struct span r, struct span c)
     return (double)((r.high - r.low) * (c.high - c.low));
 }
 
+static double window_sum(const double *plane, int64_t width, struct span r,
+                         struct span c)
+{
+    double sum = 0.0;
+    int64_t u;
+    int64_t v;
+
+    for (u = r.low; u < r.high; u++) {
+        for (v = c.low; v < c.high; v++)
+            sum += plane[u * width + v];
+    }
+    return sum;
+}
+
+static void window_add(double *plane, int64_t width, struct span r,
+                       struct span c, double value)
+{
+    int64_t u;
+    int64_t v;
+
+    for (u = r.low; u < r.high; u++) {
+        for (v = c.low; v < c.high; v++)
+            plane[u * width + v] += value;
+    }
+}
+
 /*
  * Both directions in one walk: forward, each small cell becomes the mean of
  * its window; backward, each big cell gathers its share of the small ones.
@@ -223,8 +249,6 @@ static void walk_average(const struct assay_attrs *a,
     int64_t p;
     int64_t i;
     int64_t j;
-    int64_t u;
-    int64_t v;
 
     for (p = 0; p < planes; p++, big += big_shape->dim[2] * width) {
         for (i = 0; i < small_shape->dim[2]; i++) {
@@ -233,18 +257,11 @@ static void walk_average(const struct assay_attrs *a,
             for (j = 0; j < small_shape->dim[3]; j++, small++) {
                 struct span c = span_of(a, 1, width, j);
                 double share = 1.0 / divisor(a, r, c);
-                double sum = 0.0;
 
-                for (u = r.low; u < r.high; u++) {
-                    for (v = c.low; v < c.high; v++) {
-                        if (back)
-                            big[u * width + v] += *small * share;
-                        else
-                            sum += big[u * width + v];
-                    }
-                }
-                if (!back)
-                    *small = sum * share;
+                if (back)
+                    window_add(big, width, r, c, *small * share);
+                else
+                    *small = window_sum(big, width, r, c) * share;
             }
         }
     }
