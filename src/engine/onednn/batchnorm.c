@@ -350,7 +350,7 @@ static void bwd_gather(const struct assay__task *t, const struct cut *c,
     assay__norm_bwd_sums(
         block_of(t->p[B_X], c, block), block_of(t->p[B_DY], c, block),
         block_of(t->p[B_MORE], c, block), block_of(t->p[B_Z], c, block),
-        block_of(t->p[B_OUT], c, block), &r, mean, sums, sums + LANES);
+        block_of(t->p[B_OUT], c, block), &r, mean, sums);
 }
 
 static void bwd_apply(const struct assay__task *t, const struct cut *c,

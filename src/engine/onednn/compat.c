@@ -118,6 +118,8 @@ dnnl_status_t assay__append_eltwise(dnnl_post_ops_t ops, dnnl_alg_kind_t alg,
     return dnnl_post_ops_append_eltwise(ops, 1.0F, alg, alpha, beta);
 }
 
+/* The parameters are those of oneDNN 3. */
+/* NOLINTBEGIN(readability-function-size) */
 dnnl_status_t assay__conv_fwd(
     dnnl_primitive_desc_t *pd, dnnl_engine_t engine, dnnl_prop_kind_t kind,
     dnnl_alg_kind_t alg, const_dnnl_memory_desc_t src,
@@ -167,6 +169,7 @@ dnnl_status_t assay__conv_bwd_w(
         return status;
     return dnnl_primitive_desc_create(pd, &op, attr, engine, hint);
 }
+/* NOLINTEND(readability-function-size) */
 
 dnnl_status_t assay__linear_fwd(dnnl_primitive_desc_t *pd, dnnl_engine_t engine,
                                 dnnl_prop_kind_t kind,

@@ -41,32 +41,38 @@ static struct assay__arg weights_arg(struct assay__dnn *d,
     return a;
 }
 
-/* y of p from x, w and b (or both folded). `over`: a value that y is added
- * to in its place. */
+/* What a convolution reads and makes. */
+struct operands {
+    assay_value x;
+    assay_value w;
+    assay_value b;                      /* may be ASSAY_NO_VALUE */
+    const struct assay__folded *folded; /* instead of w and b, or NULL */
+    assay_value y;
+    assay_value over; /* y is added to it in its place; or ASSAY_NO_VALUE */
+};
+
 static void forward(struct assay__dnn *d, int index, dnnl_primitive_desc_t pd,
-                    assay_value x, assay_value w, assay_value b,
-                    const struct assay__folded *folded, assay_value y,
-                    assay_value over)
+                    const struct operands *o)
 {
     struct assay__arg arg[4];
     int n = 0;
 
     if (pd == NULL)
         return;
-    arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, x);
-    arg[n++] = weights_arg(d, pd, w, folded);
-    if (folded != NULL) {
+    arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, o->x);
+    arg[n++] = weights_arg(d, pd, o->w, o->folded);
+    if (o->folded != NULL) {
         arg[n].arg = DNNL_ARG_BIAS;
         arg[n].md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 1);
-        arg[n++].buffer = folded->bias;
-    } else if (b != ASSAY_NO_VALUE) {
-        arg[n++] = assay__dnn_reads_plain(d, DNNL_ARG_BIAS, b);
+        arg[n++].buffer = o->folded->bias;
+    } else if (o->b != ASSAY_NO_VALUE) {
+        arg[n++] = assay__dnn_reads_plain(d, DNNL_ARG_BIAS, o->b);
     }
-    arg[n] = assay__dnn_makes(d, pd, DNNL_ARG_DST, dnnl_query_dst_md, y);
-    if (over != ASSAY_NO_VALUE && d->code == ASSAY_OK) {
-        int from = assay__dnn_want(d, over, arg[n].md);
+    arg[n] = assay__dnn_makes(d, pd, DNNL_ARG_DST, dnnl_query_dst_md, o->y);
+    if (o->over != ASSAY_NO_VALUE && d->code == ASSAY_OK) {
+        int from = assay__dnn_want(d, o->over, arg[n].md);
 
-        assay__dnn_over(d, arg[n].buffer, over, from);
+        assay__dnn_over(d, arg[n].buffer, o->over, from);
         if (d->code == ASSAY_OK && d->plan->buffer[arg[n].buffer].alias < 0)
             assay__dnn_reorder(d, arg[n].md, from, arg[n].md, arg[n].buffer);
     }
@@ -214,6 +220,7 @@ void assay__lower_conv(struct assay__dnn *d, int index)
     struct tail t = find_tail(d, node->out);
     struct assay__conv_problem p;
     struct assay__folded folded;
+    struct operands o = {.x = node->in[0], .w = node->in[1], .b = b};
     dnnl_primitive_desc_t pd;
 
     assay__conv_problem(d, index, node->in[0], node->in[1], node->out,
@@ -222,10 +229,13 @@ void assay__lower_conv(struct assay__dnn *d, int index)
     if (t.add >= 0)
         p.y_fixed = assay__dnn_form(d, t.skip).md;
     pd = pd_with_tail(d, &p, &t);
-    if (t.norm >= 0 && pd != NULL)
+    if (t.norm >= 0 && pd != NULL) {
         folded = assay__dnn_fold(d, t.norm, node->in[1], b, t.norm);
-    forward(d, index, pd, node->in[0], node->in[1], b,
-            t.norm >= 0 ? &folded : NULL, t.y, t.skip);
+        o.folded = &folded;
+    }
+    o.y = t.y;
+    o.over = t.skip;
+    forward(d, index, pd, &o);
     if (t.norm >= 0)
         assay__dnn_done(d, t.norm);
     if (t.add >= 0)
@@ -264,6 +274,8 @@ void assay__conv_forward(struct assay__dnn *d, int index,
                          const struct assay__conv_problem *p, assay_value x,
                          assay_value w, assay_value y)
 {
-    forward(d, index, assay__conv_best(d, p, ASSAY__FORWARD), x, w,
-            ASSAY_NO_VALUE, NULL, y, ASSAY_NO_VALUE);
+    const struct operands o = {
+        .x = x, .w = w, .b = ASSAY_NO_VALUE, .y = y, .over = ASSAY_NO_VALUE};
+
+    forward(d, index, assay__conv_best(d, p, ASSAY__FORWARD), &o);
 }

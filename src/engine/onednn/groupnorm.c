@@ -289,8 +289,7 @@ static void backward_record(const struct assay__task *t, const struct groups *k,
         }
         assay__norm_bwd_sums(at(t->p[B_X], k, n, b), at(t->p[B_DY], k, n, b),
                              at(t->p[B_MORE], k, n, b), at(t->p[B_Z], k, n, b),
-                             at(t->p[B_OUT], k, n, b), &r, mean, sums,
-                             sums + LANES);
+                             at(t->p[B_OUT], k, n, b), &r, mean, sums);
     }
     if (t->p[B_DX] == NULL)
         return;

@@ -41,12 +41,12 @@ void assay__norm_scale(float *y, const float *x, const float *skip, bool relu,
 
 void assay__norm_bwd_sums(const float *x, const float *dy, const float *more,
                           const float *z, float *out, const struct span *r,
-                          const float *mean, double *sum, double *dot)
+                          const float *mean, double *sums)
 {
     if (r->lanes == 16)
-        bwd_sums_16(x, dy, more, z, out, r, mean, sum, dot);
+        bwd_sums_16(x, dy, more, z, out, r, mean, sums);
     else
-        bwd_sums_8(x, dy, more, z, out, r, mean, sum, dot);
+        bwd_sums_8(x, dy, more, z, out, r, mean, sums);
 }
 
 void assay__norm_bwd_apply(float *dx, const float *x, const float *dy,

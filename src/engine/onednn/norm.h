@@ -29,11 +29,11 @@ void assay__norm_sums(const float *x, const struct span *r, const float *shift,
 void assay__norm_scale(float *y, const float *x, const float *skip, bool relu,
                        const struct span *r, const float *scale,
                        const float *offset);
-/* The gradient dy (+ more) (where z > 0), into `out` if given; sum += it,
- * dot += it times (x - mean). */
+/* The gradient dy (+ more) (where z > 0), into `out` if given; sums +=
+ * it, and ASSAY__LANES_MAX further on += it times (x - mean). */
 void assay__norm_bwd_sums(const float *x, const float *dy, const float *more,
                           const float *z, float *out, const struct span *r,
-                          const float *mean, double *sum, double *dot);
+                          const float *mean, double *sums);
 /* dx = scale dy + slope (x - mean) + offset. */
 void assay__norm_bwd_apply(float *dx, const float *x, const float *dy,
                            const struct span *r, const float *mean,

@@ -79,14 +79,15 @@ ASSAY__CLONES static void NAMED(scale)(float *y, const float *x,
 
 /*
  * The gradient dy (+ more), where z > 0 if there is z, goes to `out` if that
- * is given; sum += it, dot += it (x - mean).
+ * is given; its sums, then those of it times (x - mean), grow.
  */
 ASSAY__CLONES static void NAMED(bwd_sums)(const float *x, const float *dy,
                                           const float *more, const float *z,
                                           float *out, const struct span *r,
-                                          const float *mean, double *sum,
-                                          double *dot)
+                                          const float *mean, double *sums)
 {
+    double *sum = sums;
+    double *dot = sums + ASSAY__LANES_MAX;
     NAMED(vec) from = *(const NAMED(vec) *)mean;
     NAMED(vec) zero = {0};
     int64_t places = r->places;
