@@ -265,24 +265,32 @@ static int conv_shape(const struct assay_attrs *attrs, int n_in,
     return code;
 }
 
-static void conv_backward(assay_graph *g, const struct assay__node *node,
-                          const assay_value *d_out, const bool *want,
-                          assay_value *d_in)
+void assay__conv_backward(assay_graph *g, const struct assay__node *node,
+                          const struct assay__conv_gradients *op,
+                          assay_value dy, const bool *want, assay_value *d_in)
 {
     struct assay_attrs attrs = node->attrs;
 
     if (want[0]) {
         attrs.shape = *assay_graph_shape(g, node->in[0]);
-        d_in[0] = assay__node2(g, &assay__op_conv_bwd_data, &attrs, d_out[0],
-                               node->in[1]);
+        d_in[0] = assay__node2(g, op->data, &attrs, dy, node->in[1]);
     }
     if (want[1] || (node->n_in > 2 && want[2])) {
         attrs.shape = *assay_graph_shape(g, node->in[1]);
-        d_in[1] = assay__node2(g, &assay__op_conv_bwd_weights, &attrs,
-                               node->in[0], d_out[0]);
+        d_in[1] = assay__node2(g, op->weights, &attrs, node->in[0], dy);
         if (node->n_in > 2 && d_in[1] != ASSAY_NO_VALUE)
             d_in[2] = d_in[1] + 1;
     }
+}
+
+static void conv_backward(assay_graph *g, const struct assay__node *node,
+                          const assay_value *d_out, const bool *want,
+                          assay_value *d_in)
+{
+    static const struct assay__conv_gradients gradients = {
+        &assay__op_conv_bwd_data, &assay__op_conv_bwd_weights};
+
+    assay__conv_backward(g, node, &gradients, d_out[0], want, d_in);
 }
 
 static void conv_reference(const struct assay__call *call)

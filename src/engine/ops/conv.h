@@ -47,6 +47,14 @@ void assay__bias_sum(const struct assay_shape *shape, const double *dy,
 /* The i-th axis (0 height, 1 width) of a convolution's window. */
 struct assay__window assay__conv_window(const struct assay_attrs *a, int i,
                                         int64_t in, int64_t kernel);
+/* The ops of a layer's gradients; appends those that are wanted. */
+struct assay__conv_gradients {
+    const struct assay_op *data;
+    const struct assay_op *weights; /* and of the bias */
+};
+void assay__conv_backward(assay_graph *g, const struct assay__node *node,
+                          const struct assay__conv_gradients *op,
+                          assay_value dy, const bool *want, assay_value *d_in);
 /* Groups in range and dividing `channels`. */
 int assay__need_groups(const char *op, const char *what, int64_t channels,
                        int groups, struct assay_error *err) ASSAY_MUST_CHECK;

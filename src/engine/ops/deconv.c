@@ -80,20 +80,10 @@ static void deconv_backward(assay_graph *g, const struct assay__node *node,
                             const assay_value *d_out, const bool *want,
                             assay_value *d_in)
 {
-    struct assay_attrs attrs = node->attrs;
+    static const struct assay__conv_gradients gradients = {
+        &assay__op_deconv_bwd_data, &assay__op_deconv_bwd_weights};
 
-    if (want[0]) {
-        attrs.shape = *assay_graph_shape(g, node->in[0]);
-        d_in[0] = assay__node2(g, &assay__op_deconv_bwd_data, &attrs, d_out[0],
-                               node->in[1]);
-    }
-    if (want[1] || (node->n_in > 2 && want[2])) {
-        attrs.shape = *assay_graph_shape(g, node->in[1]);
-        d_in[1] = assay__node2(g, &assay__op_deconv_bwd_weights, &attrs,
-                               node->in[0], d_out[0]);
-        if (node->n_in > 2 && d_in[1] != ASSAY_NO_VALUE)
-            d_in[2] = d_in[1] + 1;
-    }
+    assay__conv_backward(g, node, &gradients, d_out[0], want, d_in);
 }
 
 static void deconv_reference(const struct assay__call *call)
