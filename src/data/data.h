@@ -160,6 +160,29 @@ char *assay__data_folder_of(const char *path);
 int assay__data_class_names(char ***names, const char *folder, const char *name,
                             size_t n, struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * A dataset in pairs of files, images and labels: those of the `n` pairs
+ * that the folder spec->path has, in their order; one is enough, half a pair
+ * an error. `read` gets both files' bytes and appends their records.
+ */
+struct assay__pair {
+    const char *images;
+    const char *labels;
+};
+typedef int assay__pair_reader(struct assay_dataset *ds,
+                               const struct assay__bytes *images,
+                               const struct assay__bytes *labels,
+                               size_t max_records, struct assay_error *err);
+int assay__pairs_read(struct assay_dataset *ds, const struct assay__spec *spec,
+                      const struct assay__pair *pair, size_t n,
+                      assay__pair_reader *read,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+/* One pair by the paths of its files. */
+int assay__pair_read(struct assay_dataset *ds, const char *images_path,
+                     const char *labels_path, assay__pair_reader *read,
+                     size_t max_records,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+
 /* Readers of bytes, apart from their files for tests and fuzzing. Each
  * appends records to `ds`. */
 int assay__idx_read(struct assay_dataset *ds, const struct assay__bytes *images,

@@ -23,10 +23,7 @@
 
 enum { HEADER_LABELS = 8, HEADER_IMAGES = 16 };
 
-static const struct {
-    const char *images;
-    const char *labels;
-} pairs[] = {
+static const struct assay__pair pairs[] = {
     {"train-images-idx3-ubyte", "train-labels-idx1-ubyte"},
     {"train-images.idx3-ubyte", "train-labels.idx1-ubyte"},
     {"t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"},
@@ -123,58 +120,6 @@ int assay__idx_read(struct assay_dataset *ds, const struct assay__bytes *images,
     return assay__dataset_check_labels(ds, first, err);
 }
 
-static int read_pair(struct assay_dataset *ds, const char *images_path,
-                     const char *labels_path, const struct assay__spec *spec,
-                     struct assay_error *err)
-{
-    struct assay__bytes images = {NULL, 0};
-    struct assay__bytes labels = {NULL, 0};
-    int rc;
-
-    rc = assay__data_load(&images, images_path, err);
-    if (!rc)
-        rc = assay__data_load(&labels, labels_path, err);
-    if (!rc) {
-        rc = assay__idx_read(ds, &images, &labels, spec->max_records, err);
-        if (rc)
-            rc = assay_error_prefix(err, rc, "%s", images_path);
-    }
-    assay__bytes_release(&images);
-    assay__bytes_release(&labels);
-    return rc;
-}
-
-static int read_folder(struct assay_dataset *ds, const struct assay__spec *spec,
-                       struct assay_error *err)
-{
-    size_t found = 0;
-    int rc = ASSAY_OK;
-
-    for (size_t i = 0; i < N_PAIRS && !rc; i++) {
-        char *images = NULL;
-        char *labels = NULL;
-
-        rc = assay__data_find(&images, spec->path, pairs[i].images, err);
-        if (!rc)
-            rc = assay__data_find(&labels, spec->path, pairs[i].labels, err);
-        if (!rc && images && labels) {
-            rc = read_pair(ds, images, labels, spec, err);
-            found++;
-        } else if (!rc && images) {
-            rc = assay_error_set(err, ASSAY_IO, "%s: %s(.gz) is missing",
-                                 spec->path, pairs[i].labels);
-        }
-        assay__free(images);
-        assay__free(labels);
-    }
-    if (!rc && !found)
-        rc = assay_error_set(err, ASSAY_IO,
-                             "%s: neither train-images-idx3-ubyte nor "
-                             "t10k-images-idx3-ubyte, plain or .gz",
-                             spec->path);
-    return rc;
-}
-
 /* Overwrite `from` by `to`, of the same length, in the file's own name. */
 static bool rename_part(char *path, const char *from, const char *to)
 {
@@ -201,7 +146,8 @@ static int read_single(struct assay_dataset *ds, const struct assay__spec *spec,
                              spec->path);
     } else {
         (void)rename_part(labels, "idx3", "idx1");
-        rc = read_pair(ds, spec->path, labels, spec, err);
+        rc = assay__pair_read(ds, spec->path, labels, assay__idx_read,
+                              spec->max_records, err);
     }
     assay__free(labels);
     return rc;
@@ -218,7 +164,8 @@ static int open_idx(struct assay_dataset *ds, const struct assay__spec *spec,
     if (rc)
         return rc;
     if (assay__is_dir(spec->path))
-        return read_folder(ds, spec, err);
+        return assay__pairs_read(ds, spec, pairs, N_PAIRS, assay__idx_read,
+                                 err);
     return read_single(ds, spec, err);
 }
 

@@ -19,13 +19,11 @@
 
 enum { SIDE = 96, PIXELS = 3 * SIDE * SIDE, N_CLASSES = 10 };
 
-static const struct {
-    const char *images;
-    const char *labels;
-} parts[] = {
+static const struct assay__pair parts[] = {
     {"train_X.bin", "train_y.bin"},
     {"test_X.bin", "test_y.bin"},
 };
+enum { N_PARTS = sizeof(parts) / sizeof(parts[0]) };
 
 static void transpose(uint8_t *dst, const unsigned char *src)
 {
@@ -77,57 +75,6 @@ int assay__stl10_read(struct assay_dataset *ds,
     return ASSAY_OK;
 }
 
-static int read_part(struct assay_dataset *ds, const char *images_path,
-                     const char *labels_path, size_t max_records,
-                     struct assay_error *err)
-{
-    struct assay__bytes images = {NULL, 0};
-    struct assay__bytes labels = {NULL, 0};
-    int rc;
-
-    rc = assay__data_load(&images, images_path, err);
-    if (!rc)
-        rc = assay__data_load(&labels, labels_path, err);
-    if (!rc) {
-        rc = assay__stl10_read(ds, &images, &labels, max_records, err);
-        if (rc)
-            rc = assay_error_prefix(err, rc, "%s", images_path);
-    }
-    assay__bytes_release(&images);
-    assay__bytes_release(&labels);
-    return rc;
-}
-
-static int read_parts(struct assay_dataset *ds, const struct assay__spec *spec,
-                      struct assay_error *err)
-{
-    size_t found = 0;
-    int rc = ASSAY_OK;
-
-    for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]) && !rc; i++) {
-        char *images = NULL;
-        char *labels = NULL;
-
-        rc = assay__data_find(&images, spec->path, parts[i].images, err);
-        if (!rc)
-            rc = assay__data_find(&labels, spec->path, parts[i].labels, err);
-        if (!rc && images && labels) {
-            rc = read_part(ds, images, labels, spec->max_records, err);
-            found++;
-        } else if (!rc && images) {
-            rc = assay_error_set(err, ASSAY_IO, "%s: %s(.gz) is missing",
-                                 spec->path, parts[i].labels);
-        }
-        assay__free(images);
-        assay__free(labels);
-    }
-    if (!rc && !found)
-        rc = assay_error_set(err, ASSAY_IO,
-                             "%s: neither train_X.bin nor test_X.bin",
-                             spec->path);
-    return rc;
-}
-
 static int open_stl10(struct assay_dataset *ds, const struct assay__spec *spec,
                       struct assay_error *err)
 {
@@ -144,7 +91,8 @@ static int open_stl10(struct assay_dataset *ds, const struct assay__spec *spec,
         rc = assay__dataset_classes(ds, N_CLASSES, (const char *const *)names,
                                     err);
     if (!rc)
-        rc = read_parts(ds, spec, err);
+        rc =
+            assay__pairs_read(ds, spec, parts, N_PARTS, assay__stl10_read, err);
     assay__names_free(names, N_CLASSES);
     return rc;
 }
