@@ -141,22 +141,32 @@ assay_value assay_layer_linear(assay_graph *g, assay_value x, const char *name,
     return assay_op_linear(g, x, weight, bias);
 }
 
+/* x, a scale and a shift per channel; their shape. */
+static struct assay_shape norm_inputs(assay_graph *g, assay_value x,
+                                      const char *name, assay_value in[3])
+{
+    const struct assay_shape *s = assay_graph_shape(g, x);
+    struct assay_shape row =
+        assay_shape_make(1, s->rank > 1 ? s->dim[1] : (int64_t)0);
+
+    in[0] = x;
+    in[1] = param(g, name, "weight", row, constant(ASSAY_INIT_ONE),
+                  ASSAY_PARAM_TRAINABLE);
+    in[2] = param(g, name, "bias", row, constant(ASSAY_INIT_ZERO),
+                  ASSAY_PARAM_TRAINABLE);
+    return row;
+}
+
 assay_value assay_layer_batchnorm(assay_graph *g, assay_value x,
                                   const char *name)
 {
-    const struct assay_shape *s = assay_graph_shape(g, x);
     struct assay_attrs attrs = {.eps = 1e-5, .momentum = 0.1};
     struct assay_shape row;
     assay_value in[5];
 
     if (assay_graph_check(g, NULL) != ASSAY_OK)
         return ASSAY_NO_VALUE;
-    row = assay_shape_make(1, s->rank > 1 ? s->dim[1] : (int64_t)0);
-    in[0] = x;
-    in[1] = param(g, name, "weight", row, constant(ASSAY_INIT_ONE),
-                  ASSAY_PARAM_TRAINABLE);
-    in[2] = param(g, name, "bias", row, constant(ASSAY_INIT_ZERO),
-                  ASSAY_PARAM_TRAINABLE);
+    row = norm_inputs(g, x, name, in);
     in[3] = param(g, name, "running_mean", row, constant(ASSAY_INIT_ZERO),
                   ASSAY_PARAM_BUFFER);
     in[4] = param(g, name, "running_var", row, constant(ASSAY_INIT_ONE),
@@ -167,19 +177,12 @@ assay_value assay_layer_batchnorm(assay_graph *g, assay_value x,
 assay_value assay_layer_groupnorm(assay_graph *g, assay_value x,
                                   const char *name, int n_groups)
 {
-    const struct assay_shape *s = assay_graph_shape(g, x);
     struct assay_attrs attrs = {.eps = 1e-5, .groups = n_groups};
-    struct assay_shape row;
     assay_value in[3];
 
     if (assay_graph_check(g, NULL) != ASSAY_OK)
         return ASSAY_NO_VALUE;
-    row = assay_shape_make(1, s->rank > 1 ? s->dim[1] : (int64_t)0);
-    in[0] = x;
-    in[1] = param(g, name, "weight", row, constant(ASSAY_INIT_ONE),
-                  ASSAY_PARAM_TRAINABLE);
-    in[2] = param(g, name, "bias", row, constant(ASSAY_INIT_ZERO),
-                  ASSAY_PARAM_TRAINABLE);
+    (void)norm_inputs(g, x, name, in);
     return assay_graph_node(g, "groupnorm", in, 3, &attrs);
 }
 
