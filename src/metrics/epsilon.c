@@ -37,8 +37,11 @@ static size_t count_ranks(size_t n)
     return count;
 }
 
-/* First point with at least `fp` false positives; the curve has one. */
-static size_t first_with_fp(const struct assay_roc *roc, size_t fp)
+typedef size_t count_fn(const struct assay_roc *roc, size_t point);
+
+/* First point of at least `wanted`; the curve has one. */
+static size_t first_with(const struct assay_roc *roc, count_fn *count,
+                         size_t wanted)
 {
     size_t lo = 0;
     size_t hi = roc->n_points - 1;
@@ -46,7 +49,7 @@ static size_t first_with_fp(const struct assay_roc *roc, size_t fp)
     while (lo < hi) {
         size_t mid = lo + (hi - lo) / 2;
 
-        if (assay__roc_fp(roc, mid) >= fp)
+        if (count(roc, mid) >= wanted)
             hi = mid;
         else
             lo = mid + 1;
@@ -54,21 +57,14 @@ static size_t first_with_fp(const struct assay_roc *roc, size_t fp)
     return lo;
 }
 
-/* First point with at least `tp` true positives. */
+static size_t first_with_fp(const struct assay_roc *roc, size_t fp)
+{
+    return first_with(roc, assay__roc_fp, fp);
+}
+
 static size_t first_with_tp(const struct assay_roc *roc, size_t tp)
 {
-    size_t lo = 0;
-    size_t hi = roc->n_points - 1;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-
-        if (assay__roc_tp(roc, mid) >= tp)
-            hi = mid;
-        else
-            lo = mid + 1;
-    }
-    return lo;
+    return first_with(roc, assay__roc_tp, tp);
 }
 
 /* log((hit - delta) / miss), 0 where that says nothing. */
@@ -107,18 +103,17 @@ struct assay_estimate assay_epsilon_lower_bound(const struct assay_roc *roc,
     /* No false positive: the point before the first one. No miss: the
      * first point with all members. */
     best = bound_at(roc, first_with_fp(roc, 1) - 1, delta, alpha);
-    best = fmax(best, bound_at(roc, first_with_tp(roc, roc->n_pos), delta,
-                               alpha));
+    best =
+        fmax(best, bound_at(roc, first_with_tp(roc, roc->n_pos), delta, alpha));
     for (rank = 1; rank <= roc->n_neg / 2 + 1; rank *= RANK_STEP)
-        best = fmax(best, bound_at(roc, first_with_fp(roc, rank), delta,
-                                   alpha));
+        best =
+            fmax(best, bound_at(roc, first_with_fp(roc, rank), delta, alpha));
     /* The point before the member of that rank from below: he and all below
      * him are missed. */
     for (rank = 1; rank <= roc->n_pos / 2 + 1; rank *= RANK_STEP)
-        best = fmax(best, bound_at(roc,
-                                   first_with_tp(roc, roc->n_pos - rank + 1) -
-                                       1,
-                                   delta, alpha));
+        best = fmax(best,
+                    bound_at(roc, first_with_tp(roc, roc->n_pos - rank + 1) - 1,
+                             delta, alpha));
     e.value = best;
     e.low = best;
     e.n = roc->n_pos + roc->n_neg;
