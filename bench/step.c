@@ -98,8 +98,7 @@ static void compile(struct bench *b)
     o.batch = b->batch;
     o.mode = b->eval ? ASSAY_MODE_EVAL : ASSAY_MODE_TRAIN;
     o.threads = b->threads;
-    o.algorithms =
-        b->direct ? ASSAY_ALGORITHMS_DIRECT : ASSAY_ALGORITHMS_TUNED;
+    o.algorithms = b->direct ? ASSAY_ALGORITHMS_DIRECT : ASSAY_ALGORITHMS_TUNED;
     o.tuning = b->tuning;
     o.outputs = b->eval ? &b->values.logits : &b->loss;
     o.n_outputs = 1;

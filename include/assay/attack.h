@@ -43,12 +43,12 @@ const char *assay_auxiliary_name(enum assay_auxiliary aux); /* "shadow" */
 
 /* What an attack cannot run without. */
 enum assay_needs {
-    ASSAY_NEED_SHADOW = 1 << 0,     /* one shadow model's own evidence */
-    ASSAY_NEED_EMBEDDING = 1 << 1,  /* white-box: last layer's input */
-    ASSAY_NEED_REFERENCES = 1 << 2, /* reference models, some trained with
-                                       each record and some without */
+    ASSAY_NEED_SHADOW = 1 << 0,         /* one shadow model's own evidence */
+    ASSAY_NEED_EMBEDDING = 1 << 1,      /* white-box: last layer's input */
+    ASSAY_NEED_REFERENCES = 1 << 2,     /* reference models, some trained with
+                                           each record and some without */
     ASSAY_NEED_REFERENCES_OUT = 1 << 3, /* such as never saw the record */
-    ASSAY_NEED_POPULATION = 1 << 4  /* records that no model trained on */
+    ASSAY_NEED_POPULATION = 1 << 4      /* records that no model trained on */
 };
 
 /* A parameter: the only place its default is written. */
@@ -74,9 +74,9 @@ struct assay_reference {
 struct assay_membership_input {
     const struct assay_context *ctx; /* its seed drives the attack */
     const struct assay_compute *compute;
-    const struct assay_evidence *members;    /* the target on its members */
-    const struct assay_evidence *nonmembers; /* and on non-members */
-    const struct assay_evidence *shadow_members;    /* the shadow model on */
+    const struct assay_evidence *members;        /* the target on its members */
+    const struct assay_evidence *nonmembers;     /* and on non-members */
+    const struct assay_evidence *shadow_members; /* the shadow model on */
     const struct assay_evidence *shadow_nonmembers; /* its own; or NULL */
     const struct assay_evidence *population; /* the target on these; or NULL */
     const struct assay_reference *reference;
@@ -89,9 +89,9 @@ struct assay_membership_input {
  * out). Owned. */
 struct assay_membership_scores {
     size_t n;
-    double *score;   /* larger: more likely a member; finite */
-    uint8_t *member; /* the truth, for metrics only */
-    uint32_t *row;   /* row in members, or members->n + row in nonmembers */
+    double *score;    /* larger: more likely a member; finite */
+    uint8_t *member;  /* the truth, for metrics only */
+    uint32_t *row;    /* row in members, or members->n + row in nonmembers */
     double threshold; /* fitted on records not scored here, or NaN: fit by
                          two-fold cross-fitting */
 };

@@ -19,17 +19,13 @@
 extern "C" {
 #endif
 
-enum assay_log_level {
-    ASSAY_LOG_DEBUG,
-    ASSAY_LOG_INFO,
-    ASSAY_LOG_WARNING
-};
+enum assay_log_level { ASSAY_LOG_DEBUG, ASSAY_LOG_INFO, ASSAY_LOG_WARNING };
 
 /* A step of long work. `done` of `total` units; total 0: not known. */
 struct assay_progress {
-    const char *task;  /* "target", "shadow 3/16", "lira": stable per task */
-    const char *unit;  /* "images", "records", "epochs" */
-    const char *note;  /* free text such as "loss 0.31", or NULL */
+    const char *task; /* "target", "shadow 3/16", "lira": stable per task */
+    const char *unit; /* "images", "records", "epochs" */
+    const char *note; /* free text such as "loss 0.31", or NULL */
     uint64_t done;
     uint64_t total;
 };

@@ -131,17 +131,17 @@ struct assay_split {
  * records (under 4): ASSAY_DATA.
  */
 int assay_split_make(struct assay_split *split, const assay_dataset *ds,
-                     uint64_t seed, size_t n_each, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+                     uint64_t seed, size_t n_each,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
 void assay_split_release(struct assay_split *split);
 /* As safetensors with dataset hash, and back; reading refuses a file made
  * from another dataset. */
 int assay_split_write(const struct assay_split *split, const assay_dataset *ds,
-                      const char *path, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+                      const char *path,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
 int assay_split_read(struct assay_split *split, const assay_dataset *ds,
-                     const char *path, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+                     const char *path,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
 
 enum { ASSAY_CHANNELS_MAX = 4 };
 
@@ -177,8 +177,8 @@ typedef struct assay_view assay_view;
  */
 int assay_view_new(assay_view **out, const assay_dataset *ds,
                    const uint32_t *index, size_t n,
-                   const struct assay_preprocess *pre, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+                   const struct assay_preprocess *pre,
+                   struct assay_error *err) ASSAY_MUST_CHECK;
 void assay_view_free(assay_view *view);
 size_t assay_view_count(const assay_view *view);
 int assay_view_channels(const assay_view *view);

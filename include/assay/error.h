@@ -29,19 +29,19 @@ extern "C" {
 #endif
 
 /* X(name, value, text, exit status of the command) */
-#define ASSAY_ERRORS(X)                                                       \
-    X(OK, 0, "success", 0)                                                    \
-    X(NOMEM, -1, "out of memory", 2)                                          \
-    X(ARG, -2, "invalid argument", 4)                                         \
-    X(IO, -3, "input or output failed", 2)                                    \
-    X(FORMAT, -4, "malformed file", 2)                                        \
-    X(LIMIT, -5, "over a limit", 2)                                           \
-    X(UNSUPPORTED, -6, "not supported", 2)                                    \
-    X(DATA, -7, "unusable data", 2)                                           \
-    X(SHAPE, -8, "shapes do not fit", 2)                                      \
-    X(NUMERIC, -9, "numbers are not finite", 2)                               \
-    X(NOTHING, -10, "nothing to test", 3)                                     \
-    X(CANCELED, -11, "interrupted", 130)                                      \
+#define ASSAY_ERRORS(X)                         \
+    X(OK, 0, "success", 0)                      \
+    X(NOMEM, -1, "out of memory", 2)            \
+    X(ARG, -2, "invalid argument", 4)           \
+    X(IO, -3, "input or output failed", 2)      \
+    X(FORMAT, -4, "malformed file", 2)          \
+    X(LIMIT, -5, "over a limit", 2)             \
+    X(UNSUPPORTED, -6, "not supported", 2)      \
+    X(DATA, -7, "unusable data", 2)             \
+    X(SHAPE, -8, "shapes do not fit", 2)        \
+    X(NUMERIC, -9, "numbers are not finite", 2) \
+    X(NOTHING, -10, "nothing to test", 3)       \
+    X(CANCELED, -11, "interrupted", 130)        \
     X(INTERNAL, -12, "internal error", 2)
 
 enum assay_code {
@@ -81,7 +81,7 @@ int assay_error_prefix(struct assay_error *err, int code, const char *fmt, ...)
  * paths on which a function that reports a failure returns success.
  */
 #if defined(__clang_analyzer__)
-#define assay_error_set(err, code, ...)                                       \
+#define assay_error_set(err, code, ...) \
     (assay_error_set((err), (code), __VA_ARGS__), (code))
 #endif
 

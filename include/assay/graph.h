@@ -64,7 +64,7 @@ struct assay_attrs {
     int kernel[2];
     int stride[2];
     int pad[4];
-    int dilation[2];  /* 1 = dense */
+    int dilation[2];   /* 1 = dense */
     int output_pad[2]; /* transposed convolution */
     int groups;
     int axis;
@@ -78,8 +78,8 @@ struct assay_attrs {
     struct assay_shape shape; /* reshape's target, slices */
 };
 
-int assay_graph_new(assay_graph **out, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+int assay_graph_new(assay_graph **out,
+                    struct assay_error *err) ASSAY_MUST_CHECK;
 void assay_graph_free(assay_graph *g);
 /* A deep copy with equal ids: to append a loss to a model's graph. */
 int assay_graph_clone(assay_graph **out, const assay_graph *g,
@@ -106,8 +106,8 @@ void assay_graph_name(assay_graph *g, assay_value v, const char *name);
 assay_value assay_graph_find(const assay_graph *g, const char *name);
 
 /* The first error of building, if any. */
-int assay_graph_check(const assay_graph *g, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+int assay_graph_check(const assay_graph *g,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
 /* For builders in other folders: make an error stick. No effect when one
  * already does. Returns ASSAY_NO_VALUE. */
 assay_value assay_graph_fail(assay_graph *g, int code, const char *fmt, ...)

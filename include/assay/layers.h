@@ -108,8 +108,7 @@ assay_value assay_op_correct(assay_graph *g, assay_value logits,
 assay_value assay_op_mean(assay_graph *g, assay_value x);
 /* sum_i w[i] x[i] of two [N] to a scalar: weights per record. Gradient to x
  * only. */
-assay_value assay_op_weighted_sum(assay_graph *g, assay_value x,
-                                  assay_value w);
+assay_value assay_op_weighted_sum(assay_graph *g, assay_value x, assay_value w);
 
 #ifdef __cplusplus
 }

@@ -51,8 +51,8 @@ struct assay_roc {
  * failure. O(n log n).
  */
 int assay_roc_make(struct assay_roc *roc, const double *scores,
-                   const uint8_t *positive, size_t n, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+                   const uint8_t *positive, size_t n,
+                   struct assay_error *err) ASSAY_MUST_CHECK;
 /* NULL and a released curve are accepted. */
 void assay_roc_release(struct assay_roc *roc);
 
@@ -64,8 +64,8 @@ void assay_roc_release(struct assay_roc *roc);
  * width 0. Errors as assay_roc_make(); `*out` is untouched then.
  */
 int assay_auc(struct assay_estimate *out, const double *scores,
-              const uint8_t *positive, size_t n, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+              const uint8_t *positive, size_t n,
+              struct assay_error *err) ASSAY_MUST_CHECK;
 
 /*
  * The largest TPR whose FPR does not exceed `fpr`, no interpolation;
@@ -108,8 +108,8 @@ double assay_threshold_fit(const double *scores, const uint8_t *positive,
  * non-finite score or a NaN threshold.
  */
 struct assay_estimate assay_balanced_accuracy(const double *scores,
-                                              const uint8_t *positive,
-                                              size_t n, double threshold);
+                                              const uint8_t *positive, size_t n,
+                                              double threshold);
 
 /*
  * Lower bound on epsilon at `delta`, 95 % confidence, from an ROC curve:
@@ -139,13 +139,13 @@ struct assay_score_summary {
     struct assay_estimate auc;
     double fpr[ASSAY_SUMMARY_RATES];                /* 0.1 ... 0.0001, 0 */
     struct assay_estimate tpr[ASSAY_SUMMARY_RATES]; /* NaN where refused */
-    char refused[ASSAY_SUMMARY_RATES][96]; /* why; empty where it was not */
-    double threshold;                      /* as given, may be NaN */
+    char refused[ASSAY_SUMMARY_RATES][96];   /* why; empty where it was not */
+    double threshold;                        /* as given, may be NaN */
     struct assay_estimate balanced_accuracy; /* at threshold */
     double prior;                            /* ASSAY_SUMMARY_PRIOR */
     struct assay_estimate ppv;               /* at threshold and prior */
     double advantage;
-    double delta; /* as given */
+    double delta;                  /* as given */
     struct assay_estimate epsilon; /* lower bound at delta */
 };
 

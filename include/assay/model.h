@@ -103,9 +103,9 @@ void assay_curve_release(struct assay_curve *curve);
 
 /* One model to train: a row of assay_models_train(). */
 struct assay_training {
-    assay_model *model;       /* parameters in: initial; out: trained */
-    const assay_view *train;  /* borrowed */
-    const assay_view *test;   /* for the curve; may be NULL */
+    assay_model *model;      /* parameters in: initial; out: trained */
+    const assay_view *train; /* borrowed */
+    const assay_view *test;  /* for the curve; may be NULL */
     const struct assay_recipe *recipe;
     uint64_t seed;            /* order, augmentation, dropout */
     const char *task;         /* for progress: "target", "shadow" */
@@ -146,8 +146,8 @@ int assay_evidence_collect(struct assay_evidence *out,
                            const struct assay_context *ctx,
                            const assay_model *m, const assay_view *view,
                            unsigned flags, const struct assay_compute *compute,
-                           const char *task, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+                           const char *task,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
 /* The same as files: safetensors with logits, embedding, labels, records. */
 int assay_evidence_write(const struct assay_evidence *e, const char *path,
                          struct assay_error *err) ASSAY_MUST_CHECK;

@@ -40,8 +40,8 @@ int assay_params_init(struct assay_params *p, const assay_graph *g,
 int assay_params_copy(struct assay_params *dst, const struct assay_params *src,
                       struct assay_error *err) ASSAY_MUST_CHECK;
 /* Borrowed; NULL when there is none of that name. */
-const struct assay_param_slot *
-assay_params_find(const struct assay_params *p, const char *name);
+const struct assay_param_slot *assay_params_find(const struct assay_params *p,
+                                                 const char *name);
 
 /* Append all slots to a tensor list, each name with `prefix` in front. */
 int assay_params_to_tensors(const struct assay_params *p, const char *prefix,

@@ -109,8 +109,8 @@ void assay_plan_profile(assay_plan *plan, int on);
  * direction, threads, CPU, library version). Kept by the caller, so that a
  * rerun repeats the choices and so gives the same bytes. Thread-safe.
  */
-int assay_tuning_new(assay_tuning **out, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+int assay_tuning_new(assay_tuning **out,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
 void assay_tuning_free(assay_tuning *t);
 /* JSON object {key: choice}. Reading a missing file is no error and leaves
  * `t` as it was. */
@@ -124,9 +124,9 @@ int assay_tuning_put(assay_tuning *t, const char *key, const char *choice,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* X(name, text) */
-#define ASSAY_OPTIMIZERS(X)                                                   \
-    X(SGD, "sgd")                                                             \
-    X(ADAM, "adam")                                                           \
+#define ASSAY_OPTIMIZERS(X) \
+    X(SGD, "sgd")           \
+    X(ADAM, "adam")         \
     X(ADAMW, "adamw")
 
 enum assay_optimizer_kind {

@@ -29,26 +29,26 @@ struct assay_shape {
 };
 
 /* X(name, bytes, safetensors name) */
-#define ASSAY_DTYPES(X)                                                       \
-    X(F32, 4, "F32")                                                          \
-    X(F64, 8, "F64")                                                          \
-    X(F16, 2, "F16")                                                          \
-    X(BF16, 2, "BF16")                                                        \
-    X(I64, 8, "I64")                                                          \
-    X(I32, 4, "I32")                                                          \
-    X(I16, 2, "I16")                                                          \
-    X(I8, 1, "I8")                                                            \
-    X(U64, 8, "U64")                                                          \
-    X(U32, 4, "U32")                                                          \
-    X(U16, 2, "U16")                                                          \
-    X(U8, 1, "U8")                                                            \
+#define ASSAY_DTYPES(X) \
+    X(F32, 4, "F32")    \
+    X(F64, 8, "F64")    \
+    X(F16, 2, "F16")    \
+    X(BF16, 2, "BF16")  \
+    X(I64, 8, "I64")    \
+    X(I32, 4, "I32")    \
+    X(I16, 2, "I16")    \
+    X(I8, 1, "I8")      \
+    X(U64, 8, "U64")    \
+    X(U32, 4, "U32")    \
+    X(U16, 2, "U16")    \
+    X(U8, 1, "U8")      \
     X(BOOL, 1, "BOOL")
 
 enum assay_dtype {
 #define ASSAY_X(name, bytes, text) ASSAY_DTYPE_##name,
     ASSAY_DTYPES(ASSAY_X)
 #undef ASSAY_X
-    ASSAY_DTYPE_COUNT
+        ASSAY_DTYPE_COUNT
 };
 
 size_t assay_dtype_size(enum assay_dtype dtype);
@@ -86,8 +86,8 @@ void assay_tensors_release(struct assay_tensors *list);
  */
 int assay_tensors_add(struct assay_tensors *list, const char *name,
                       enum assay_dtype dtype, const struct assay_shape *shape,
-                      struct assay_tensor **out, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+                      struct assay_tensor **out,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
 /* The same for f32 data that is copied in. */
 int assay_tensors_add_f32(struct assay_tensors *list, const char *name,
                           const struct assay_shape *shape, const float *data,
@@ -102,8 +102,8 @@ struct assay_tensor *assay_tensors_find(const struct assay_tensors *list,
 double assay_tensor_value(const struct assay_tensor *t, size_t i);
 
 int assay_tensors_set_meta(struct assay_tensors *list, const char *key,
-                           const char *value, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+                           const char *value,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
 const char *assay_tensors_meta(const struct assay_tensors *list,
                                const char *key);
 

@@ -182,8 +182,7 @@ int assay_train_measure(const struct assay_context *ctx,
                         const struct assay_source *source,
                         const struct assay_train_options *options,
                         const struct assay_params *params, int *workers,
-                        int *threads, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+                        int *threads, struct assay_error *err) ASSAY_MUST_CHECK;
 
 #ifdef __cplusplus
 }

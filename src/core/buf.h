@@ -17,7 +17,10 @@ struct assay__buf {
     bool failed; /* an allocation failed; content is incomplete */
 };
 
-#define ASSAY__BUF_INIT {NULL, 0, 0, false}
+#define ASSAY__BUF_INIT   \
+    {                     \
+        NULL, 0, 0, false \
+    }
 
 void assay__buf_release(struct assay__buf *b);
 void assay__buf_add(struct assay__buf *b, const void *data, size_t size);

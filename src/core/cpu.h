@@ -12,9 +12,10 @@
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
     !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) && \
     !defined(ASSAY_NO_CLONES)
-#define ASSAY__CLONES                                                      \
-    __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3",       \
-                                 "default"), optimize("O3")))
+#define ASSAY__CLONES                                                 \
+    __attribute__((                                                   \
+        target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default"), \
+        optimize("O3")))
 #else
 #define ASSAY__CLONES
 #endif

@@ -31,8 +31,8 @@ struct assay__writer {
  * After commit or abandon the writer is empty, whatever the result. */
 int assay__writer_open(struct assay__writer *w, const char *path,
                        struct assay_error *err) ASSAY_MUST_CHECK;
-int assay__writer_commit(struct assay__writer *w, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+int assay__writer_commit(struct assay__writer *w,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__writer_abandon(struct assay__writer *w);
 
 /* The three in one. */
@@ -42,8 +42,7 @@ int assay__write_file(const char *path, const void *data, size_t size,
 bool assay__exists(const char *path);
 bool assay__is_dir(const char *path);
 /* mkdir -p. */
-int assay__make_dir(const char *path, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+int assay__make_dir(const char *path, struct assay_error *err) ASSAY_MUST_CHECK;
 /* "a/b" fresh, NULL when out of memory. */
 char *assay__path_join(const char *a, const char *b);
 

@@ -29,17 +29,16 @@ int assay__json_read(const char *path, size_t max_bytes, json_t **out,
 
     if (code)
         return code;
-    value = json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES,
-                       &where);
+    value =
+        json_loadb((const char *)data, size, JSON_REJECT_DUPLICATES, &where);
     assay__free(data);
     if (!value)
-        return assay_error_set(err,
-                               json_error_code(&where) ==
-                                       json_error_out_of_memory
-                                   ? ASSAY_NOMEM
-                                   : ASSAY_FORMAT,
-                               "%s: line %d, column %d: %s", path, where.line,
-                               where.column, where.text);
+        return assay_error_set(
+            err,
+            json_error_code(&where) == json_error_out_of_memory ? ASSAY_NOMEM
+                                                                : ASSAY_FORMAT,
+            "%s: line %d, column %d: %s", path, where.line, where.column,
+            where.text);
     *out = value;
     return ASSAY_OK;
 }

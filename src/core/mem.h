@@ -21,7 +21,6 @@ void *assay__slab(size_t size);
 void assay__free(void *p);
 char *assay__strdup(const char *text);
 /* printf into a fresh string; NULL when out of memory. */
-char *assay__format(const char *fmt, ...)
-    __attribute__((format(printf, 1, 2)));
+char *assay__format(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
 #endif

@@ -86,8 +86,8 @@ static void work_here(struct pool *pool)
 #endif
 }
 
-int assay__thread_run(int n_workers, size_t n_jobs, assay__job *job,
-                      void *user, struct assay_error *err)
+int assay__thread_run(int n_workers, size_t n_jobs, assay__job *job, void *user,
+                      struct assay_error *err)
 {
     struct pool pool = {.job = job, .user = user, .n_jobs = n_jobs};
     pthread_t *thread = NULL;

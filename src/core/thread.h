@@ -15,8 +15,8 @@
 
 typedef int assay__job(void *user, size_t index, struct assay_error *err);
 
-int assay__thread_run(int n_workers, size_t n_jobs, assay__job *job,
-                      void *user, struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__thread_run(int n_workers, size_t n_jobs, assay__job *job, void *user,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* Cores this process may use (affinity mask respected). */
 int assay__thread_cores(void);

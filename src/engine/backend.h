@@ -76,7 +76,7 @@ struct assay__store {
     struct assay__store_slot *slot;
     int n_slots;
     void *weights;
-    void *gradients;   /* n_trained elements; NULL when n_trained is 0 */
+    void *gradients; /* n_trained elements; NULL when n_trained is 0 */
     size_t n_elements;
     size_t n_trained; /* elements of the trained slots */
     int references;   /* plans and optimizers; atomic */
@@ -88,10 +88,10 @@ struct assay_plan {
     const struct assay__backend *backend;
     void *self; /* the backend's own */
     struct assay_plan_options options;
-    bool *live;    /* per node */
-    bool *kept;    /* per value: input or output that the caller reads */
-    int *uses;     /* per value: number of reads by live nodes (outputs and
-                      gradients count one more each) */
+    bool *live; /* per node */
+    bool *kept; /* per value: input or output that the caller reads */
+    int *uses;  /* per value: number of reads by live nodes (outputs and
+                   gradients count one more each) */
     struct assay__store *store;
     void *gradients; /* the store's; NULL when the plan has none */
     struct assay__buffer *buffer;
@@ -112,8 +112,8 @@ struct assay_plan {
 struct assay__update {
     enum assay_optimizer_kind kind;
     double lr, momentum, weight_decay, beta1, beta2, eps;
-    uint64_t step;  /* 1 on the first */
-    void *moment1;  /* n_trained elements of the backend's type */
+    uint64_t step; /* 1 on the first */
+    void *moment1; /* n_trained elements of the backend's type */
     void *moment2;
 };
 
@@ -140,8 +140,7 @@ struct assay__backend {
                       const void *src, enum assay_dtype type,
                       struct assay_error *err);
     int (*slot_read)(struct assay__store *store, int slot, const void *base,
-                     void *dst, enum assay_dtype type,
-                     struct assay_error *err);
+                     void *dst, enum assay_dtype type, struct assay_error *err);
     void (*layout_free)(void *layout);
 
     int (*update)(assay_plan *plan, const struct assay__update *u,
@@ -172,9 +171,8 @@ void *assay__plan_address(const assay_plan *plan, int buffer);
  * share the store. Sets plan->store and plan->gradients; a plan that shares
  * finds them set when lower() begins, and must not call this.
  */
-typedef int assay__layout_of(assay_plan *plan, assay_value param,
-                             size_t *count, void **layout,
-                             struct assay_error *err);
+typedef int assay__layout_of(assay_plan *plan, assay_value param, size_t *count,
+                             void **layout, struct assay_error *err);
 int assay__plan_make_store(assay_plan *plan, assay__layout_of *layout_of,
                            struct assay_error *err) ASSAY_MUST_CHECK;
 /* Slot of a parameter in a store, or -1. */
@@ -189,8 +187,8 @@ void assay__store_drop(struct assay__store *store); /* NULL is nothing */
  */
 int assay__place_buffers(struct assay__buffer *buffer, int n,
                          const struct assay__step *step, int n_steps,
-                         size_t *slab_bytes, struct assay_error *err)
-    ASSAY_MUST_CHECK;
+                         size_t *slab_bytes,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
 
 /*
  * All slots of a store (or, with `trained`, only these) at `base` (weights,

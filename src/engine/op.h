@@ -50,8 +50,8 @@ struct assay_op {
     const char *name;
     int min_in, max_in;
     int n_out;
-    unsigned mutates;   /* bit i: input i (a buffer) is updated in training */
-    double tolerance;   /* normalised squared error allowed against double */
+    unsigned mutates; /* bit i: input i (a buffer) is updated in training */
+    double tolerance; /* normalised squared error allowed against double */
     const struct assay__op_case *cases; /* ends with label NULL */
 
     /* Fill out[0..n_out); dimension 0 may be ASSAY_BATCH. Says what is wrong

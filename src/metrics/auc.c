@@ -85,8 +85,7 @@ static void bound_without_variance(struct assay_estimate *e, size_t pairs)
 }
 
 int assay__auc_from_order(struct assay_estimate *out,
-                          const struct assay__order *o,
-                          struct assay_error *err)
+                          const struct assay__order *o, struct assay_error *err)
 {
     struct assay_estimate e = {NAN, NAN, NAN, o->n_pos + o->n_neg};
     const double m = (double)o->n_pos;
@@ -97,8 +96,7 @@ int assay__auc_from_order(struct assay_estimate *out,
     placement = assay__calloc(e.n, sizeof(*placement));
     if (placement == NULL)
         return assay_error_set(err, ASSAY_NOMEM,
-                               "out of memory for the AUC of %zu records",
-                               e.n);
+                               "out of memory for the AUC of %zu records", e.n);
     place(placement, o->pos, o->n_pos, o->neg, o->n_neg);
     place(placement + o->n_pos, o->neg, o->n_neg, o->pos, o->n_pos);
 

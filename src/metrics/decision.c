@@ -37,8 +37,8 @@ double assay_threshold_fit(const double *scores, const uint8_t *positive,
     assay__walk_start(&walk, &order);
     while (assay__walk_next(&walk)) {
         /* TPR - FPR times n_pos n_neg: equal gains compare as equal. */
-        int64_t gain = (int64_t)(walk.tp * order.n_neg) -
-                       (int64_t)(walk.fp * order.n_pos);
+        int64_t gain =
+            (int64_t)(walk.tp * order.n_neg) - (int64_t)(walk.fp * order.n_pos);
 
         if (fresh)
             best = between(walk.score, best);
@@ -72,8 +72,8 @@ static struct assay_estimate wilson(size_t k, size_t n)
 }
 
 struct assay_estimate assay_balanced_accuracy(const double *scores,
-                                              const uint8_t *positive,
-                                              size_t n, double threshold)
+                                              const uint8_t *positive, size_t n,
+                                              double threshold)
 {
     struct assay_estimate e = assay__estimate_none();
     struct assay_estimate tpr;

@@ -40,12 +40,12 @@ static struct assay_estimate ppv_at(const double *scores,
     e.n = n;
     e.value = assay_ppv((double)called[1] / (double)n_class[1],
                         (double)called[0] / (double)n_class[0], prior);
-    e.low = assay_ppv(assay__proportion_low(called[1], n_class[1], alpha),
-                      assay__proportion_high(called[0], n_class[0], alpha),
-                      prior);
-    e.high = assay_ppv(assay__proportion_high(called[1], n_class[1], alpha),
-                       assay__proportion_low(called[0], n_class[0], alpha),
-                       prior);
+    e.low =
+        assay_ppv(assay__proportion_low(called[1], n_class[1], alpha),
+                  assay__proportion_high(called[0], n_class[0], alpha), prior);
+    e.high =
+        assay_ppv(assay__proportion_high(called[1], n_class[1], alpha),
+                  assay__proportion_low(called[0], n_class[0], alpha), prior);
     return e;
 }
 
