@@ -8,6 +8,7 @@
 
 #include "engine/onednn/depthwise.h"
 #include "engine/onednn/fold.h"
+#include "engine/onednn/taps.h"
 
 /* The layout of a value's slot in the store, or NULL when it is no
  * parameter or there is no store yet. */
@@ -21,74 +22,139 @@ static const_dnnl_memory_desc_t slot_md_of(struct assay__dnn *d, assay_value v)
                               assay__store_find(d->plan->store, value->name));
 }
 
-/* The weights as pd wants them, from a value or from a fold. */
-static struct assay__arg weights_arg(struct assay__dnn *d,
-                                     const_dnnl_primitive_desc_t pd,
-                                     assay_value w,
-                                     const struct assay__folded *folded)
+/* The weights as `md`, from a value or from a fold. */
+static int weights_as(struct assay__dnn *d, const_dnnl_memory_desc_t md,
+                      assay_value w, const struct assay__folded *folded)
 {
-    struct assay__arg a = {DNNL_ARG_WEIGHTS, NULL, -1};
+    int id;
 
-    if (folded == NULL)
-        return assay__dnn_reads(d, pd, DNNL_ARG_WEIGHTS, dnnl_query_weights_md,
-                                w);
-    a.md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
-    a.buffer = folded->weights;
-    if (a.md == NULL || assay__dnn_same_memory(a.md, folded->md))
-        return a;
-    a.buffer = assay__dnn_derived(d, dnnl_memory_desc_get_size(a.md));
-    assay__dnn_reorder(d, folded->md, folded->weights, a.md, a.buffer);
-    return a;
+    if (md == NULL || folded == NULL)
+        return md != NULL ? assay__dnn_want(d, w, md) : -1;
+    if (assay__dnn_same_memory(md, folded->md))
+        return folded->weights;
+    id = assay__dnn_derived(d, dnnl_memory_desc_get_size(md));
+    assay__dnn_reorder(d, folded->md, folded->weights, md, id);
+    return id;
 }
 
-/* What a convolution reads and makes. */
-struct operands {
-    assay_value x;
-    assay_value w;
-    assay_value b;                      /* may be ASSAY_NO_VALUE */
-    const struct assay__folded *folded; /* instead of w and b, or NULL */
-    assay_value y;
-    assay_value over; /* y is added to it in its place; or ASSAY_NO_VALUE */
+static int plain(struct assay__dnn *d, assay_value v)
+{
+    return v != ASSAY_NO_VALUE
+               ? assay__dnn_want(d, v, assay__dnn_plain_of(d, v))
+               : -1;
+}
+
+/* Where y goes: over `over`, to which it is added, if there is one. */
+static int place_output(struct assay__dnn *d, assay_value y,
+                        const_dnnl_memory_desc_t md, assay_value over)
+{
+    int id = assay__dnn_result(d, y, md);
+    int from;
+
+    if (over == ASSAY_NO_VALUE || d->code != ASSAY_OK)
+        return id;
+    from = assay__dnn_want(d, over, md);
+    assay__dnn_over(d, id, over, from);
+    if (d->code == ASSAY_OK && d->plan->buffer[id].alias < 0)
+        assay__dnn_reorder(d, md, from, md, id);
+    return id;
+}
+
+/* What a direction reads and makes. */
+struct ports {
+    assay_value x, w, b, y;
+    const struct assay__folded *folded; /* in place of w and b, or NULL */
+    assay_value over;                   /* a value that y is added to */
 };
 
-static void forward(struct assay__dnn *d, int index, dnnl_primitive_desc_t pd,
-                    const struct operands *o)
+/* Our kernels for small maps. */
+static void append_taps(struct assay__dnn *d, int index,
+                        const struct assay__conv_problem *p,
+                        enum assay__direction direction, const struct ports *v)
 {
+    size_t bytes[ASSAY__TASK_ARGS];
+    struct assay__task t = assay__taps_task(d, index, p, direction, bytes);
+    const_dnnl_memory_desc_t x = assay__conv_blocked(d, p->x);
+    const_dnnl_memory_desc_t y = assay__conv_blocked(d, p->y);
+    const_dnnl_memory_desc_t w = assay__taps_weights(d, p, direction);
+
+    if (d->code != ASSAY_OK)
+        return;
+    if (direction == ASSAY__FORWARD) {
+        t.buffer[ASSAY__TAPS_SRC] = assay__dnn_want(d, v->x, x);
+        t.buffer[ASSAY__TAPS_WEI] = weights_as(d, w, v->w, v->folded);
+        t.buffer[ASSAY__TAPS_BIAS] =
+            v->folded != NULL ? v->folded->bias : plain(d, v->b);
+        t.buffer[ASSAY__TAPS_DST] = place_output(d, v->y, y, v->over);
+    } else if (direction == ASSAY__BACKWARD_DATA) {
+        t.buffer[ASSAY__TAPS_SRC] = assay__dnn_want(d, v->y, y);
+        t.buffer[ASSAY__TAPS_WEI] = assay__dnn_want(d, v->w, w);
+        t.buffer[ASSAY__TAPS_DST] = assay__dnn_result(d, v->x, x);
+    } else {
+        t.buffer[ASSAY__TAPS_SRC] = assay__dnn_want(d, v->x, x);
+        t.buffer[ASSAY__TAPS_WEI] = assay__dnn_want(d, v->y, y);
+        t.buffer[ASSAY__TAPS_DST] = assay__dnn_result(d, v->w, w);
+        if (v->b != ASSAY_NO_VALUE)
+            t.buffer[ASSAY__TAPS_BIAS] =
+                assay__dnn_result(d, v->b, assay__dnn_plain_of(d, v->b));
+    }
+    t.buffer[ASSAY__TAPS_ROOM] = assay__dnn_buffer(d, bytes[ASSAY__TAPS_ROOM]);
+    assay__dnn_append(d, &t);
+}
+
+static void forward(struct assay__dnn *d, int index,
+                    const struct assay__conv_problem *p, const struct ports *v)
+{
+    struct assay__conv_way way = assay__conv_best(d, p, ASSAY__FORWARD);
+    dnnl_primitive_desc_t pd = way.pd;
     struct assay__arg arg[4];
     int n = 0;
 
+    if (way.taps)
+        append_taps(d, index, p, ASSAY__FORWARD, v);
     if (pd == NULL)
         return;
-    arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, o->x);
-    arg[n++] = weights_arg(d, pd, o->w, o->folded);
-    if (o->folded != NULL) {
+    arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, v->x);
+    arg[n].arg = DNNL_ARG_WEIGHTS;
+    arg[n].md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
+    arg[n].buffer = weights_as(d, arg[n].md, v->w, v->folded);
+    n++;
+    if (p->has_bias) {
         arg[n].arg = DNNL_ARG_BIAS;
         arg[n].md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 1);
-        arg[n++].buffer = o->folded->bias;
-    } else if (o->b != ASSAY_NO_VALUE) {
-        arg[n++] = assay__dnn_reads_plain(d, DNNL_ARG_BIAS, o->b);
+        arg[n].buffer = v->folded != NULL ? v->folded->bias : plain(d, v->b);
+        n++;
     }
-    arg[n] = assay__dnn_makes(d, pd, DNNL_ARG_DST, dnnl_query_dst_md, o->y);
-    if (o->over != ASSAY_NO_VALUE && d->code == ASSAY_OK) {
-        int from = assay__dnn_want(d, o->over, arg[n].md);
-
-        assay__dnn_over(d, arg[n].buffer, o->over, from);
-        if (d->code == ASSAY_OK && d->plan->buffer[arg[n].buffer].alias < 0)
-            assay__dnn_reorder(d, arg[n].md, from, arg[n].md, arg[n].buffer);
-    }
+    arg[n].arg = DNNL_ARG_DST;
+    arg[n].md = assay__dnn_pd_md(d, pd, dnnl_query_dst_md, 0);
+    arg[n].buffer = place_output(d, v->y, arg[n].md, v->over);
     n++;
     assay__dnn_primitive(d, index, pd, arg, n);
+}
+
+void assay__conv_forward(struct assay__dnn *d, int index,
+                         const struct assay__conv_problem *p, assay_value x,
+                         assay_value w, assay_value y)
+{
+    struct ports v = {x, w, ASSAY_NO_VALUE, y, NULL, ASSAY_NO_VALUE};
+
+    forward(d, index, p, &v);
 }
 
 void assay__conv_backward_data(struct assay__dnn *d, int index,
                                struct assay__conv_problem *p, assay_value y,
                                assay_value w, assay_value x)
 {
+    struct ports v = {x, w, ASSAY_NO_VALUE, y, NULL, ASSAY_NO_VALUE};
+    struct assay__conv_way way;
     dnnl_primitive_desc_t pd;
     struct assay__arg arg[3];
 
     p->store = slot_md_of(d, w);
-    pd = assay__conv_best(d, p, ASSAY__BACKWARD_DATA);
+    way = assay__conv_best(d, p, ASSAY__BACKWARD_DATA);
+    pd = way.pd;
+    if (way.taps)
+        append_taps(d, index, p, ASSAY__BACKWARD_DATA, &v);
     if (pd == NULL)
         return;
     arg[0] =
@@ -104,12 +170,17 @@ void assay__conv_backward_weights(struct assay__dnn *d, int index,
                                   struct assay__conv_problem *p, assay_value x,
                                   assay_value y, assay_value dw, assay_value db)
 {
+    struct ports v = {x, dw, db, y, NULL, ASSAY_NO_VALUE};
+    struct assay__conv_way way;
     dnnl_primitive_desc_t pd;
     struct assay__arg arg[4];
     int n = 0;
 
     p->store = assay__dnn_gradient_md(d, dw);
-    pd = assay__conv_best(d, p, ASSAY__BACKWARD_WEIGHTS);
+    way = assay__conv_best(d, p, ASSAY__BACKWARD_WEIGHTS);
+    pd = way.pd;
+    if (way.taps)
+        append_taps(d, index, p, ASSAY__BACKWARD_WEIGHTS, &v);
     if (pd == NULL)
         return;
     arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, x);
@@ -126,9 +197,10 @@ const_dnnl_memory_desc_t assay__dnn_conv_layout(struct assay__dnn *d, int index)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
     struct assay__conv_problem p;
-    dnnl_primitive_desc_t pd;
+    struct assay__conv_way way;
     const_dnnl_memory_desc_t md;
     struct assay__md_facts f;
+    enum assay__direction direction;
     bool transposed = node->op == &assay__op_deconv;
     assay_value x = transposed ? node->out : node->in[0];
     assay_value y = transposed ? node->in[0] : node->out;
@@ -136,12 +208,14 @@ const_dnnl_memory_desc_t assay__dnn_conv_layout(struct assay__dnn *d, int index)
     assay__conv_problem(
         d, index, x, node->in[1], y,
         !transposed && node->n_in > 2 && node->in[2] != ASSAY_NO_VALUE, &p);
-    pd = assay__conv_best(d, &p,
-                          transposed ? ASSAY__BACKWARD_DATA : ASSAY__FORWARD);
-    if (pd == NULL)
+    direction = transposed ? ASSAY__BACKWARD_DATA : ASSAY__FORWARD;
+    way = assay__conv_best(d, &p, direction);
+    if (way.taps)
+        return assay__taps_weights(d, &p, direction);
+    if (way.pd == NULL)
         return NULL;
-    md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
-    dnnl_primitive_desc_destroy(pd);
+    md = assay__dnn_pd_md(d, way.pd, dnnl_query_weights_md, 0);
+    dnnl_primitive_desc_destroy(way.pd);
     if (md == NULL)
         return NULL;
     assay__md_query(md, &f);
@@ -197,45 +271,27 @@ static struct tail find_tail(const struct assay__dnn *d, assay_value y)
     return t;
 }
 
-/* The primitive with its post-ops; NULL when it fails. */
-static dnnl_primitive_desc_t pd_with_tail(struct assay__dnn *d,
-                                          struct assay__conv_problem *p,
-                                          const struct tail *t)
-{
-    dnnl_primitive_desc_t pd;
-
-    p->attr = assay__dnn_attributes(d);
-    assay__dnn_append_post_ops(d, p->attr, t->add >= 0, t->relu >= 0);
-    pd = assay__conv_best(d, p, ASSAY__FORWARD);
-    if (p->attr != NULL)
-        dnnl_primitive_attr_destroy(p->attr);
-    p->attr = NULL;
-    return pd;
-}
-
 void assay__lower_conv(struct assay__dnn *d, int index)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
     assay_value b = node->n_in > 2 ? node->in[2] : ASSAY_NO_VALUE;
     struct tail t = find_tail(d, node->out);
+    struct ports v = {node->in[0], node->in[1], b, t.y, NULL, t.skip};
     struct assay__conv_problem p;
     struct assay__folded folded;
-    struct operands o = {.x = node->in[0], .w = node->in[1], .b = b};
-    dnnl_primitive_desc_t pd;
 
     assay__conv_problem(d, index, node->in[0], node->in[1], node->out,
                         b != ASSAY_NO_VALUE || t.norm >= 0, &p);
+    p.sum = t.add >= 0;
+    p.relu = t.relu >= 0;
     p.x_now = assay__dnn_form(d, node->in[0]).md;
     if (t.add >= 0)
         p.y_fixed = assay__dnn_form(d, t.skip).md;
-    pd = pd_with_tail(d, &p, &t);
-    if (t.norm >= 0 && pd != NULL) {
+    if (t.norm >= 0) {
         folded = assay__dnn_fold(d, t.norm, node->in[1], b, t.norm);
-        o.folded = &folded;
+        v.folded = &folded;
     }
-    o.y = t.y;
-    o.over = t.skip;
-    forward(d, index, pd, &o);
+    forward(d, index, &p, &v);
     if (t.norm >= 0)
         assay__dnn_done(d, t.norm);
     if (t.add >= 0)
@@ -268,14 +324,4 @@ void assay__lower_conv_bwd_weights(struct assay__dnn *d, int index)
                               db))
         assay__conv_backward_weights(d, index, &p, node->in[0], node->in[1],
                                      node->out, db);
-}
-
-void assay__conv_forward(struct assay__dnn *d, int index,
-                         const struct assay__conv_problem *p, assay_value x,
-                         assay_value w, assay_value y)
-{
-    const struct operands o = {
-        .x = x, .w = w, .b = ASSAY_NO_VALUE, .y = y, .over = ASSAY_NO_VALUE};
-
-    forward(d, index, assay__conv_best(d, p, ASSAY__FORWARD), &o);
 }

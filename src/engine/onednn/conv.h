@@ -27,16 +27,25 @@ struct assay__conv_problem {
     const_dnnl_memory_desc_t store; /* layout of w (dw) in the store or NULL */
     const_dnnl_memory_desc_t x_now; /* forward: as x is there, or NULL */
     const_dnnl_memory_desc_t y_fixed; /* forward: as y must be, or NULL */
+    bool sum, relu; /* forward: add to what y holds; cut off below 0 */
 };
 
 /* From the values of data, weights and output (or their gradients). */
 void assay__conv_problem(struct assay__dnn *d, int node, assay_value x,
                          assay_value w, assay_value y, bool has_bias,
                          struct assay__conv_problem *p);
-/* A primitive descriptor of the fastest way, NULL after a failure. */
-dnnl_primitive_desc_t assay__conv_best(struct assay__dnn *d,
-                                       const struct assay__conv_problem *p,
-                                       enum assay__direction direction);
+/* The fastest way: a primitive, or our kernels for small maps. Both absent
+ * after a failure. */
+struct assay__conv_way {
+    dnnl_primitive_desc_t pd; /* to be taken or destroyed */
+    bool taps;
+};
+struct assay__conv_way assay__conv_best(struct assay__dnn *d,
+                                        const struct assay__conv_problem *p,
+                                        enum assay__direction direction);
+/* Data with channels in blocks. */
+const_dnnl_memory_desc_t assay__conv_blocked(struct assay__dnn *d,
+                                             const dnnl_dims_t dims);
 /* Steps of one direction, from and to the values of data x, weights w (dw)
  * and output y; db may be ASSAY_NO_VALUE. */
 void assay__conv_forward(struct assay__dnn *d, int index,

@@ -10,11 +10,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "engine/onednn/conv.h"
+#include "engine/onednn/taps.h"
 
-static const char *const way_name[] = {"direct", "winograd", "blocked"};
-enum { DIRECT, WINOGRAD, BLOCKED, N_WAYS };
-enum { CHANNELS_MIN = 16 };
+static const char *const way_name[] = {"direct", "winograd", "blocked", "taps"};
+enum { DIRECT, WINOGRAD, BLOCKED, TAPS, N_WAYS };
+/* Fewer channels are mostly padding in blocks; on larger maps our kernels
+ * have nothing to gain. */
+enum { CHANNELS_MIN = 16, TAPS_PLACES_MAX = 64 };
 
 void assay__conv_problem(struct assay__dnn *d, int index, assay_value x,
                          assay_value w, assay_value y, bool has_bias,
@@ -67,8 +69,8 @@ static void ask_any(struct assay__dnn *d, const struct assay__conv_problem *p,
     q->bias = p->has_bias ? assay__dnn_plain(d, 1, p->bias) : NULL;
 }
 
-static const_dnnl_memory_desc_t blocked(struct assay__dnn *d,
-                                        const dnnl_dims_t dims)
+const_dnnl_memory_desc_t assay__conv_blocked(struct assay__dnn *d,
+                                             const dnnl_dims_t dims)
 {
     return assay__dnn_md(d, 4, dims,
                          d->lanes == 8 ? dnnl_nChw8c : dnnl_nChw16c);
@@ -132,20 +134,19 @@ static dnnl_primitive_desc_t create(struct assay__dnn *d,
 
     ask_any(d, p, &q);
     if (direction == ASSAY__FORWARD && way == BLOCKED) {
-        q.x = blocked(d, p->x);
-        q.y = blocked(d, p->y);
+        q.x = assay__conv_blocked(d, p->x);
+        q.y = assay__conv_blocked(d, p->y);
     }
     if (direction == ASSAY__FORWARD && p->y_fixed != NULL)
         q.y = p->y_fixed;
     if (d->code != ASSAY_OK)
         return NULL;
+    own = assay__dnn_attributes(d);
     if (direction == ASSAY__FORWARD) {
-        own = p->attr == NULL ? assay__dnn_attributes(d) : NULL;
-        if (create_forward(d, p, &q, alg, own != NULL ? own : p->attr, &pd) !=
-            dnnl_success)
+        assay__dnn_append_post_ops(d, own, p->sum, p->relu);
+        if (create_forward(d, p, &q, alg, own, &pd) != dnnl_success)
             pd = NULL;
     } else {
-        own = assay__dnn_attributes(d);
         if (p->store != NULL && direction == ASSAY__BACKWARD_WEIGHTS) {
             struct question stored = q;
 
@@ -164,26 +165,53 @@ static dnnl_primitive_desc_t create(struct assay__dnn *d,
     return pd;
 }
 
-/* What a way costs beside: weights between the primitive and the store, or
- * data that lies otherwise. */
+/* What a way costs beside: weights between `weights` and the store, or data
+ * that lies otherwise than `data`. */
 static dnnl_primitive_desc_t reorder_beside(struct assay__dnn *d,
                                             const struct assay__conv_problem *p,
                                             enum assay__direction direction,
-                                            const_dnnl_primitive_desc_t pd)
+                                            const_dnnl_memory_desc_t data,
+                                            const_dnnl_memory_desc_t weights)
 {
     if (direction == ASSAY__FORWARD)
-        return assay__dnn_reorder_pd(
-            d, p->x_now, assay__dnn_pd_md(d, pd, dnnl_query_src_md, 0));
-    if (p->store == NULL)
-        return NULL;
+        return assay__dnn_reorder_pd(d, p->x_now, data);
     if (direction == ASSAY__BACKWARD_DATA)
-        return assay__dnn_reorder_pd(
-            d, p->store, assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0));
-    if (direction == ASSAY__BACKWARD_WEIGHTS)
-        return assay__dnn_reorder_pd(
-            d, assay__dnn_pd_md(d, pd, dnnl_query_diff_weights_md, 0),
-            p->store);
-    return NULL;
+        return assay__dnn_reorder_pd(d, p->store, weights);
+    return assay__dnn_reorder_pd(d, weights, p->store);
+}
+
+/* Fill in a way of the library. */
+static void open_library(struct assay__dnn *d,
+                         const struct assay__conv_problem *p,
+                         enum assay__direction direction, int i, bool tuned,
+                         struct assay__way *way)
+{
+    dnnl_query_t weights = direction == ASSAY__BACKWARD_WEIGHTS
+                               ? dnnl_query_diff_weights_md
+                               : dnnl_query_weights_md;
+
+    way->pd = create(d, p, direction, i);
+    if (i > 0 && way->pd != NULL && !is_fast(way->pd)) {
+        dnnl_primitive_desc_destroy(way->pd);
+        way->pd = NULL;
+    }
+    if (way->pd != NULL && tuned)
+        way->beside = reorder_beside(
+            d, p, direction, assay__dnn_pd_md(d, way->pd, dnnl_query_src_md, 0),
+            assay__dnn_pd_md(d, way->pd, weights, 0));
+}
+
+/* The same for our kernels. */
+static void open_taps(struct assay__dnn *d, const struct assay__conv_problem *p,
+                      enum assay__direction direction, bool tuned,
+                      struct assay__task *task, struct assay__way *way)
+{
+    *task = assay__taps_task(d, -1, p, direction, way->bytes);
+    way->task = task;
+    if (tuned)
+        way->beside =
+            reorder_beside(d, p, direction, assay__conv_blocked(d, p->x),
+                           assay__taps_weights(d, p, direction));
 }
 
 static const char *layout_name(const_dnnl_memory_desc_t md,
@@ -221,57 +249,65 @@ static void make_key(const struct assay__conv_problem *p,
         layout_name(p->y_fixed, " y-blocked", " y-last"));
 }
 
-/* Winograd as the library has it: dense 3x3 at stride 1. With few channels
- * its blocks are mostly padding. */
-static bool may_try(const struct assay__conv_problem *p,
+static bool may_try(struct assay__dnn *d, const struct assay__conv_problem *p,
                     enum assay__direction direction, int way)
 {
     const dnnl_dim_t *w = &p->w[p->w_rank - 4];
 
-    if (way == BLOCKED)
-        return direction == ASSAY__FORWARD &&
-               p->kind == dnnl_forward_inference && w[1] >= CHANNELS_MIN;
-    if (way == WINOGRAD)
+    switch (way) {
+    case WINOGRAD: /* as the library has it: dense 3x3 at stride 1 */
         return p->w_rank == 4 && w[2] == 3 && w[3] == 3 && p->strides[0] == 1 &&
                p->strides[1] == 1 && p->dilates[0] == 0 && p->dilates[1] == 0 &&
-               p->y[2] > 1 && w[0] >= CHANNELS_MIN && w[1] >= CHANNELS_MIN;
-    return true;
+               p->y[2] > 2 && w[0] >= CHANNELS_MIN && w[1] >= CHANNELS_MIN;
+    case BLOCKED: /* what `any` gives in training anyway */
+        return direction == ASSAY__FORWARD &&
+               p->kind == dnnl_forward_inference && w[1] >= CHANNELS_MIN;
+    case TAPS:
+        return assay__taps_fit(d, p) && p->y[2] * p->y[3] <= TAPS_PLACES_MAX &&
+               (p->y_fixed == NULL ||
+                p->y_fixed == assay__conv_blocked(d, p->y));
+    default:
+        return true;
+    }
 }
 
-dnnl_primitive_desc_t assay__conv_best(struct assay__dnn *d,
-                                       const struct assay__conv_problem *p,
-                                       enum assay__direction direction)
+struct assay__conv_way assay__conv_best(struct assay__dnn *d,
+                                        const struct assay__conv_problem *p,
+                                        enum assay__direction direction)
 {
+    struct assay__conv_way best = {NULL, false};
     struct assay__way way[N_WAYS];
+    struct assay__task task;
     char key[ASSAY__KEY_MAX];
-    dnnl_primitive_desc_t best = NULL;
     bool tuned = d->plan->options.algorithms == ASSAY_ALGORITHMS_TUNED;
     int chosen;
 
+    if (!tuned && may_try(d, p, direction, TAPS) && assay__taps_small(p)) {
+        best.taps = d->code == ASSAY_OK;
+        return best;
+    }
     memset(way, 0, sizeof way);
     make_key(p, direction, key, sizeof key);
     for (int i = 0; i < N_WAYS; i++) {
         way[i].name = way_name[i];
-        if (i > 0 && (!tuned || !may_try(p, direction, i)))
+        if (i > 0 && (!tuned || !may_try(d, p, direction, i)))
             continue;
-        way[i].pd[0] = create(d, p, direction, i);
-        if (i > 0 && way[i].pd[0] != NULL && !is_fast(way[i].pd[0])) {
-            dnnl_primitive_desc_destroy(way[i].pd[0]);
-            way[i].pd[0] = NULL;
-        }
-        if (way[i].pd[0] != NULL && tuned)
-            way[i].pd[1] = reorder_beside(d, p, direction, way[i].pd[0]);
+        if (i == TAPS)
+            open_taps(d, p, direction, tuned, &task, &way[i]);
+        else
+            open_library(d, p, direction, i, tuned, &way[i]);
     }
     chosen = assay__dnn_choose(d, key, way, N_WAYS);
     for (int i = 0; i < N_WAYS; i++) {
         if (i == chosen)
-            best = way[i].pd[0];
-        else if (way[i].pd[0] != NULL)
-            dnnl_primitive_desc_destroy(way[i].pd[0]);
-        if (way[i].pd[1] != NULL)
-            dnnl_primitive_desc_destroy(way[i].pd[1]);
+            best.pd = way[i].pd;
+        else if (way[i].pd != NULL)
+            dnnl_primitive_desc_destroy(way[i].pd);
+        if (way[i].beside != NULL)
+            dnnl_primitive_desc_destroy(way[i].beside);
     }
-    if (best == NULL)
+    best.taps = chosen == TAPS && d->code == ASSAY_OK;
+    if (best.pd == NULL && !best.taps)
         assay__dnn_fail(d, ASSAY_UNSUPPORTED, "oneDNN has no %s", key);
     return best;
 }

@@ -226,13 +226,17 @@ int assay__dnn_bind(assay_plan *plan, struct assay_error *err);
 
 /* --- tune.c: the fastest of several ways ------------------------------- */
 
-enum { ASSAY__KEY_MAX = 320, ASSAY__WAYS_MAX = 8, ASSAY__WAY_PARTS = 3 };
+enum { ASSAY__KEY_MAX = 320, ASSAY__WAYS_MAX = 8 };
 
-/* A way to compute something: its primitive, and what must be done beside
- * (reorders); pd[0] NULL: not possible here. */
+/* A way to compute something: a primitive, or a task of our own with the
+ * bytes of its buffers, and the primitives that must be run beside
+ * (reorders). Neither: not possible here. */
 struct assay__way {
     const char *name;
-    dnnl_primitive_desc_t pd[ASSAY__WAY_PARTS];
+    dnnl_primitive_desc_t pd;
+    const struct assay__task *task;
+    size_t bytes[ASSAY__TASK_ARGS];
+    dnnl_primitive_desc_t beside;
 };
 
 /*

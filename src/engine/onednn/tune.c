@@ -21,10 +21,12 @@ static const double seconds_enough = 0.1;
 /* A way that is so many times slower is given up after two rounds. */
 static const double hopeless = 1.5;
 
+/* A primitive or a task, with memory of its own. */
 struct trial {
     dnnl_primitive_t primitive;
     dnnl_exec_arg_t arg[ASSAY__PRIMITIVE_ARGS];
-    void *data[ASSAY__PRIMITIVE_ARGS];
+    struct assay__task task;
+    void *data[ASSAY__TASK_ARGS];
     int n_args;
 };
 
@@ -55,6 +57,7 @@ static bool add_data(struct assay__dnn *d, struct trial *t, int arg,
     if (dnnl_memory_create(&t->arg[t->n_args].memory, md, d->engine,
                            t->data[t->n_args]) != dnnl_success) {
         assay__free(t->data[t->n_args]);
+        t->data[t->n_args] = NULL;
         return false;
     }
     t->n_args++;
@@ -80,12 +83,25 @@ static bool open_trial(struct assay__dnn *d, struct trial *t,
     return ok;
 }
 
+static bool open_task(struct trial *t, const struct assay__way *way)
+{
+    t->task = *way->task;
+    for (int i = 0; i < ASSAY__TASK_ARGS; i++) {
+        if (way->bytes[i] == 0)
+            continue;
+        t->data[i] = t->task.p[i] = assay__slab(way->bytes[i]);
+        if (t->data[i] == NULL)
+            return false;
+    }
+    return true;
+}
+
 static void close_trial(struct trial *t)
 {
-    for (int i = 0; i < t->n_args; i++) {
+    for (int i = 0; i < t->n_args; i++)
         dnnl_memory_destroy(t->arg[i].memory);
+    for (int i = 0; i < ASSAY__TASK_ARGS; i++)
         assay__free(t->data[i]);
-    }
     if (t->primitive != NULL)
         dnnl_primitive_destroy(t->primitive);
 }
@@ -95,47 +111,48 @@ static double run_trial(struct assay__dnn *d, const struct trial *t)
 {
     double start = assay__clock_seconds();
 
-    if (dnnl_primitive_execute(t->primitive, d->stream, t->n_args, t->arg) !=
-        dnnl_success)
+    if (t->primitive == NULL)
+        t->task.run(&t->task);
+    else if (dnnl_primitive_execute(t->primitive, d->stream, t->n_args,
+                                    t->arg) != dnnl_success)
         return -1.0;
     return assay__clock_seconds() - start;
 }
 
-/* The trials of one way: its primitive and what it costs beside. */
+/* The trials of one way: itself, and what must be run beside. */
 struct race {
-    struct trial trial[ASSAY__WAY_PARTS];
+    struct trial trial[2];
+    double least[2];
     int n;
-    double least[ASSAY__WAY_PARTS];
     bool out; /* impossible, or far behind */
 };
 
 static double total(const struct race *r)
 {
-    double sum = 0.0;
-
-    for (int i = 0; i < r->n; i++)
-        sum += r->least[i];
-    return sum;
+    return r->least[0] + r->least[1];
 }
 
+/* The first run touches the memory and only shows what is out of the
+ * question. */
 static void open_race(struct assay__dnn *d, const struct assay__way *way,
                       struct race *r)
 {
+    bool open;
+
     memset(r, 0, sizeof *r);
-    r->out = way->pd[0] == NULL;
-    for (int i = 0; i < ASSAY__WAY_PARTS && way->pd[i] != NULL; i++) {
-        r->n = i + 1;
-        /* The first run touches the memory and only shows what is out of
-         * the question. */
-        if (open_trial(d, &r->trial[i], way->pd[i]))
-            r->least[i] = run_trial(d, &r->trial[i]);
-        else
-            r->least[i] = -1.0;
-        if (r->least[i] < 0.0) {
-            r->out = true;
-            return;
-        }
+    r->out = way->pd == NULL && way->task == NULL;
+    if (r->out)
+        return;
+    r->n = way->beside != NULL ? 2 : 1;
+    open = way->pd != NULL ? open_trial(d, &r->trial[0], way->pd)
+                           : open_task(&r->trial[0], way);
+    if (open && r->n > 1)
+        open = open_trial(d, &r->trial[1], way->beside);
+    for (int i = 0; i < r->n && open; i++) {
+        r->least[i] = run_trial(d, &r->trial[i]);
+        open = r->least[i] >= 0.0;
     }
+    r->out = !open;
 }
 
 /* Drop those whose first run already took very much longer. */
@@ -193,7 +210,8 @@ static int fastest(struct assay__dnn *d, struct race *race, int n)
 static int find_name(const struct assay__way *way, int n, const char *wanted)
 {
     for (int i = 0; wanted != NULL && i < n; i++) {
-        if (strcmp(way[i].name, wanted) == 0 && way[i].pd[0] != NULL)
+        if (strcmp(way[i].name, wanted) == 0 &&
+            (way[i].pd != NULL || way[i].task != NULL))
             return i;
     }
     return -1;
@@ -205,12 +223,12 @@ int assay__dnn_choose(struct assay__dnn *d, const char *key,
     const struct assay_plan_options *o = &d->plan->options;
     const dnnl_version_t *version = dnnl_version();
     char full[ASSAY__KEY_MAX + 64];
-    struct race race[ASSAY__WAYS_MAX];
+    struct race *race;
     int possible = 0;
     int best;
 
     for (int i = 0; i < n; i++)
-        possible += way[i].pd[0] != NULL;
+        possible += way[i].pd != NULL || way[i].task != NULL;
     if (d->code != ASSAY_OK || possible < 2 ||
         o->algorithms == ASSAY_ALGORITHMS_DIRECT)
         return 0;
@@ -220,14 +238,20 @@ int assay__dnn_choose(struct assay__dnn *d, const char *key,
     best = find_name(way, n, assay_tuning_get(o->tuning, full));
     if (best >= 0)
         return best;
+    race = assay__calloc((size_t)n, sizeof(*race));
+    if (race == NULL) {
+        assay__dnn_fail(d, ASSAY_NOMEM, "out of memory for a choice");
+        return 0;
+    }
     for (int i = 0; i < n; i++)
         open_race(d, &way[i], &race[i]);
     drop_slowest(race, n);
     best = fastest(d, race, n);
     for (int i = 0; i < n; i++) {
-        for (int k = 0; k < race[i].n; k++)
-            close_trial(&race[i].trial[k]);
+        close_trial(&race[i].trial[0]);
+        close_trial(&race[i].trial[1]);
     }
+    assay__free(race);
     d->code = assay_tuning_put(o->tuning, full, way[best].name, d->err);
     return best;
 }
