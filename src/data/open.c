@@ -145,15 +145,17 @@ static int no_kind(const char *path, struct assay_error *err)
         path, names);
 }
 
-static const struct assay_dataset_kind *probe(const char *path)
+static bool probe(const char *path, const struct assay_dataset_kind **kind)
 {
     if (!assay__exists(path))
-        return NULL;
+        return false;
     for (size_t i = 0; i < N_KINDS; i++) {
-        if (kinds[i]->probe && kinds[i]->probe(path))
-            return kinds[i];
+        if (kinds[i]->probe && kinds[i]->probe(path)) {
+            *kind = kinds[i];
+            return true;
+        }
     }
-    return NULL;
+    return false;
 }
 
 /*
@@ -192,9 +194,9 @@ static int parse_spec(char *text, const struct assay_dataset_kind **kind,
     if (*kind && !assay__exists(*path))
         return assay_error_set(err, ASSAY_ARG, "'%s' needs a path: %s:PATH",
                                (*kind)->name, (*kind)->name);
-    if (!*kind)
-        *kind = probe(*path);
-    return *kind ? ASSAY_OK : no_kind(*path, err);
+    if (*kind || probe(*path, kind))
+        return ASSAY_OK;
+    return no_kind(*path, err);
 }
 
 static int read_kind(struct assay_dataset *ds,
