@@ -47,9 +47,11 @@ static bool read_bins(struct bins *bins, const json_t *attack)
     bins->low = assay__field_number(h, "low");
     bins->high = assay__field_number(h, "high");
     bins->most = 0;
-    for (size_t i = 0; i < bins->n; i++)
+    if (n != bins->n)
+        return false;
+    for (size_t i = 0; i < n; i++)
         bins->most = fmax(bins->most, fmax(bins->members[i], bins->others[i]));
-    return n && n == bins->n && bins->low <= bins->high && bins->most > 0;
+    return bins->low <= bins->high && bins->most > 0;
 }
 
 static void put_panel(struct assay__buf *b, const struct bins *bins,

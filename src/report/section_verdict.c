@@ -55,7 +55,7 @@ static void put_plain_words(const struct assay__view *view,
     if (view->baseline)
         base = assay__view_rate(view->baseline, fpr).tpr.value;
     /* Where the baseline is no better than guessing it says nothing. */
-    if (base > fpr && view->baseline != best)
+    if (view->baseline && view->baseline != best && base > fpr)
         assay__html(b, "; the simple baseline (%s) names %s",
                     view->baseline->title, of_thousand(base).s);
     assay__buf_puts(b, tpr.low <= fpr ? ". The difference is within what "

@@ -26,9 +26,9 @@ static void from_output(assay_graph *g, const struct assay_op *op,
 /* clang-format off */
 #define RANGE .low = -2.0, .high = 2.0, .away = 0.05
 #define UNARY(text, ...) \
-    {.label = text, .n_in = 1, .in = {__VA_ARGS__}, RANGE}
+    {.label = (text), .n_in = 1, .in = {__VA_ARGS__}, RANGE}
 #define BINARY(text, S) \
-    {.label = text, .n_in = 2, .in = {S, S}, RANGE}
+    {.label = (text), .n_in = 2, .in = {S, S}, RANGE}
 
 static const struct assay__op_case cases[] = {
     UNARY("maps", ASSAY__D4(2, 3, 4, 5)),
@@ -231,8 +231,8 @@ static void tanh_bwd_reference(const struct assay__call *call)
         .max_in = 1,                              \
         .n_out = 1,                               \
         .tolerance = 1e-12,                       \
-        .cases = test_cases,                      \
-        .shape = shape_fn,                        \
+        .cases = (test_cases),                    \
+        .shape = (shape_fn),                      \
         .backward = prefix##_backward,            \
         .reference = prefix##_reference,          \
     }
@@ -243,7 +243,7 @@ static void tanh_bwd_reference(const struct assay__call *call)
         .max_in = 2,                         \
         .n_out = 1,                          \
         .tolerance = 1e-12,                  \
-        .cases = test_cases,                 \
+        .cases = (test_cases),               \
         .shape = prefix##_bwd_shape,         \
         .reference = prefix##_bwd_reference, \
     }

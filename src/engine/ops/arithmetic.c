@@ -118,9 +118,9 @@ static void fill_reference(const struct assay__call *call)
 
 /* clang-format off */
 #define BINARY(text, S) \
-    {.label = text, .n_in = 2, .in = {S, S}, .low = -1.0, .high = 1.0}
+    {.label = (text), .n_in = 2, .in = {S, S}, .low = -1.0, .high = 1.0}
 #define UNARY(text, S, ...) \
-    {.label = text, .n_in = 1, .in = {S}, .attrs = {__VA_ARGS__}, \
+    {.label = (text), .n_in = 1, .in = {S}, .attrs = {__VA_ARGS__}, \
      .low = -1.0, .high = 1.0}
 
 static const struct assay__op_case binary_cases[] = {

@@ -277,14 +277,14 @@ static void weighted_sum_bwd_reference(const struct assay__call *call)
 
 /* clang-format off */
 #define PAIR(text, S, skip) \
-    {.label = text, .n_in = 2, .in = {S, S}, .low = -2.0, .high = 2.0, \
-     .away = 0.01, .no_grad = skip}
+    {.label = (text), .n_in = 2, .in = {S, S}, .low = -2.0, .high = 2.0, \
+     .away = 0.01, .no_grad = (skip)}
 #define BWD(text, S, n, ...) \
-    {.label = text, .n_in = 3, .in = {ASSAY__D1(n), S, S}, .low = -2.0, \
+    {.label = (text), .n_in = 3, .in = {ASSAY__D1(n), S, S}, .low = -2.0, \
      .high = 2.0, .attrs = {__VA_ARGS__}}
 #define VECTORS(text, n, skip) \
-    {.label = text, .n_in = 2, .in = {ASSAY__D1(n), ASSAY__D1(n)}, \
-     .low = -1.0, .high = 1.0, .no_grad = skip}
+    {.label = (text), .n_in = 2, .in = {ASSAY__D1(n), ASSAY__D1(n)}, \
+     .low = -1.0, .high = 1.0, .no_grad = (skip)}
 
 static const struct assay__op_case bce_cases[] = {
     PAIR("rows", ASSAY__D2(4, 5), 1u << 1),
