@@ -12,7 +12,8 @@
  *   scene.c        who is attacked with whose help: records and models
  *   witness.c      what the models say of the records
  *   predictions.c  the same from files, without models
- *   scores.c       attacks, their scores as files
+ *   attacks.c      what attacks are run, on what
+ *   scores.c       running them side by side; score_file.c their files
  *   control.c      negative and positive controls
  *   policy.c, verdict.c, advice.c, taxonomy.c   what it means
  *   findings.c, findings_attack.c               findings.json
@@ -187,19 +188,41 @@ int assay__predictions_read(struct assay__scene *scene,
                             const struct assay_predictions *files,
                             struct assay_error *err) ASSAY_MUST_CHECK;
 
-/* scores.c: `prefix` is "", "control-" or "overfitted-". */
-int assay__audit_score(assay_audit *a, const struct assay_membership_input *in,
-                       const struct assay_attack *attack, const char *prefix,
-                       const char *evidence_sha256,
-                       struct assay_membership_scores *out,
-                       struct assay_error *err) ASSAY_MUST_CHECK;
+/* One attack to run on one scene. */
+struct assay__score_job {
+    const struct assay_attack *attack;
+    const struct assay_membership_input *in; /* borrowed */
+    const char *prefix; /* of the file: "", "control-", "overfitted-" */
+    const char *evidence_sha256;
+    double cost;                           /* expected seconds */
+    struct assay_membership_scores scores; /* out, owned */
+    char why[160]; /* out; not empty: it found too little to work with */
+};
+
+/* scores.c */
+int assay__score_jobs_run(assay_audit *a, struct assay__score_job *jobs,
+                          size_t n, const char *task,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__score_jobs_release(struct assay__score_job *jobs, size_t n);
 /* "scores/lira-online.safetensors" */
 void assay__scores_path(const struct assay_attack *attack, const char *prefix,
                         char path[96]);
 
-/* control.c */
-int assay__control_negative(assay_audit *a,
-                            struct assay_error *err) ASSAY_MUST_CHECK;
+/* score_file.c; `in` names the records. */
+int assay__scores_write(const struct assay_membership_scores *s,
+                        const struct assay_membership_input *in,
+                        const struct assay_attack *attack, const char *path,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__scores_read(struct assay_membership_scores *s, const char *path,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* attacks.c: the chosen attacks and the negative control, then measures. */
+int assay__attacks_run(assay_audit *a,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* control.c: jobs that ran, in the order of the attacks, into a control. */
+int assay__control_negative(assay_audit *a, const struct assay__score_job *jobs,
+                            size_t n, struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__control_positive(assay_audit *a,
                             struct assay_error *err) ASSAY_MUST_CHECK;
 /* An AUC's 95 % interval widened so that m such hold together. */
@@ -208,6 +231,9 @@ void assay__widen(const struct assay_estimate *auc, int m, double *low,
 
 /* plan.c */
 int assay__plan_make(assay_audit *a, struct assay_error *err) ASSAY_MUST_CHECK;
+/* Expected, on one core. */
+double assay__attack_seconds(const assay_audit *a,
+                             const struct assay_attack *attack);
 
 /* findings_attack.c: outcome->scores measured into outcome. */
 int assay__outcome_measure(const assay_audit *a, struct assay__outcome *outcome,

@@ -44,73 +44,26 @@ void assay__widen(const struct assay_estimate *auc, int m, double *low,
     *high = expit(middle + ratio * (logit(auc->high) - middle));
 }
 
-static int attack_control(assay_audit *a,
-                          const struct assay_membership_input *in,
-                          const struct assay_attack *attack, const char *prefix,
-                          const char *evidence_sha256,
-                          struct assay__control_result *r,
-                          struct assay_error *err)
+static int take_results(struct assay__control *control,
+                        const struct assay__score_job *jobs, size_t n,
+                        struct assay_error *err)
 {
-    struct assay_membership_scores scores;
-    int code;
+    size_t i;
 
-    memset(&scores, 0, sizeof(scores));
-    code = assay__audit_score(a, in, attack, prefix, evidence_sha256, &scores,
-                              err);
-    if (code == ASSAY_OK)
-        code = assay_auc(&r->auc, scores.score, scores.member, scores.n, err);
-    r->attack = attack;
-    assay_membership_scores_release(&scores);
-    return code;
-}
+    for (i = 0; i < n; i++) {
+        const struct assay_membership_scores *s = &jobs[i].scores;
+        struct assay__control_result *r = &control->result[control->n_results];
+        int code;
 
-/* Attacks of the audit that ran, and can run here too. */
-static int is_controlled(const assay_audit *a, int i,
-                         const struct assay_membership_input *in,
-                         int with_baselines)
-{
-    if (a->outcome[i].why[0] != '\0' || a->outcome[i].attack == NULL)
-        return 0;
-    if (a->outcome[i].attack->baseline && !with_baselines)
-        return 0;
-    return assay_attack_missing(a->outcome[i].attack, in) == NULL;
-}
-
-static void show_progress(const assay_audit *a,
-                          const struct assay__control *control, int done,
-                          const char *note)
-{
-    struct assay_progress step = {
-        .task = control->positive ? "positive control" : "negative control",
-        .unit = "attacks",
-        .note = note,
-        .done = (uint64_t)done,
-        .total = (uint64_t)a->n_attacks,
-    };
-
-    assay_progress(&a->ctx, &step);
-}
-
-static int run_control(assay_audit *a, struct assay__control *control,
-                       const struct assay_membership_input *in,
-                       const char *prefix, const char *evidence_sha256,
-                       struct assay_error *err)
-{
-    int code = ASSAY_OK;
-    int i;
-
-    for (i = 0; i < a->n_attacks && code == ASSAY_OK; i++) {
-        show_progress(a, control, i, a->attack[i]->name);
-        if (!is_controlled(a, i, in, !control->positive))
+        if (jobs[i].why[0] != '\0')
             continue;
-        code = attack_control(a, in, a->attack[i], prefix, evidence_sha256,
-                              &control->result[control->n_results++], err);
-        if (code == ASSAY_OK)
-            code = assay_context_check(&a->ctx, err);
+        code = assay_auc(&r->auc, s->score, s->member, s->n, err);
+        if (code != ASSAY_OK)
+            return code;
+        r->attack = jobs[i].attack;
+        control->n_results++;
     }
-    if (code == ASSAY_OK)
-        show_progress(a, control, a->n_attacks, NULL);
-    return code;
+    return ASSAY_OK;
 }
 
 static void judge(struct assay__control *control)
@@ -131,29 +84,69 @@ static void judge(struct assay__control *control)
     control->ran = 1;
 }
 
-int assay__control_negative(assay_audit *a, struct assay_error *err)
+int assay__control_negative(assay_audit *a, const struct assay__score_job *jobs,
+                            size_t n, struct assay_error *err)
 {
-    struct assay_membership_input in;
     int code;
 
-    if (!a->scene.with_control)
-        return ASSAY_OK;
-    assay__scene_input(&a->scene, a, 1, &in);
     snprintf(a->negative.what, sizeof(a->negative.what),
              "The same attacks on a model that was trained on other records "
              "altogether: nothing to find, so an AUC of 0.5 must lie within "
              "every interval (95 %% for all attacks together).");
-    code = run_control(a, &a->negative, &in, "control-",
-                       a->scene.evidence_sha256, err);
+    code = take_results(&a->negative, jobs, n, err);
     if (code == ASSAY_OK)
         judge(&a->negative);
+    return code;
+}
+
+/* Attacks of the audit that ran, claim to find something, and can run on
+ * the overfitted scene too. */
+static size_t positive_jobs(const assay_audit *a,
+                            const struct assay__scene *scene,
+                            const struct assay_membership_input *in,
+                            struct assay__score_job *jobs)
+{
+    size_t n = 0;
+    int i;
+
+    for (i = 0; i < a->n_attacks; i++) {
+        const struct assay__outcome *o = &a->outcome[i];
+
+        if (o->why[0] != '\0' || o->attack->baseline ||
+            assay_attack_missing(o->attack, in) != NULL)
+            continue;
+        jobs[n].attack = o->attack;
+        jobs[n].in = in;
+        jobs[n].prefix = scene->prefix;
+        jobs[n].evidence_sha256 = scene->evidence_sha256;
+        n++;
+    }
+    return n;
+}
+
+static int attack_overfitted(assay_audit *a, const struct assay__scene *scene,
+                             struct assay_error *err)
+{
+    struct assay__score_job jobs[ASSAY__ATTACKS_MAX];
+    struct assay_membership_input in;
+    size_t n;
+    int code;
+
+    memset(jobs, 0, sizeof(jobs));
+    assay__scene_input(scene, a, 0, &in);
+    n = positive_jobs(a, scene, &in, jobs);
+    code = assay__score_jobs_run(a, jobs, n, "positive control", err);
+    if (code == ASSAY_OK)
+        code = take_results(&a->positive, jobs, n, err);
+    if (code == ASSAY_OK)
+        judge(&a->positive);
+    assay__score_jobs_release(jobs, n);
     return code;
 }
 
 int assay__control_positive(assay_audit *a, struct assay_error *err)
 {
     struct assay__scene scene;
-    struct assay_membership_input in;
     struct assay_estimate known;
     int code;
 
@@ -171,11 +164,7 @@ int assay__control_positive(assay_audit *a, struct assay_error *err)
              "heart: every attack but the baselines must find members there, "
              "with an AUC surely above 0.5.",
              scene.audited[ASSAY__MEMBERS].n, 100 * known.value);
-    assay__scene_input(&scene, a, 0, &in);
-    code = run_control(a, &a->positive, &in, scene.prefix,
-                       scene.evidence_sha256, err);
-    if (code == ASSAY_OK)
-        judge(&a->positive);
+    code = attack_overfitted(a, &scene, err);
 
 out:
     assay__scene_release(&scene);

@@ -172,17 +172,18 @@ static void plan_evidence(assay_audit *a)
              n);
 }
 
-static double attack_seconds(const assay_audit *a,
+double assay__attack_seconds(const assay_audit *a,
                              const struct assay_attack *attack)
 {
     double n = (double)a->plan.n_scored;
-    double cores = a->ctx.threads;
 
     if (strstr(attack->name, "network") == NULL)
         return 0.2 + n * 2e-6 * (a->plan.n_references + 1);
+    if (attack->auxiliary == ASSAY_AUX_PARTIAL)
+        n /= 3;
     if (attack->access == ASSAY_ACCESS_WHITE_BOX)
-        return n * white_box_seconds / cores;
-    return n * black_box_seconds / cores;
+        return n * white_box_seconds;
+    return n * black_box_seconds;
 }
 
 static void plan_attacks(assay_audit *a, int with_control)
@@ -195,7 +196,7 @@ static void plan_attacks(assay_audit *a, int with_control)
     for (i = 0; i < a->n_attacks; i++) {
         if (a->left_out[i][0] != '\0')
             continue;
-        seconds += attack_seconds(a, a->attack[i]);
+        seconds += assay__attack_seconds(a, a->attack[i]) / a->ctx.threads;
         n++;
     }
     item = add_item(&a->plan, n, seconds);
@@ -330,7 +331,7 @@ int assay__plan_make(assay_audit *a, struct assay_error *err)
     int code;
 
     memset(&a->plan, 0, sizeof(a->plan));
-    a->plan.step_seconds = NAN;
+    a->plan.step_seconds = (double)NAN;
     if (a->data == NULL) {
         plan_predictions(a);
         return ASSAY_OK;

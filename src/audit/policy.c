@@ -40,15 +40,15 @@ static const struct assay__policy_rule default_rules[] = {
      ASSAY__POLICY_WARNING,
      "Members can be named at one mistake in a hundred, three times as often "
      "as by guessing."},
-    {"accuracy-0.60", ASSAY__POLICY_BALANCED_ACCURACY, NAN, 0.60,
+    {"accuracy-0.60", ASSAY__POLICY_BALANCED_ACCURACY, (double)NAN, 0.60,
      ASSAY__POLICY_ERROR,
      "Member or not is told right for more than 60 of 100 records; guessing "
      "gives 50."},
-    {"accuracy-0.55", ASSAY__POLICY_BALANCED_ACCURACY, NAN, 0.55,
+    {"accuracy-0.55", ASSAY__POLICY_BALANCED_ACCURACY, (double)NAN, 0.55,
      ASSAY__POLICY_WARNING,
      "Member or not is told right for more than 55 of 100 records; guessing "
      "gives 50."},
-    {"epsilon-1", ASSAY__POLICY_EPSILON, NAN, 1.0, ASSAY__POLICY_WARNING,
+    {"epsilon-1", ASSAY__POLICY_EPSILON, (double)NAN, 1.0, ASSAY__POLICY_WARNING,
      "No differential privacy with epsilon of 1 or less holds for this "
      "model, whatever its training claims."},
 };

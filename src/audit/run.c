@@ -123,76 +123,6 @@ static void end(assay_audit *a, int code)
                   "the manifest could not be brought up to date");
 }
 
-/* An attack that finds too little to work with is not run; that is no
- * failure of the audit. */
-static int attack_one(assay_audit *a, int i,
-                      const struct assay_membership_input *in,
-                      struct assay_error *err)
-{
-    struct assay__outcome *o = &a->outcome[i];
-    struct assay_error reason;
-    const char *missing;
-    int code;
-
-    o->attack = a->attack[i];
-    if (a->left_out[i][0] != '\0') {
-        snprintf(o->why, sizeof(o->why), "%s", a->left_out[i]);
-        return ASSAY_OK;
-    }
-    missing = assay_attack_missing(o->attack, in);
-    if (missing != NULL) {
-        snprintf(o->why, sizeof(o->why), "%s", missing);
-        return ASSAY_OK;
-    }
-    code = assay__audit_score(a, in, o->attack, "", a->scene.evidence_sha256,
-                              &o->scores, &reason);
-    if (code == ASSAY_NOTHING) {
-        snprintf(o->why, sizeof(o->why), "%.150s", reason.msg);
-        return ASSAY_OK;
-    }
-    if (code != ASSAY_OK) {
-        if (err != NULL)
-            *err = reason;
-        return code;
-    }
-    return assay__outcome_measure(a, o, err);
-}
-
-static void show_progress(const assay_audit *a, int done, const char *note)
-{
-    struct assay_progress step = {
-        .task = "attacks",
-        .unit = "attacks",
-        .note = note,
-        .done = (uint64_t)done,
-        .total = (uint64_t)a->n_attacks,
-    };
-
-    assay_progress(&a->ctx, &step);
-}
-
-static int attack_all(assay_audit *a, struct assay_error *err)
-{
-    struct assay_membership_input in;
-    int n_ran = 0;
-    int code = ASSAY_OK;
-    int i;
-
-    assay__scene_input(&a->scene, a, 0, &in);
-    for (i = 0; i < a->n_attacks && code == ASSAY_OK; i++) {
-        show_progress(a, i, a->attack[i]->name);
-        code = assay_context_check(&a->ctx, err);
-        if (code == ASSAY_OK)
-            code = attack_one(a, i, &in, err);
-        n_ran += a->outcome[i].why[0] == '\0';
-    }
-    if (code == ASSAY_OK && n_ran == 0)
-        code = assay_error_set(
-            err, ASSAY_NOTHING, "none of %d attacks could run: %s: %s",
-            a->n_attacks, a->attack[0]->name, a->outcome[0].why);
-    return code;
-}
-
 static int work(assay_audit *a, struct assay_error *err)
 {
     int code = begin(a, err);
@@ -200,9 +130,7 @@ static int work(assay_audit *a, struct assay_error *err)
     if (code == ASSAY_OK && a->data != NULL)
         code = assay__scene_collect(&a->scene, a, err);
     if (code == ASSAY_OK)
-        code = attack_all(a, err);
-    if (code == ASSAY_OK)
-        code = assay__control_negative(a, err);
+        code = assay__attacks_run(a, err);
     if (code == ASSAY_OK)
         code = assay__control_positive(a, err);
     if (code == ASSAY_OK)

@@ -1,17 +1,21 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Attacks and the files of their scores: safetensors with `score` F64,
- * `member` U8, `record` U32 (index in the dataset) and `row` U32, the fitted
- * threshold in the metadata. A file that is there under the same inputs is
- * read instead of running the attack again.
+ * Running attacks: as many at once as there are threads, one thread each.
+ * Attack networks are small; side by side they keep all cores busy, while
+ * one of them on all cores mostly waits for the others. The costly ones
+ * start first. Which runs when changes no result.
+ *
+ * A file of scores that is there under the same inputs is read instead of
+ * running the attack again. The index of the folder and the caller's
+ * callbacks are used by one worker at a time.
  */
 
 #include <math.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "assay/format.h"
 #include "audit/audit.h"
 #include "core/mem.h"
 #include "core/thread.h"
@@ -41,164 +45,192 @@ static json_t *make_inputs(const assay_audit *a,
     char seed[24];
 
     snprintf(seed, sizeof(seed), "%llu", (unsigned long long)a->ctx.seed);
-
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:i, s:s, s:s, s:o}", "kind", "scores",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "kind", "scores",
         "tool", assay_version(), "attack", attack->name, "scene", prefix,
         "backend", c->backend != NULL ? c->backend : "onednn", "algorithms",
         c->algorithms == ASSAY_ALGORITHMS_DIRECT ? "direct" : "tuned",
-        "threads", c->threads > 0 ? c->threads : a->ctx.threads, "evidence",
-        evidence_sha256, "seed", seed, "params", params_json(attack));
+        "evidence", evidence_sha256, "seed", seed, "params",
+        params_json(attack));
 }
 
-static uint32_t record_of(const struct assay_membership_input *in, uint32_t row)
+/* What the workers share. */
+struct pool {
+    assay_audit *audit;
+    struct assay__score_job *const *job; /* in the order of starting */
+    size_t n_jobs;
+    size_t n_done;
+    const char *task;
+    pthread_mutex_t lock;
+    struct assay_context ctx; /* one thread, callbacks behind the lock */
+    struct assay_compute compute;
+};
+
+static void locked_log(void *user, enum assay_log_level level, const char *text)
 {
-    return row < in->members->n ? in->members->record[row]
-                                : in->nonmembers->record[row - in->members->n];
+    struct pool *pool = user;
+
+    pthread_mutex_lock(&pool->lock);
+    assay_log(&pool->audit->ctx, level, "%s", text);
+    pthread_mutex_unlock(&pool->lock);
 }
 
-static int add(struct assay_tensors *list, const char *name,
-               enum assay_dtype dtype, size_t n, struct assay_tensor **out,
-               struct assay_error *err)
+static void locked_progress(void *user, const struct assay_progress *step)
 {
-    struct assay_shape shape = assay_shape_make(1, (int64_t)n);
+    struct pool *pool = user;
 
-    return assay_tensors_add(list, name, dtype, &shape, out, err);
+    pthread_mutex_lock(&pool->lock);
+    assay_progress(&pool->audit->ctx, step);
+    pthread_mutex_unlock(&pool->lock);
 }
 
-static int write_scores(const struct assay_membership_scores *s,
-                        const struct assay_membership_input *in,
-                        const struct assay_attack *attack, const char *path,
-                        struct assay_error *err)
+/* One attack is done (or a negative answer counts as done). */
+static void count_done(struct pool *pool)
 {
-    struct assay_tensors list;
-    struct assay_tensor *t = NULL;
-    char threshold[40];
-    size_t i;
+    struct assay_progress step = {
+        .task = pool->task,
+        .unit = "attacks",
+        .total = (uint64_t)pool->n_jobs,
+    };
+
+    pthread_mutex_lock(&pool->lock);
+    step.done = (uint64_t)++pool->n_done;
+    assay_progress(&pool->audit->ctx, &step);
+    pthread_mutex_unlock(&pool->lock);
+}
+
+static bool is_there(struct pool *pool, const char *path, json_t *inputs)
+{
+    bool there;
+
+    pthread_mutex_lock(&pool->lock);
+    there = assay__cache_has(&pool->audit->cache, path, inputs);
+    pthread_mutex_unlock(&pool->lock);
+    return there;
+}
+
+static int record(struct pool *pool, const char *path, const json_t *inputs,
+                  double started, struct assay_error *err)
+{
     int code;
 
-    assay_tensors_init(&list);
-    snprintf(threshold, sizeof(threshold), "%.17g", s->threshold);
-    code = assay_tensors_set_meta(&list, "attack", attack->name, err);
-    if (code == ASSAY_OK)
-        code = assay_tensors_set_meta(
-            &list, "threshold", isnan(s->threshold) ? "nan" : threshold, err);
-    if (code == ASSAY_OK)
-        code = add(&list, "score", ASSAY_DTYPE_F64, s->n, &t, err);
-    if (code == ASSAY_OK)
-        memcpy(t->data, s->score, s->n * sizeof(double));
-    if (code == ASSAY_OK)
-        code = add(&list, "member", ASSAY_DTYPE_U8, s->n, &t, err);
-    if (code == ASSAY_OK)
-        memcpy(t->data, s->member, s->n);
-    if (code == ASSAY_OK)
-        code = add(&list, "row", ASSAY_DTYPE_U32, s->n, &t, err);
-    if (code == ASSAY_OK)
-        memcpy(t->data, s->row, s->n * sizeof(uint32_t));
-    if (code == ASSAY_OK)
-        code = add(&list, "record", ASSAY_DTYPE_U32, s->n, &t, err);
-    for (i = 0; code == ASSAY_OK && i < s->n; i++)
-        ((uint32_t *)t->data)[i] = record_of(in, s->row[i]);
-    if (code == ASSAY_OK)
-        code = assay_tensors_write(&list, path, err);
-    assay_tensors_release(&list);
+    pthread_mutex_lock(&pool->lock);
+    code = assay__cache_record(&pool->audit->cache, path, inputs,
+                               assay__clock_seconds() - started, err);
+    pthread_mutex_unlock(&pool->lock);
     return code;
 }
 
-static const struct assay_tensor *column(const struct assay_tensors *list,
-                                         const char *name,
-                                         enum assay_dtype dtype, size_t n)
+static int run_attack(struct pool *pool, struct assay__score_job *job,
+                      const char *full, const char *path, const json_t *inputs,
+                      struct assay_error *err)
 {
-    const struct assay_tensor *t = assay_tensors_find(list, name);
-
-    if (t == NULL || t->dtype != dtype || t->shape.rank != 1 ||
-        t->shape.dim[0] != (int64_t)n)
-        return NULL;
-    return t;
-}
-
-static int read_scores(struct assay_membership_scores *s, const char *path,
-                       struct assay_error *err)
-{
-    const struct assay_tensor *score;
-    const struct assay_tensor *member;
-    const struct assay_tensor *row;
-    struct assay_tensors list;
-    const char *threshold;
-    size_t n;
+    struct assay_membership_input in = *job->in;
+    double started = assay__clock_seconds();
     int code;
 
-    assay_tensors_init(&list);
-    code = assay_tensors_read(&list, path, err);
+    in.ctx = &pool->ctx;
+    in.compute = &pool->compute;
+    code = assay_attack_membership(job->attack, &in, &job->scores, err);
     if (code != ASSAY_OK)
         return code;
-    score = assay_tensors_find(&list, "score");
-    n = score != NULL && score->shape.rank == 1 ? (size_t)score->shape.dim[0]
-                                                : 0;
-    score = column(&list, "score", ASSAY_DTYPE_F64, n);
-    member = column(&list, "member", ASSAY_DTYPE_U8, n);
-    row = column(&list, "row", ASSAY_DTYPE_U32, n);
-    threshold = assay_tensors_meta(&list, "threshold");
-    if (n == 0 || score == NULL || member == NULL || row == NULL ||
-        threshold == NULL) {
-        code = assay_error_set(err, ASSAY_FORMAT,
-                               "%.120s: not a file of scores", path);
-        goto out;
-    }
-    memset(s, 0, sizeof(*s));
-    s->score = assay__malloc(n * sizeof(*s->score));
-    s->member = assay__malloc(n * sizeof(*s->member));
-    s->row = assay__malloc(n * sizeof(*s->row));
-    if (s->score == NULL || s->member == NULL || s->row == NULL) {
-        assay_membership_scores_release(s);
-        code = assay_error_set(err, ASSAY_NOMEM, "%.120s: %zu scores", path, n);
-        goto out;
-    }
-    s->n = n;
-    memcpy(s->score, score->data, n * sizeof(*s->score));
-    memcpy(s->member, member->data, n * sizeof(*s->member));
-    memcpy(s->row, row->data, n * sizeof(*s->row));
-    s->threshold = strtod(threshold, NULL);
-
-out:
-    assay_tensors_release(&list);
+    code = assay__scores_write(&job->scores, &in, job->attack, full, err);
+    if (code == ASSAY_OK)
+        code = record(pool, path, inputs, started, err);
     return code;
 }
 
-int assay__audit_score(assay_audit *a, const struct assay_membership_input *in,
-                       const struct assay_attack *attack, const char *prefix,
-                       const char *evidence_sha256,
-                       struct assay_membership_scores *out,
-                       struct assay_error *err)
+/* Too little to work with is an answer, no failure. */
+static int settle(struct assay__score_job *job, int code,
+                  struct assay_error *err)
 {
-    double started = assay__clock_seconds();
+    if (code == ASSAY_NOTHING) {
+        snprintf(job->why, sizeof(job->why), "%.150s", err->msg);
+        return ASSAY_OK;
+    }
+    return code;
+}
+
+static int run_job(void *user, size_t index, struct assay_error *err)
+{
+    struct pool *pool = user;
+    struct assay__score_job *job = pool->job[index];
+    json_t *inputs = make_inputs(pool->audit, job->attack, job->prefix,
+                                 job->evidence_sha256);
     char path[96];
     char *full;
-    json_t *inputs;
-    int code;
+    int code = assay_context_check(&pool->ctx, err);
 
-    assay__scores_path(attack, prefix, path);
-    full = assay__cache_path(&a->cache, path);
-    inputs = make_inputs(a, attack, prefix, evidence_sha256);
-    if (full == NULL || inputs == NULL) {
-        code = assay_error_set(err, ASSAY_NOMEM, "%s", path);
-        goto out;
-    }
-    if (assay__cache_has(&a->cache, path, inputs)) {
-        code = read_scores(out, full, err);
-        goto out;
-    }
-    code = assay_attack_membership(attack, in, out, err);
-    if (code == ASSAY_OK)
-        code = write_scores(out, in, attack, full, err);
-    if (code == ASSAY_OK)
-        code = assay__cache_record(&a->cache, path, inputs,
-                                   assay__clock_seconds() - started, err);
+    assay__scores_path(job->attack, job->prefix, path);
+    full = assay__cache_path(&pool->audit->cache, path);
     if (code != ASSAY_OK)
-        assay_membership_scores_release(out);
+        goto out;
+    if (full == NULL || inputs == NULL)
+        code = assay_error_set(err, ASSAY_NOMEM, "%s", path);
+    else if (is_there(pool, path, inputs))
+        code = assay__scores_read(&job->scores, full, err);
+    else
+        code = run_attack(pool, job, full, path, inputs, err);
+    code = settle(job, code, err);
+    if (code == ASSAY_OK)
+        count_done(pool);
 
 out:
     json_decref(inputs);
     assay__free(full);
     return code;
+}
+
+static int compare_cost(const void *a, const void *b)
+{
+    const struct assay__score_job *x = *(struct assay__score_job *const *)a;
+    const struct assay__score_job *y = *(struct assay__score_job *const *)b;
+
+    if (x->cost != y->cost)
+        return x->cost < y->cost ? 1 : -1;
+    return (x > y) - (x < y);
+}
+
+int assay__score_jobs_run(assay_audit *a, struct assay__score_job *jobs,
+                          size_t n, const char *task, struct assay_error *err)
+{
+    struct assay__score_job **order = assay__malloc(n * sizeof(*order));
+    struct pool pool;
+    int threads = a->options.compute.threads > 0 ? a->options.compute.threads
+                                                 : a->ctx.threads;
+    size_t i;
+    int code;
+
+    if (order == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "%zu attacks", n);
+    for (i = 0; i < n; i++) {
+        jobs[i].cost = assay__attack_seconds(a, jobs[i].attack);
+        order[i] = &jobs[i];
+    }
+    qsort(order, n, sizeof(*order), compare_cost);
+    memset(&pool, 0, sizeof(pool));
+    pool.audit = a;
+    pool.job = order;
+    pool.n_jobs = n;
+    pool.task = task;
+    pool.ctx = a->ctx;
+    pool.ctx.threads = 1;
+    pool.ctx.log = locked_log;
+    pool.ctx.progress = locked_progress;
+    pool.ctx.user = &pool;
+    pool.compute = a->options.compute;
+    pool.compute.threads = 1;
+    pthread_mutex_init(&pool.lock, NULL);
+    code = assay__thread_run(threads, n, run_job, &pool, err);
+    pthread_mutex_destroy(&pool.lock);
+    assay__free(order);
+    return code;
+}
+
+void assay__score_jobs_release(struct assay__score_job *jobs, size_t n)
+{
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        assay_membership_scores_release(&jobs[i].scores);
 }

@@ -15,6 +15,9 @@
 #include "audit/audit.h"
 #include "core/json.h"
 
+static const struct assay_estimate no_estimate = {(double)NAN, (double)NAN,
+                                                  (double)NAN, 0};
+
 /* What a rule found. */
 struct judged {
     struct assay_estimate worst;
@@ -37,7 +40,7 @@ static int is_trusted(const assay_audit *a, const struct assay_attack *attack)
 /* Newcombe's interval (1998) of a difference of two proportions. */
 static struct assay_estimate gap(const assay_audit *a)
 {
-    struct assay_estimate g = {NAN, NAN, NAN, 0};
+    struct assay_estimate g = no_estimate;
     const struct assay_evidence *e = a->scene.target;
     struct assay_estimate p;
     struct assay_estimate q;
@@ -66,8 +69,8 @@ static int tpr(const struct assay__outcome *o, double fpr,
     code = assay_tpr_at_fpr(out, &roc, fpr, err);
     assay_roc_release(&roc);
     if (code == ASSAY_NOTHING) {
-        out->value = NAN;
-        out->low = NAN;
+        out->value = (double)NAN;
+        out->low = (double)NAN;
         code = ASSAY_OK;
     }
     return code;
@@ -93,7 +96,7 @@ static int metric_of(const struct assay__outcome *o,
         out->value =
             json_is_number(epsilon) ? json_number_value(epsilon) : (double)NAN;
         out->low = out->value;
-        out->high = NAN;
+        out->high = (double)NAN;
         out->n = o->scores.n;
         return ASSAY_OK;
     case ASSAY__POLICY_GAP:
@@ -118,7 +121,7 @@ static int judge_rule(const assay_audit *a,
     }
     for (i = 0; i < a->n_attacks; i++) {
         const struct assay__outcome *o = &a->outcome[i];
-        struct assay_estimate e = {NAN, NAN, NAN, 0};
+        struct assay_estimate e = no_estimate;
         int code;
 
         if (o->attack == NULL || o->why[0] != '\0' || !is_trusted(a, o->attack))

@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Which attacks are run on what: every chosen attack that has what it needs
+ * on the target, and the same once more on the shadow model in the target's
+ * place (the negative control). Both go into one list, so that all cores
+ * have work to the end.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "audit/audit.h"
+
+/* The list: first the audit's jobs, then as many of the control. */
+struct list {
+    struct assay__score_job job[2 * ASSAY__ATTACKS_MAX];
+    int row[ASSAY__ATTACKS_MAX]; /* the outcome each job belongs to */
+    size_t n;                    /* of the audit */
+    size_t n_all;
+    struct assay_membership_input in;
+    struct assay_membership_input control;
+};
+
+static void add_job(struct list *list, const assay_audit *a,
+                    const struct assay_attack *attack, int as_control)
+{
+    struct assay__score_job *job = &list->job[list->n_all++];
+
+    job->attack = attack;
+    job->in = as_control ? &list->control : &list->in;
+    job->prefix = as_control ? "control-" : "";
+    job->evidence_sha256 = a->scene.evidence_sha256;
+}
+
+static void list_jobs(struct list *list, assay_audit *a)
+{
+    size_t j;
+    int i;
+
+    assay__scene_input(&a->scene, a, 0, &list->in);
+    for (i = 0; i < a->n_attacks; i++) {
+        struct assay__outcome *o = &a->outcome[i];
+        const char *why = a->left_out[i];
+
+        o->attack = a->attack[i];
+        if (why[0] == '\0')
+            why = assay_attack_missing(o->attack, &list->in);
+        if (why != NULL) {
+            snprintf(o->why, sizeof(o->why), "%s", why);
+            continue;
+        }
+        list->row[list->n++] = i;
+        add_job(list, a, o->attack, 0);
+    }
+    if (!a->scene.with_control)
+        return;
+    assay__scene_input(&a->scene, a, 1, &list->control);
+    for (j = 0; j < list->n; j++)
+        add_job(list, a, list->job[j].attack, 1);
+}
+
+/* Scores go from jobs to outcomes; what the target's attack could not do
+ * says nothing as a control either. */
+static int take_scores(struct list *list, assay_audit *a,
+                       struct assay_error *err)
+{
+    int n_ran = 0;
+    int code = ASSAY_OK;
+    size_t j;
+
+    for (j = 0; j < list->n && code == ASSAY_OK; j++) {
+        struct assay__outcome *o = &a->outcome[list->row[j]];
+        struct assay__score_job *job = &list->job[j];
+
+        snprintf(o->why, sizeof(o->why), "%s", job->why);
+        o->scores = job->scores;
+        memset(&job->scores, 0, sizeof(job->scores));
+        if (o->why[0] != '\0') {
+            if (list->n_all > list->n)
+                snprintf(list->job[list->n + j].why, sizeof(job->why), "%s",
+                         o->why);
+            continue;
+        }
+        n_ran++;
+        code = assay__outcome_measure(a, o, err);
+    }
+    if (code == ASSAY_OK && n_ran == 0)
+        code = assay_error_set(
+            err, ASSAY_NOTHING, "none of %d attacks could run: %s: %s",
+            a->n_attacks, a->attack[0]->name, a->outcome[0].why);
+    return code;
+}
+
+int assay__attacks_run(assay_audit *a, struct assay_error *err)
+{
+    struct list list;
+    int code;
+
+    memset(&list, 0, sizeof(list));
+    list_jobs(&list, a);
+    code = assay__score_jobs_run(a, list.job, list.n_all, "attacks", err);
+    if (code == ASSAY_OK)
+        code = take_scores(&list, a, err);
+    if (code == ASSAY_OK && list.n_all > list.n)
+        code = assay__control_negative(a, list.job + list.n,
+                                       list.n_all - list.n, err);
+    assay__score_jobs_release(list.job, list.n_all);
+    return code;
+}
