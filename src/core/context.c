@@ -1,22 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The context's defaults, its messages and its cancel flag
- * (assay/context.h). Callbacks are promised to run one at a time although
- * several workers share a context that nobody may write to; one lock for
- * the whole process keeps the promise. It guards no data of ours, and it is
- * recursive, so that a callback may log.
+ * (assay/context.h). Callbacks are promised to run one at a time: whoever
+ * starts workers gives them a context of their own whose callbacks take
+ * that pool's lock. No lock is held here, so pools may nest.
  */
 
 #include "assay/context.h"
 
-#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/thread.h"
-
-static pthread_mutex_t callback_lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 void assay_context_init(struct assay_context *ctx)
 {
@@ -43,9 +39,7 @@ void assay_log(const struct assay_context *ctx, enum assay_log_level level,
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    pthread_mutex_lock(&callback_lock);
     ctx->log(ctx->user, level, text);
-    pthread_mutex_unlock(&callback_lock);
 }
 
 void assay_progress(const struct assay_context *ctx,
@@ -53,9 +47,7 @@ void assay_progress(const struct assay_context *ctx,
 {
     if (!ctx || !ctx->progress)
         return;
-    pthread_mutex_lock(&callback_lock);
     ctx->progress(ctx->user, step);
-    pthread_mutex_unlock(&callback_lock);
 }
 
 const char *assay_version(void)

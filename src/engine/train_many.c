@@ -23,6 +23,7 @@ struct crowd {
     const struct assay_train_job *jobs;
     int threads;
     atomic_bool failed;
+    pthread_mutex_t talk; /* held while one of ctx's callbacks runs */
     pthread_mutex_t lock; /* guards the two below */
     int code;
     struct assay_error first;
@@ -37,9 +38,11 @@ struct member {
 
 static void pass_log(void *user, enum assay_log_level level, const char *text)
 {
-    const struct assay_context *ctx = ((struct member *)user)->crowd->ctx;
+    struct crowd *c = ((struct member *)user)->crowd;
 
-    ctx->log(ctx->user, level, text);
+    pthread_mutex_lock(&c->talk);
+    c->ctx->log(c->ctx->user, level, text);
+    pthread_mutex_unlock(&c->talk);
 }
 
 static void pass_progress(void *user, const struct assay_progress *step)
@@ -49,8 +52,11 @@ static void pass_progress(void *user, const struct assay_progress *step)
 
     if ((ctx->cancel && *ctx->cancel) || atomic_load(&m->crowd->failed))
         m->cancel = 1;
-    if (ctx->progress)
-        ctx->progress(ctx->user, step);
+    if (!ctx->progress)
+        return;
+    pthread_mutex_lock(&m->crowd->talk);
+    ctx->progress(ctx->user, step);
+    pthread_mutex_unlock(&m->crowd->talk);
 }
 
 /* The first failure is everybody's: a job that was stopped because another
@@ -108,8 +114,10 @@ int assay_train_many(const struct assay_context *ctx,
                                "least 1",
                                workers, threads);
     atomic_init(&c.failed, false);
+    pthread_mutex_init(&c.talk, NULL);
     pthread_mutex_init(&c.lock, NULL);
     code = assay__thread_run(workers, n_jobs, run_job, &c, err);
     pthread_mutex_destroy(&c.lock);
+    pthread_mutex_destroy(&c.talk);
     return code;
 }
