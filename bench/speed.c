@@ -272,7 +272,7 @@ static int run_peak(double *gflops, struct assay_error *err)
         assay_shape_make(2, (int64_t)ASSAY_BATCH, (int64_t)PEAK);
     assay_value x;
     assay_value y;
-    double best = INFINITY;
+    double best = (double)INFINITY;
     int rc = assay_graph_new(&g, err);
 
     if (rc)

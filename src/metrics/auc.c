@@ -66,7 +66,7 @@ static double mean_variance(const double *x, size_t n, double scale)
     for (i = 0; i < n; i++)
         s += (x[i] - mean) * (x[i] - mean);
     if (n < 2)
-        return NAN;
+        return (double)NAN;
     return s / (double)(n - 1) / (double)n / (scale * scale);
 }
 
@@ -87,7 +87,8 @@ static void bound_without_variance(struct assay_estimate *e, size_t pairs)
 int assay__auc_from_order(struct assay_estimate *out,
                           const struct assay__order *o, struct assay_error *err)
 {
-    struct assay_estimate e = {NAN, NAN, NAN, o->n_pos + o->n_neg};
+    struct assay_estimate e = {(double)NAN, (double)NAN, (double)NAN,
+                               o->n_pos + o->n_neg};
     const double m = (double)o->n_pos;
     const double n = (double)o->n_neg;
     double *placement;

@@ -161,7 +161,7 @@ double assay__beta_logit(double p, double a, double b)
 double assay_beta_quantile(double p, double a, double b)
 {
     if (!(p >= 0.0 && p <= 1.0 && a > 0.0 && b > 0.0 && isfinite(a + b)))
-        return NAN;
+        return (double)NAN;
     if (p == 0.0 || p == 1.0)
         return p;
     return assay__logistic(assay__beta_logit(p, a, b));
@@ -177,7 +177,7 @@ double assay_student_quantile(double p, double df)
     double t;
 
     if (!(p >= 0.0 && p <= 1.0 && df > 0.0))
-        return NAN;
+        return (double)NAN;
     if (isinf(df))
         return assay_normal_quantile(p);
     if (p == 0.5)

@@ -19,7 +19,8 @@
 /* An estimate of nothing: all NaN, n = 0. */
 static inline struct assay_estimate assay__estimate_none(void)
 {
-    const struct assay_estimate none = {NAN, NAN, NAN, 0};
+    const struct assay_estimate none = {(double)NAN, (double)NAN, (double)NAN,
+                                        0};
 
     return none;
 }

@@ -21,7 +21,7 @@ double assay_mean(const double *x, size_t n)
     size_t i;
 
     if (n == 0)
-        return NAN;
+        return (double)NAN;
     for (i = 0; i < n; i++)
         sum += x[i];
     mean = sum / (double)n;
@@ -37,7 +37,7 @@ double assay_sd(const double *x, size_t n)
     size_t i;
 
     if (n < 2)
-        return NAN;
+        return (double)NAN;
     for (i = 0; i < n; i++)
         sum += (x[i] - mean) * (x[i] - mean);
     return sqrt(sum / (double)(n - 1));
@@ -78,7 +78,7 @@ struct assay_estimate assay_pearson(const double *x, const double *y, size_t n)
 
 struct assay_estimate assay_mean_interval(const double *x, size_t n)
 {
-    struct assay_estimate e = {NAN, NAN, NAN, n};
+    struct assay_estimate e = {(double)NAN, (double)NAN, (double)NAN, n};
     double half;
 
     e.value = assay_mean(x, n);

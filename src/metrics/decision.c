@@ -28,12 +28,12 @@ double assay_threshold_fit(const double *scores, const uint8_t *positive,
 {
     struct assay__order order;
     struct assay__walk walk;
-    double best = NAN;
+    double best = (double)NAN;
     int64_t best_gain = INT64_MIN;
     bool fresh = false; /* the last score walked over is the best */
 
     if (assay__order_make(&order, scores, positive, n, NULL) != ASSAY_OK)
-        return NAN;
+        return (double)NAN;
     assay__walk_start(&walk, &order);
     while (assay__walk_next(&walk)) {
         /* TPR - FPR times n_pos n_neg: equal gains compare as equal. */

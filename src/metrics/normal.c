@@ -46,7 +46,7 @@ static double lower_quantile(double p)
 double assay_normal_quantile(double p)
 {
     if (!(p >= 0.0 && p <= 1.0))
-        return NAN;
+        return (double)NAN;
     if (p == 0.0)
         return -HUGE_VAL;
     if (p == 1.0)

@@ -100,7 +100,7 @@ static int on_epoch(void *user, assay_trainer *trainer, size_t epoch,
 {
     struct classifier *c = user;
     const struct assay_recipe *recipe = c->t->recipe;
-    double accuracy = NAN;
+    double accuracy = (double)NAN;
     int due = recipe->evaluate_every && epoch % recipe->evaluate_every == 0;
     int rc = ASSAY_OK;
 

@@ -155,7 +155,7 @@ struct row_sums {
 static struct row_sums row_sums(const struct assay_evidence *e, size_t i)
 {
     const float *x = e->logits + i * (size_t)e->n_classes;
-    struct row_sums r = {-INFINITY, 0, 0};
+    struct row_sums r = {-(double)INFINITY, 0, 0};
 
     for (int k = 0; k < e->n_classes; k++)
         r.top = fmax(r.top, (double)x[k]);

@@ -193,8 +193,8 @@ static void check_params(const struct net *n, assay_plan *plan,
         double size = 1e-9;
 
         for (size_t k = 0; k < s->count; k++) {
-            double a = p.data[s->offset + k];
-            double b = q.data[s->offset + k];
+            double a = (double)p.data[s->offset + k];
+            double b = (double)q.data[s->offset + k];
 
             diff += (a - b) * (a - b);
             size += b * b;

@@ -254,10 +254,12 @@ static void check_number_fails(const char *outputs, const char *array, size_t i,
 
 static void test_unusable_numbers_are_told_by_place(void)
 {
-    check_number_fails("logits", "logits", 3, NAN, "logits[1, 1] is nan");
-    check_number_fails("logits", "logits", 2, -INFINITY, "logits[1, 0]");
+    check_number_fails("logits", "logits", 3, (double)NAN,
+                       "logits[1, 1] is nan");
+    check_number_fails("logits", "logits", 2, -(double)INFINITY,
+                       "logits[1, 0]");
     check_number_fails("logits", "logits", 0, 1e300, "logits[0, 0] is 1e+300");
-    check_number_fails("probs", "probs", 1, NAN, "probs[0, 1]");
+    check_number_fails("probs", "probs", 1, (double)NAN, "probs[0, 1]");
     check_number_fails("probs", "probs", 0, -.1, "probs[0, 0] is -0.1");
     check_number_fails("probs", "probs", 1, 1.2, "probs[0, 1] is 1.2");
     check_number_fails("probs", "probs", 0, .2, "row 0 of probs sums to 0.95");
@@ -267,7 +269,7 @@ static void test_unusable_numbers_are_told_by_place(void)
                        "0 to 1");
     check_number_fails("probs", "labels", 0, -1, "label 0 is -1");
     check_number_fails("probs", "labels", 0, .5, "label 0 is 0.5");
-    check_number_fails("probs", "labels", 0, NAN, "label 0 is nan");
+    check_number_fails("probs", "labels", 0, (double)NAN, "label 0 is nan");
     check_number_fails("probs", "records", 1, -1, "record number 1 is -1");
     check_number_fails("probs", "records", 1, 1.5, "record number 1 is 1.5");
     check_number_fails("probs", "records", 0, 5e9, "record number 0 is 5e+09");

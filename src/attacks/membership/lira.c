@@ -40,7 +40,7 @@ struct record {
 
 static struct side summarise(const double *x, int n)
 {
-    struct side s = {NAN, NAN, n};
+    struct side s = {(double)NAN, (double)NAN, n};
     double sum = 0;
     double square = 0;
 

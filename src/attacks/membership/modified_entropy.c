@@ -85,7 +85,7 @@ static int fit_class(const struct assay_membership_scores *s,
         n_members += s->member[i];
         n++;
     }
-    *threshold = NAN;
+    *threshold = (double)NAN;
     if (n_members == 0 || n_members == n)
         return ASSAY_OK;
     return assay__fit_threshold(score, member, n, threshold, err);
@@ -109,7 +109,7 @@ static int fit_thresholds(const struct assay_membership_input *in,
     int32_t *label = NULL;
     double *score = NULL;
     uint8_t *member = NULL;
-    double all = NAN;
+    double all = (double)NAN;
     int rc;
 
     shadow.members = in->shadow_members;

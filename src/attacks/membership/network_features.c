@@ -31,7 +31,7 @@ static double dense_features(const struct assay_evidence *e, size_t i,
                              double *out)
 {
     const float *x = e->logits + i * (size_t)e->n_classes;
-    double top = -INFINITY;
+    double top = -(double)INFINITY;
     double all = 0;
     double others = 0;
     double margin;

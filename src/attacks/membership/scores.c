@@ -14,7 +14,7 @@ int assay__scores_make(struct assay_membership_scores *s, size_t n,
     s->score = assay__calloc(n, sizeof(double));
     s->member = assay__calloc(n, sizeof(uint8_t));
     s->row = assay__calloc(n, sizeof(uint32_t));
-    s->threshold = NAN;
+    s->threshold = (double)NAN;
     if (s->score && s->member && s->row)
         return ASSAY_OK;
     assay_membership_scores_release(s);
@@ -53,7 +53,7 @@ int assay__shadow_threshold(const struct assay_membership_input *in,
     struct assay_membership_scores s = {0};
     int rc;
 
-    *threshold = NAN;
+    *threshold = (double)NAN;
     if (!in->shadow_members || !in->shadow_nonmembers)
         return ASSAY_OK;
     shadow.members = in->shadow_members;

@@ -138,7 +138,7 @@ static void negative_entropy(const struct assay_evidence *e, double *out)
 {
     for (size_t i = 0; i < e->n; i++) {
         const float *x = e->logits + i * (size_t)e->n_classes;
-        double top = -INFINITY;
+        double top = -(double)INFINITY;
         double sum = 0;
         double mean = 0;
 

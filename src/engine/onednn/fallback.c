@@ -29,7 +29,7 @@ ASSAY__CLONES static void widen(double *dst, const float *src, size_t n)
     size_t i;
 
     for (i = 0; i < n; i++)
-        dst[i] = src[i];
+        dst[i] = (double)src[i];
 }
 
 ASSAY__CLONES static void narrow(float *dst, const double *src, size_t n)
