@@ -265,7 +265,7 @@ static int run_until(struct work *w, long at, struct assay_error *err)
 }
 
 /* Ended at reports of its progress (one before the first step, one after
- * each; a flag is seen a report later), then given again. */
+ * each; a flag may be seen a report later), then given again. */
 static void test_canceled_training_goes_on_to_the_same_bytes(void)
 {
     const char *path = check_temp_path("bands.ckpt");
@@ -279,14 +279,15 @@ static void test_canceled_training_goes_on_to_the_same_bytes(void)
     w.t.checkpoint = path;
     for (long at = 1; at < EPOCHS * STEPS; at += 2) {
         struct assay_error err = {0};
-        size_t done = (size_t)(at / STEPS);
+        bool kept;
 
         (void)unlink(path);
         CHECK_FAILS(run_until(&w, at, &err), ASSAY_CANCELED, err);
-        printf("at %ld done %zu exists %d\n", at, done, assay__exists(path));
-        CHECK(assay__exists(path) == (done > 0));
+        kept = assay__exists(path);
         CHECK_OK(run(&w, &err), err);
-        CHECK_UINT_EQ(w.t.resumed_at, done);
+        CHECK(w.t.resumed_at == (size_t)(at / STEPS) ||
+              w.t.resumed_at == (size_t)((at - 1) / STEPS));
+        CHECK(kept == (w.t.resumed_at > 0));
         check_params(w.t.model, want);
         CHECK_UINT_EQ(w.t.curve.n, EPOCHS);
         for (size_t i = 0; i < EPOCHS; i++)
