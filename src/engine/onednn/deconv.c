@@ -70,10 +70,13 @@ static void add_bias(struct assay__dnn *d, int index, assay_value y,
         form.md = assay__dnn_plain_of(d, y);
         form.buffer = assay__dnn_want(d, y, form.md);
         view_plain(d, y, view);
+        /* Nobody has read `y` yet: from here on it is the plain form alone,
+         * for the other one misses the bias. */
+        if (d->code == ASSAY_OK) {
+            d->value[y].item[0] = form;
+            d->value[y].n = 1;
+        }
     }
-    /* A form made for reading would miss the bias. */
-    if (d->code == ASSAY_OK && form.buffer != d->value[y].item[0].buffer)
-        assay__dnn_fail(d, ASSAY_INTERNAL, "a bias has no place");
     t.table = view;
     t.buffer[ADD_Y] = form.buffer;
     t.buffer[ADD_BIAS] = assay__dnn_want(d, b, assay__dnn_plain_of(d, b));
