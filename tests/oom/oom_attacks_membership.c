@@ -2,7 +2,7 @@
 /*
  * Membership attacks while memory runs out: whichever allocation fails, the
  * answer is ASSAY_NOMEM, no scores are handed out and nothing leaks. The
- * attack networks train for as long as their walk would be: of them only
+ * attack networks train anew in each round, so of them only
  * the first allocations are walked, which are the attack's own (features,
  * graph, lists); training itself is walked in oom_engine_run.
  */
@@ -13,7 +13,7 @@
 #include "fail_alloc.h"
 #include "world.h"
 
-enum { NETWORK_ALLOCATIONS = 250 };
+enum { NETWORK_ALLOCATIONS = 120 };
 
 static int is_network(const struct assay_attack *a)
 {
