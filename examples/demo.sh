@@ -12,7 +12,7 @@ assay=${1:-assay}
 run=${2:-runs/demo}
 
 status=0
-"$assay" audit fashion-mnist --records 3000 --epochs 30 --milestones 20 \
+"$assay" audit fashion-mnist --records 4000 --epochs 30 --milestones 20 \
     --references 8 --weight-decay 0 --augment none --out "$run" || status=$?
 # Findings over the policy are what a demonstration is for.
 [ "$status" -le 1 ]

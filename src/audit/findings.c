@@ -216,11 +216,12 @@ static json_t *attacks_json(const assay_audit *a)
 
 static void add_control(json_t *list, const struct assay__control *c)
 {
-    json_t *results = json_array();
+    json_t *results;
     int i;
 
     if (!c->ran)
         return;
+    results = json_array();
     for (i = 0; i < c->n_results; i++) {
         const struct assay__control_result *r = &c->result[i];
 

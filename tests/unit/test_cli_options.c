@@ -218,6 +218,8 @@ static void test_recipe_defaults_are_the_librarys(void)
     struct assay__command train = *c;
     struct assay_recipe from_options;
     struct assay_recipe of_library;
+    char *text;
+    char *other;
     char name[] = "train";
     char *argv[] = {name, NULL};
 
@@ -228,8 +230,11 @@ static void test_recipe_defaults_are_the_librarys(void)
     CHECK_OK(assay__recipe_values_take(&recipe, &from_options, &err), err);
     assay_recipe_init(&of_library, from_options.epochs);
     from_options.evaluate_every = of_library.evaluate_every;
-    CHECK_STR_EQ(assay_recipe_text(&from_options),
-                 assay_recipe_text(&of_library));
+    text = assay_recipe_text(&from_options);
+    other = assay_recipe_text(&of_library);
+    CHECK_STR_EQ(text, other);
+    assay_bytes_free(text);
+    assay_bytes_free(other);
 }
 
 static void test_quantities_read_well(void)
