@@ -14,7 +14,7 @@
 #include <string.h>
 
 #include "core/mem.h"
-#include "engine/onednn/lower.h"
+#include "engine/onednn/ports.h"
 
 struct row {
     const struct assay_op *op;
@@ -53,7 +53,7 @@ static const_dnnl_memory_desc_t layout_by(struct assay__dnn *d, int index,
     if (node->op == &assay__op_conv || node->op == &assay__op_deconv)
         return assay__dnn_conv_layout(d, index);
     if (node->op == &assay__op_linear)
-        return assay__dnn_linear_layout(d, index);
+        return assay__linear_layout(d, node->in[0], node->out);
     return NULL;
 }
 

@@ -7,7 +7,7 @@
 #include "engine/onednn/conv.h"
 
 #include "engine/onednn/depthwise.h"
-#include "engine/onednn/fold.h"
+#include "engine/onednn/ports.h"
 #include "engine/onednn/taps.h"
 
 /* The layout of a value's slot in the store, or NULL when it is no
@@ -22,70 +22,33 @@ static const_dnnl_memory_desc_t slot_md_of(struct assay__dnn *d, assay_value v)
                               assay__store_find(d->plan->store, value->name));
 }
 
-/* The weights as `md`, from a value or from a fold. */
-static int weights_as(struct assay__dnn *d, const_dnnl_memory_desc_t md,
-                      assay_value w, const struct assay__folded *folded)
+/* A 1x1 kernel on a 1x1 map: the library is much faster at linear layers. */
+static bool is_linear(const struct assay__conv_problem *p)
 {
-    int id;
-
-    if (md == NULL || folded == NULL)
-        return md != NULL ? assay__dnn_want(d, w, md) : -1;
-    if (assay__dnn_same_memory(md, folded->md))
-        return folded->weights;
-    id = assay__dnn_derived(d, dnnl_memory_desc_get_size(md));
-    assay__dnn_reorder(d, folded->md, folded->weights, md, id);
-    return id;
+    return p->w_rank == 4 && p->w[2] == 1 && p->w[3] == 1 && p->x[2] == 1 &&
+           p->x[3] == 1 && p->y[2] == 1 && p->y[3] == 1;
 }
-
-static int plain(struct assay__dnn *d, assay_value v)
-{
-    return v != ASSAY_NO_VALUE
-               ? assay__dnn_want(d, v, assay__dnn_plain_of(d, v))
-               : -1;
-}
-
-/* Where y goes: over `over`, to which it is added, if there is one. */
-static int place_output(struct assay__dnn *d, assay_value y,
-                        const_dnnl_memory_desc_t md, assay_value over)
-{
-    int id = assay__dnn_result(d, y, md);
-    int from;
-
-    if (over == ASSAY_NO_VALUE || d->code != ASSAY_OK)
-        return id;
-    from = assay__dnn_want(d, over, md);
-    assay__dnn_over(d, id, over, from);
-    if (d->code == ASSAY_OK && d->plan->buffer[id].alias < 0)
-        assay__dnn_reorder(d, md, from, md, id);
-    return id;
-}
-
-/* What a direction reads and makes. */
-struct ports {
-    assay_value x, w, b, y;
-    const struct assay__folded *folded; /* in place of w and b, or NULL */
-    assay_value over;                   /* a value that y is added to */
-};
 
 /* Our kernels for small maps. */
 static void append_taps(struct assay__dnn *d, int index,
                         const struct assay__conv_problem *p,
-                        enum assay__direction direction, const struct ports *v)
+                        enum assay__direction direction,
+                        const struct assay__ports *v)
 {
     size_t bytes[ASSAY__TASK_ARGS];
     struct assay__task t = assay__taps_task(d, index, p, direction, bytes);
     const_dnnl_memory_desc_t x = assay__conv_blocked(d, p->x);
     const_dnnl_memory_desc_t y = assay__conv_blocked(d, p->y);
-    const_dnnl_memory_desc_t w = assay__taps_weights(d, p, direction);
+    const_dnnl_memory_desc_t w = assay__taps_weights(d, p);
 
     if (d->code != ASSAY_OK)
         return;
     if (direction == ASSAY__FORWARD) {
         t.buffer[ASSAY__TAPS_SRC] = assay__dnn_want(d, v->x, x);
-        t.buffer[ASSAY__TAPS_WEI] = weights_as(d, w, v->w, v->folded);
+        t.buffer[ASSAY__TAPS_WEI] = assay__weights_as(d, w, v->w, v->folded);
         t.buffer[ASSAY__TAPS_BIAS] =
-            v->folded != NULL ? v->folded->bias : plain(d, v->b);
-        t.buffer[ASSAY__TAPS_DST] = place_output(d, v->y, y, v->over);
+            v->folded != NULL ? v->folded->bias : assay__plain(d, v->b);
+        t.buffer[ASSAY__TAPS_DST] = assay__place_output(d, v->y, y, v->over);
     } else if (direction == ASSAY__BACKWARD_DATA) {
         t.buffer[ASSAY__TAPS_SRC] = assay__dnn_want(d, v->y, y);
         t.buffer[ASSAY__TAPS_WEI] = assay__dnn_want(d, v->w, w);
@@ -103,13 +66,20 @@ static void append_taps(struct assay__dnn *d, int index,
 }
 
 static void forward(struct assay__dnn *d, int index,
-                    const struct assay__conv_problem *p, const struct ports *v)
+                    const struct assay__conv_problem *p,
+                    const struct assay__ports *v)
 {
-    struct assay__conv_way way = assay__conv_best(d, p, ASSAY__FORWARD);
-    dnnl_primitive_desc_t pd = way.pd;
+    struct assay__conv_way way;
+    dnnl_primitive_desc_t pd;
     struct assay__arg arg[4];
     int n = 0;
 
+    if (is_linear(p)) {
+        assay__linear_forward(d, index, v, p->sum, p->relu);
+        return;
+    }
+    way = assay__conv_best(d, p, ASSAY__FORWARD);
+    pd = way.pd;
     if (way.taps)
         append_taps(d, index, p, ASSAY__FORWARD, v);
     if (pd == NULL)
@@ -117,17 +87,18 @@ static void forward(struct assay__dnn *d, int index,
     arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, v->x);
     arg[n].arg = DNNL_ARG_WEIGHTS;
     arg[n].md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
-    arg[n].buffer = weights_as(d, arg[n].md, v->w, v->folded);
+    arg[n].buffer = assay__weights_as(d, arg[n].md, v->w, v->folded);
     n++;
     if (p->has_bias) {
         arg[n].arg = DNNL_ARG_BIAS;
         arg[n].md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 1);
-        arg[n].buffer = v->folded != NULL ? v->folded->bias : plain(d, v->b);
+        arg[n].buffer =
+            v->folded != NULL ? v->folded->bias : assay__plain(d, v->b);
         n++;
     }
     arg[n].arg = DNNL_ARG_DST;
     arg[n].md = assay__dnn_pd_md(d, pd, dnnl_query_dst_md, 0);
-    arg[n].buffer = place_output(d, v->y, arg[n].md, v->over);
+    arg[n].buffer = assay__place_output(d, v->y, arg[n].md, v->over);
     n++;
     assay__dnn_primitive(d, index, pd, arg, n);
 }
@@ -136,7 +107,7 @@ void assay__conv_forward(struct assay__dnn *d, int index,
                          const struct assay__conv_problem *p, assay_value x,
                          assay_value w, assay_value y)
 {
-    struct ports v = {x, w, ASSAY_NO_VALUE, y, NULL, ASSAY_NO_VALUE};
+    struct assay__ports v = {x, w, ASSAY_NO_VALUE, y, NULL, ASSAY_NO_VALUE};
 
     forward(d, index, p, &v);
 }
@@ -145,11 +116,15 @@ void assay__conv_backward_data(struct assay__dnn *d, int index,
                                struct assay__conv_problem *p, assay_value y,
                                assay_value w, assay_value x)
 {
-    struct ports v = {x, w, ASSAY_NO_VALUE, y, NULL, ASSAY_NO_VALUE};
+    struct assay__ports v = {x, w, ASSAY_NO_VALUE, y, NULL, ASSAY_NO_VALUE};
     struct assay__conv_way way;
     dnnl_primitive_desc_t pd;
     struct assay__arg arg[3];
 
+    if (is_linear(p)) {
+        assay__linear_backward_data(d, index, y, w, x);
+        return;
+    }
     p->store = slot_md_of(d, w);
     way = assay__conv_best(d, p, ASSAY__BACKWARD_DATA);
     pd = way.pd;
@@ -170,12 +145,16 @@ void assay__conv_backward_weights(struct assay__dnn *d, int index,
                                   struct assay__conv_problem *p, assay_value x,
                                   assay_value y, assay_value dw, assay_value db)
 {
-    struct ports v = {x, dw, db, y, NULL, ASSAY_NO_VALUE};
+    struct assay__ports v = {x, dw, db, y, NULL, ASSAY_NO_VALUE};
     struct assay__conv_way way;
     dnnl_primitive_desc_t pd;
     struct assay__arg arg[4];
     int n = 0;
 
+    if (is_linear(p)) {
+        assay__linear_backward_weights(d, index, x, y, dw, db);
+        return;
+    }
     p->store = assay__dnn_gradient_md(d, dw);
     way = assay__conv_best(d, p, ASSAY__BACKWARD_WEIGHTS);
     pd = way.pd;
@@ -208,10 +187,12 @@ const_dnnl_memory_desc_t assay__dnn_conv_layout(struct assay__dnn *d, int index)
     assay__conv_problem(
         d, index, x, node->in[1], y,
         !transposed && node->n_in > 2 && node->in[2] != ASSAY_NO_VALUE, &p);
+    if (is_linear(&p))
+        return assay__linear_layout(d, x, y);
     direction = transposed ? ASSAY__BACKWARD_DATA : ASSAY__FORWARD;
     way = assay__conv_best(d, &p, direction);
     if (way.taps)
-        return assay__taps_weights(d, &p, direction);
+        return assay__taps_weights(d, &p);
     if (way.pd == NULL)
         return NULL;
     md = assay__dnn_pd_md(d, way.pd, dnnl_query_weights_md, 0);
@@ -276,7 +257,7 @@ void assay__lower_conv(struct assay__dnn *d, int index)
     const struct assay__node *node = &d->plan->graph->node[index];
     assay_value b = node->n_in > 2 ? node->in[2] : ASSAY_NO_VALUE;
     struct tail t = find_tail(d, node->out);
-    struct ports v = {node->in[0], node->in[1], b, t.y, NULL, t.skip};
+    struct assay__ports v = {node->in[0], node->in[1], b, t.y, NULL, t.skip};
     struct assay__conv_problem p;
     struct assay__folded folded;
 

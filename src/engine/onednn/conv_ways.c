@@ -211,7 +211,7 @@ static void open_taps(struct assay__dnn *d, const struct assay__conv_problem *p,
     if (tuned)
         way->beside =
             reorder_beside(d, p, direction, assay__conv_blocked(d, p->x),
-                           assay__taps_weights(d, p, direction));
+                           assay__taps_weights(d, p));
 }
 
 static const char *layout_name(const_dnnl_memory_desc_t md,
@@ -263,7 +263,8 @@ static bool may_try(struct assay__dnn *d, const struct assay__conv_problem *p,
         return direction == ASSAY__FORWARD &&
                p->kind == dnnl_forward_inference && w[1] >= CHANNELS_MIN;
     case TAPS:
-        return assay__taps_fit(d, p) && p->y[2] * p->y[3] <= TAPS_PLACES_MAX &&
+        return assay__taps_fit(d, p, direction) &&
+               p->y[2] * p->y[3] <= TAPS_PLACES_MAX &&
                (p->y_fixed == NULL ||
                 p->y_fixed == assay__conv_blocked(d, p->y));
     default:

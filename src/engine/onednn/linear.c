@@ -5,9 +5,7 @@
  * other, and with them one layout of the weights serves all directions.
  */
 
-#include <string.h>
-
-#include "engine/onednn/conv.h"
+#include "engine/onednn/ports.h"
 
 /* The descriptors to ask with. */
 struct problem {
@@ -22,10 +20,9 @@ static void make_problem(struct assay__dnn *d, assay_value x, assay_value y,
     dnnl_dims_t y_dims;
     dnnl_dims_t w_dims;
 
-    (void)assay__dnn_dims(d, x, x_dims);
-    (void)assay__dnn_dims(d, y, y_dims);
-    w_dims[0] = y_dims[1];
-    w_dims[1] = x_dims[1];
+    x_dims[0] = y_dims[0] = d->plan->options.batch;
+    w_dims[1] = x_dims[1] = assay__dnn_count(d, x) / x_dims[0];
+    w_dims[0] = y_dims[1] = assay__dnn_count(d, y) / y_dims[0];
     p->x = assay__dnn_md(d, 2, x_dims, dnnl_format_tag_any);
     p->y = assay__dnn_md(d, 2, y_dims, dnnl_format_tag_any);
     p->w = assay__dnn_md(d, 2, w_dims, dnnl_format_tag_any);
@@ -33,12 +30,13 @@ static void make_problem(struct assay__dnn *d, assay_value x, assay_value y,
 }
 
 static dnnl_primitive_desc_t forward_pd(struct assay__dnn *d,
-                                        const struct problem *p, bool relu)
+                                        const struct problem *p, bool sum,
+                                        bool relu)
 {
     dnnl_primitive_attr_t attr = assay__dnn_attributes(d);
     dnnl_primitive_desc_t pd = NULL;
 
-    assay__dnn_append_post_ops(d, attr, false, relu);
+    assay__dnn_append_post_ops(d, attr, sum, relu);
     if (d->code == ASSAY_OK &&
         !assay__dnn_ok(d,
                        dnnl_inner_product_forward_primitive_desc_create(
@@ -60,7 +58,7 @@ static dnnl_primitive_desc_t backward_pd(struct assay__dnn *d,
                                          const_dnnl_memory_desc_t dw)
 {
     dnnl_primitive_attr_t attr = assay__dnn_attributes(d);
-    dnnl_primitive_desc_t hint = forward_pd(d, p, false);
+    dnnl_primitive_desc_t hint = forward_pd(d, p, false, false);
     dnnl_primitive_desc_t pd = NULL;
     dnnl_status_t s = dnnl_success;
 
@@ -83,16 +81,15 @@ static dnnl_primitive_desc_t backward_pd(struct assay__dnn *d,
     return pd;
 }
 
-const_dnnl_memory_desc_t assay__dnn_linear_layout(struct assay__dnn *d,
-                                                  int index)
+const_dnnl_memory_desc_t assay__linear_layout(struct assay__dnn *d,
+                                              assay_value x, assay_value y)
 {
-    const struct assay__node *node = &d->plan->graph->node[index];
     struct problem p;
     dnnl_primitive_desc_t pd;
     const_dnnl_memory_desc_t md;
 
-    make_problem(d, node->in[0], node->out, false, &p);
-    pd = forward_pd(d, &p, false);
+    make_problem(d, x, y, false, &p);
+    pd = forward_pd(d, &p, false, false);
     if (pd == NULL)
         return NULL;
     md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
@@ -100,29 +97,93 @@ const_dnnl_memory_desc_t assay__dnn_linear_layout(struct assay__dnn *d,
     return md;
 }
 
-void assay__lower_linear(struct assay__dnn *d, int index)
+void assay__linear_forward(struct assay__dnn *d, int index,
+                           const struct assay__ports *v, bool sum, bool relu)
 {
-    const struct assay__node *node = &d->plan->graph->node[index];
-    assay_value b = node->n_in > 2 ? node->in[2] : ASSAY_NO_VALUE;
-    int relu = assay__dnn_relu_after(d, node->out);
-    assay_value y = relu >= 0 ? d->plan->graph->node[relu].out : node->out;
+    bool has_bias = v->b != ASSAY_NO_VALUE || v->folded != NULL;
     struct problem p;
     dnnl_primitive_desc_t pd;
     struct assay__arg arg[4];
     int n = 0;
 
-    make_problem(d, node->in[0], y, b != ASSAY_NO_VALUE, &p);
-    pd = forward_pd(d, &p, relu >= 0);
+    make_problem(d, v->x, v->y, has_bias, &p);
+    pd = forward_pd(d, &p, sum, relu);
     if (pd == NULL)
         return;
-    arg[n++] =
-        assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, node->in[0]);
-    arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_WEIGHTS, dnnl_query_weights_md,
-                                node->in[1]);
-    if (b != ASSAY_NO_VALUE)
-        arg[n++] = assay__dnn_reads_plain(d, DNNL_ARG_BIAS, b);
-    arg[n++] = assay__dnn_makes(d, pd, DNNL_ARG_DST, dnnl_query_dst_md, y);
+    arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, v->x);
+    arg[n].arg = DNNL_ARG_WEIGHTS;
+    arg[n].md = assay__dnn_pd_md(d, pd, dnnl_query_weights_md, 0);
+    arg[n].buffer = assay__weights_as(d, arg[n].md, v->w, v->folded);
+    n++;
+    if (has_bias) {
+        arg[n].arg = DNNL_ARG_BIAS;
+        arg[n].md = p.bias;
+        arg[n].buffer =
+            v->folded != NULL ? v->folded->bias : assay__plain(d, v->b);
+        n++;
+    }
+    arg[n].arg = DNNL_ARG_DST;
+    arg[n].md = assay__dnn_pd_md(d, pd, dnnl_query_dst_md, 0);
+    arg[n].buffer = assay__place_output(d, v->y, arg[n].md, v->over);
+    n++;
     assay__dnn_primitive(d, index, pd, arg, n);
+}
+
+void assay__linear_backward_data(struct assay__dnn *d, int index, assay_value y,
+                                 assay_value w, assay_value x)
+{
+    struct problem p;
+    dnnl_primitive_desc_t pd;
+    struct assay__arg arg[3];
+
+    make_problem(d, x, y, false, &p);
+    pd = backward_pd(d, &p, true, NULL);
+    if (pd == NULL)
+        return;
+    arg[0] =
+        assay__dnn_reads(d, pd, DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, y);
+    arg[1] =
+        assay__dnn_reads(d, pd, DNNL_ARG_WEIGHTS, dnnl_query_weights_md, w);
+    arg[2] =
+        assay__dnn_makes(d, pd, DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md, x);
+    assay__dnn_primitive(d, index, pd, arg, 3);
+}
+
+void assay__linear_backward_weights(struct assay__dnn *d, int index,
+                                    assay_value x, assay_value y,
+                                    assay_value dw, assay_value db)
+{
+    struct problem p;
+    dnnl_primitive_desc_t pd;
+    struct assay__arg arg[4];
+    int n = 0;
+
+    make_problem(d, x, y, db != ASSAY_NO_VALUE, &p);
+    pd = backward_pd(d, &p, false, assay__dnn_gradient_md(d, dw));
+    if (pd == NULL)
+        return;
+    arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, x);
+    arg[n++] =
+        assay__dnn_reads(d, pd, DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md, y);
+    arg[n++] = assay__dnn_makes(d, pd, DNNL_ARG_DIFF_WEIGHTS,
+                                dnnl_query_diff_weights_md, dw);
+    if (db != ASSAY_NO_VALUE)
+        arg[n++] = assay__dnn_makes_plain(d, DNNL_ARG_DIFF_BIAS, db);
+    assay__dnn_primitive(d, index, pd, arg, n);
+}
+
+void assay__lower_linear(struct assay__dnn *d, int index)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    int relu = assay__dnn_relu_after(d, node->out);
+    struct assay__ports v = {node->in[0], node->in[1], ASSAY_NO_VALUE,
+                             node->out,   NULL,        ASSAY_NO_VALUE};
+
+    if (node->n_in > 2)
+        v.b = node->in[2];
+    if (relu >= 0)
+        v.y = d->plan->graph->node[relu].out;
+    assay__linear_forward(d, index, &v, false, relu >= 0);
     if (relu >= 0)
         assay__dnn_done(d, relu);
 }
@@ -130,43 +191,15 @@ void assay__lower_linear(struct assay__dnn *d, int index)
 void assay__lower_linear_bwd_data(struct assay__dnn *d, int index)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
-    struct problem p;
-    dnnl_primitive_desc_t pd;
-    struct assay__arg arg[3];
 
-    make_problem(d, node->out, node->in[0], false, &p);
-    pd = backward_pd(d, &p, true, NULL);
-    if (pd == NULL)
-        return;
-    arg[0] = assay__dnn_reads(d, pd, DNNL_ARG_DIFF_DST, dnnl_query_diff_dst_md,
-                              node->in[0]);
-    arg[1] = assay__dnn_reads(d, pd, DNNL_ARG_WEIGHTS, dnnl_query_weights_md,
-                              node->in[1]);
-    arg[2] = assay__dnn_makes(d, pd, DNNL_ARG_DIFF_SRC, dnnl_query_diff_src_md,
-                              node->out);
-    assay__dnn_primitive(d, index, pd, arg, 3);
+    assay__linear_backward_data(d, index, node->in[0], node->in[1], node->out);
 }
 
 void assay__lower_linear_bwd_weights(struct assay__dnn *d, int index)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
-    bool has_bias = d->plan->uses[node->out + 1] > 0;
-    struct problem p;
-    dnnl_primitive_desc_t pd;
-    struct assay__arg arg[4];
-    int n = 0;
 
-    make_problem(d, node->in[0], node->in[1], has_bias, &p);
-    pd = backward_pd(d, &p, false, assay__dnn_gradient_md(d, node->out));
-    if (pd == NULL)
-        return;
-    arg[n++] =
-        assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, node->in[0]);
-    arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_DIFF_DST,
-                                dnnl_query_diff_dst_md, node->in[1]);
-    arg[n++] = assay__dnn_makes(d, pd, DNNL_ARG_DIFF_WEIGHTS,
-                                dnnl_query_diff_weights_md, node->out);
-    if (has_bias)
-        arg[n++] = assay__dnn_makes_plain(d, DNNL_ARG_DIFF_BIAS, node->out + 1);
-    assay__dnn_primitive(d, index, pd, arg, n);
+    assay__linear_backward_weights(
+        d, index, node->in[0], node->in[1], node->out,
+        d->plan->uses[node->out + 1] > 0 ? node->out + 1 : ASSAY_NO_VALUE);
 }

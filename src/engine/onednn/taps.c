@@ -2,11 +2,13 @@
 /*
  * Small-map convolutions (taps.h) over blocks of 16 channels.
  *
- * Data is first packed by place: [block][place][record][16], records filled
- * up with zeros to whole tiles of 16. Then
+ * Data is first packed: records, filled up with zeros to whole tiles of 16,
+ * come to lie behind each other. Then
  *   forward and data: a tile of 16 records at one place of the destination
  *     is 16 accumulators; each (place of the source, tap) that reaches it
- *     adds products of 16 x 16 numbers per block of source channels;
+ *     adds products of 16 x 16 numbers per block of source channels. Several
+ *     tiles and places share the weights of a block while these are in the
+ *     first cache;
  *   weights: one tap of one pair of blocks is 16 accumulators; each pair of
  *     places that the tap joins adds one outer product per record.
  * One thread sums an element in one order, whatever the number of threads.
@@ -19,7 +21,16 @@
 #include "core/cpu.h"
 #include "core/mem.h"
 
-enum { LANES = 16, TILE = 16, BLOCK = LANES * TILE, PLACES_MAX = 256 };
+/* ACCUMULATORS: tiles times places that are summed at once, 16 KiB; so no
+ * more places than that forward. */
+enum {
+    LANES = 16,
+    TILE = 16,
+    BLOCK = LANES * TILE,
+    ACCUMULATORS = 16,
+    TURNED_MAX = 25, /* taps */
+    PLACES_MAX = 256
+};
 
 #define SRC ASSAY__TAPS_SRC
 #define WEI ASSAY__TAPS_WEI
@@ -43,14 +54,16 @@ typedef int32_t mask
 struct join {
     int16_t from, to; /* places: of the source, of the destination */
     int16_t tap;
+    bool renumbered;
 };
 
 struct taps {
     int64_t n, tiles;
     int64_t src_blocks, dst_blocks; /* weights: blocks of x, of y */
     int64_t src_places, dst_places;
-    int64_t taps;
+    int64_t taps, all_taps;     /* in use; of the kernel */
     int64_t src_step, dst_step; /* between blocks of weights */
+    int16_t *used; /* backward: the taps in use, weights must be turned */
     bool sum, relu;
     /* joins of place (or tap) i: first[i] .. first[i + 1] - 1 */
     int32_t *first;
@@ -59,55 +72,68 @@ struct taps {
 
 /* --- packing ---------------------------------------------------------- */
 
-/* One block of channels: from [record][place][16] to [place][record][16]. */
-static void pack_block(float *to, const float *from, const struct taps *k,
-                       int64_t places, int64_t step)
+/* Records of one place to one tile. */
+static void pack_tile(float *to, const float *from, int64_t n, int64_t step)
 {
-    int64_t rows = k->tiles * TILE;
-
-    for (int64_t n = 0; n < rows; n++) {
-        for (int64_t s = 0; s < places; s++) {
-            float *row = to + (s * rows + n) * LANES;
-
-            if (n < k->n)
-                memcpy(row, from + n * step + s * LANES, LANES * sizeof(float));
-            else
-                memset(row, 0, LANES * sizeof(float));
-        }
+    for (int64_t r = 0; r < TILE; r++) {
+        if (r < n)
+            memcpy(to + r * LANES, from + r * step, LANES * sizeof(float));
+        else
+            memset(to + r * LANES, 0, LANES * sizeof(float));
     }
 }
 
 static int64_t packed_size(const struct taps *k, int64_t places)
 {
-    return places * k->tiles * TILE * LANES;
+    return places * k->tiles * BLOCK;
+}
+
+/* One block of channels: to [place][record][16]. */
+static void pack_block(float *to, const float *from, const struct taps *k,
+                       int64_t places, int64_t step)
+{
+    for (int64_t s = 0; s < places; s++) {
+        for (int64_t i = 0; i < k->tiles; i++)
+            pack_tile(to + (s * k->tiles + i) * BLOCK,
+                      from + i * TILE * step + s * LANES, k->n - i * TILE,
+                      step);
+    }
+}
+
+/* One tile of records: to [block][place][record][16]. */
+static void pack_records(float *to, const float *from, const struct taps *k,
+                         int64_t tile)
+{
+    int64_t n = k->src_blocks * k->src_places;
+
+    for (int64_t i = 0; i < n; i++)
+        pack_tile(to + i * BLOCK, from + tile * TILE * n * LANES + i * LANES,
+                  k->n - tile * TILE, n * LANES);
 }
 
 /* --- forward and data ------------------------------------------------- */
 
-/* Add 16 records times 16 source channels times 16 destination channels. */
+/* Add 16 records times 16 source channels times 16 destination channels, for
+ * each join. */
 ASSAY__FUSED static void multiply(float *acc, const float *x, const float *w,
-                                  const struct taps *k, int64_t x_step,
                                   const struct join *join, int32_t n_joins)
 {
     vec a[TILE];
-    int64_t rows = k->tiles * TILE * LANES;
 
 #pragma GCC unroll 16
     for (int r = 0; r < TILE; r++)
         a[r] = *(const vec *)(acc + r * LANES);
-    for (int64_t b = 0; b < k->src_blocks; b++) {
-        for (int32_t j = 0; j < n_joins; j++) {
-            const float *from = x + b * x_step + join[j].from * rows;
-            const float *wei = w + b * k->src_step + join[j].tap * BLOCK;
+    for (int32_t j = 0; j < n_joins; j++) {
+        const float *from = x + join[j].from * BLOCK;
+        const float *wei = w + join[j].tap * BLOCK;
 
 #pragma GCC unroll 4
-            for (int c = 0; c < LANES; c++) {
-                vec v = *(const vec *)(wei + c * LANES);
+        for (int c = 0; c < LANES; c++) {
+            vec v = *(const vec *)(wei + c * LANES);
 
 #pragma GCC unroll 16
-                for (int r = 0; r < TILE; r++)
-                    a[r] += v * from[r * LANES + c];
-            }
+            for (int r = 0; r < TILE; r++)
+                a[r] += v * from[r * LANES + c];
         }
     }
 #pragma GCC unroll 16
@@ -135,42 +161,130 @@ ASSAY__CLONES static void finish(float *dst, const float *acc,
     }
 }
 
-static void one_tile(const struct assay__task *t, const struct taps *k,
-                     int64_t block, int64_t tile)
+/*
+ * Turn a 16 x 16 block over: four rounds that exchange blocks of 8, 4, 2, 1
+ * across the diagonal.
+ */
+#define TURN_LOW(a, b, s)                                                     \
+    __builtin_shufflevector(a, b, LOW(0, s), LOW(1, s), LOW(2, s), LOW(3, s), \
+                            LOW(4, s), LOW(5, s), LOW(6, s), LOW(7, s),       \
+                            LOW(8, s), LOW(9, s), LOW(10, s), LOW(11, s),     \
+                            LOW(12, s), LOW(13, s), LOW(14, s), LOW(15, s))
+#define TURN_HIGH(a, b, s)                                                \
+    __builtin_shufflevector(                                              \
+        a, b, LOW(0, s) + s, LOW(1, s) + s, LOW(2, s) + s, LOW(3, s) + s, \
+        LOW(4, s) + s, LOW(5, s) + s, LOW(6, s) + s, LOW(7, s) + s,       \
+        LOW(8, s) + s, LOW(9, s) + s, LOW(10, s) + s, LOW(11, s) + s,     \
+        LOW(12, s) + s, LOW(13, s) + s, LOW(14, s) + s, LOW(15, s) + s)
+/* Lane i of the first row: its own, or of the second row s lanes before. */
+#define LOW(i, s) (((i) & (s)) == 0 ? (i) : 16 + (i) - (s))
+#define TURN_ROUND(v, s)                                     \
+    _Pragma("GCC unroll 16") for (int r = 0; r < LANES; r++) \
+    {                                                        \
+        vec low;                                             \
+                                                             \
+        if ((r & (s)) != 0)                                  \
+            continue;                                        \
+        low = TURN_LOW(v[r], v[r + (s)], s);                 \
+        v[r + (s)] = TURN_HIGH(v[r], v[r + (s)], s);         \
+        v[r] = low;                                          \
+    }
+
+ASSAY__CLONES static void turn(float *to, const float *from)
 {
+    vec v[LANES];
+
+    for (int r = 0; r < LANES; r++)
+        v[r] = *(const vec *)(from + r * LANES);
+    TURN_ROUND(v, 8)
+    TURN_ROUND(v, 4)
+    TURN_ROUND(v, 2)
+    TURN_ROUND(v, 1)
+    for (int r = 0; r < LANES; r++)
+        *(vec *)(to + r * LANES) = v[r];
+}
+
+/* Weights that come next, a few lines at a time, into the second cache. A
+ * prefetch beyond the end does nothing. */
+static inline void fetch(const float *w, int64_t lines)
+{
+    for (int64_t i = 0; i < lines; i++)
+        __builtin_prefetch(w + i * LANES, 0, 2);
+}
+
+/* The taps in use of a pair of blocks, turned. */
+static void turn_taps(float *to, const float *w, const struct taps *k)
+{
+    for (int64_t i = 0; i < k->taps; i++)
+        turn(to + i * BLOCK, w + k->used[i] * BLOCK);
+}
+
+/* Tiles first .. last - 1 of one block of destination channels. */
+static void some_tiles(const struct assay__task *t, const struct taps *k,
+                       int64_t block, int64_t first, int64_t last)
+{
+    _Alignas(64) float acc[ACCUMULATORS * BLOCK];
+    _Alignas(64) float turned[TURNED_MAX * BLOCK];
     const float *bias = t->p[BIAS];
     const float *w = (const float *)t->p[WEI] + block * k->dst_step;
+    const float *x = t->p[ROOM];
+    int64_t size = k->src_blocks * k->src_places * BLOCK;
     int64_t step = k->dst_blocks * k->dst_places * LANES;
-    int64_t left = k->n - tile * TILE;
+    int64_t calls = (last - first) * k->dst_places;
+    int64_t fetch_step = (k->all_taps * TILE + calls - 1) / calls;
 
-    for (int64_t s = 0; s < k->dst_places; s++) {
-        _Alignas(64) float acc[BLOCK] = {0};
-        float *dst = (float *)t->p[DST] + tile * TILE * step +
-                     (block * k->dst_places + s) * LANES;
+    memset(acc, 0, (size_t)(calls * BLOCK) * sizeof(float));
+    for (int64_t b = 0; b < k->src_blocks; b++, w += k->src_step) {
+        const float *ahead = w + k->src_step;
 
-        multiply(acc, (const float *)t->p[ROOM] + tile * BLOCK, w, k,
-                 packed_size(k, k->src_places), k->join + k->first[s],
-                 k->first[s + 1] - k->first[s]);
-        finish(dst, acc, bias != NULL ? bias + block * LANES : NULL, k,
-               left < TILE ? left : TILE, step);
+        if (k->used != NULL)
+            turn_taps(turned, w, k);
+        for (int64_t i = first; i < last; i++) {
+            for (int64_t s = 0; s < k->dst_places; s++) {
+                fetch(ahead, fetch_step);
+                ahead += fetch_step * LANES;
+                multiply(acc + ((i - first) * k->dst_places + s) * BLOCK,
+                         x + i * size + b * k->src_places * BLOCK,
+                         k->used != NULL ? turned : w, k->join + k->first[s],
+                         k->first[s + 1] - k->first[s]);
+            }
+        }
+    }
+    for (int64_t i = first; i < last; i++) {
+        int64_t left = k->n - i * TILE;
+
+        for (int64_t s = 0; s < k->dst_places; s++)
+            finish((float *)t->p[DST] + i * TILE * step +
+                       (block * k->dst_places + s) * LANES,
+                   acc + ((i - first) * k->dst_places + s) * BLOCK,
+                   bias != NULL ? bias + block * LANES : NULL, k,
+                   left < TILE ? left : TILE, step);
     }
 }
 
 static void run_data(const struct assay__task *t)
 {
     const struct taps *k = t->table;
-    int64_t step = k->src_blocks * k->src_places * LANES;
+    int64_t group = ACCUMULATORS / k->dst_places;
+    int64_t groups;
 
+    if (group > k->tiles)
+        group = k->tiles;
+    groups = (k->tiles + group - 1) / group;
 #pragma omp parallel num_threads(t->threads) if (t->threads > 1)
     {
 #pragma omp for schedule(static)
-        for (int64_t b = 0; b < k->src_blocks; b++)
-            pack_block((float *)t->p[ROOM] + b * packed_size(k, k->src_places),
-                       (const float *)t->p[SRC] + b * k->src_places * LANES, k,
-                       k->src_places, step);
+        for (int64_t i = 0; i < k->tiles; i++)
+            pack_records((float *)t->p[ROOM] +
+                             i * k->src_blocks * k->src_places * BLOCK,
+                         t->p[SRC], k, i);
 #pragma omp for schedule(static)
-        for (int64_t j = 0; j < k->dst_blocks * k->tiles; j++)
-            one_tile(t, k, j / k->tiles, j % k->tiles);
+        for (int64_t j = 0; j < k->dst_blocks * groups; j++) {
+            int64_t first = j % groups * group;
+
+            some_tiles(t, k, j / groups, first,
+                       first + group < k->tiles ? first + group : k->tiles);
+        }
     }
 }
 
@@ -313,14 +427,18 @@ static int32_t list_joins(const struct assay__conv_problem *p,
 }
 
 bool assay__taps_fit(const struct assay__dnn *d,
-                     const struct assay__conv_problem *p)
+                     const struct assay__conv_problem *p,
+                     enum assay__direction direction)
 {
     int64_t places = p->y[2] * p->y[3] > p->x[2] * p->x[3] ? p->y[2] * p->y[3]
                                                            : p->x[2] * p->x[3];
+    int64_t most =
+        direction == ASSAY__BACKWARD_WEIGHTS ? PLACES_MAX : ACCUMULATORS;
 
     return d->lanes == LANES && p->w_rank == 4 && p->x[1] % LANES == 0 &&
            p->y[1] % LANES == 0 && p->x[0] >= TILE / 2 &&
-           p->w[2] * p->w[3] > 1 && places <= PLACES_MAX;
+           p->w[2] * p->w[3] > 1 && p->w[2] * p->w[3] <= TURNED_MAX &&
+           places <= most;
 }
 
 bool assay__taps_small(const struct assay__conv_problem *p)
@@ -329,12 +447,9 @@ bool assay__taps_small(const struct assay__conv_problem *p)
 }
 
 const_dnnl_memory_desc_t assay__taps_weights(
-    struct assay__dnn *d, const struct assay__conv_problem *p,
-    enum assay__direction direction)
+    struct assay__dnn *d, const struct assay__conv_problem *p)
 {
-    return assay__dnn_md(d, 4, p->w,
-                         direction == ASSAY__BACKWARD_DATA ? dnnl_OIhw16o16i
-                                                           : dnnl_OIhw16i16o);
+    return assay__dnn_md(d, 4, p->w, dnnl_OIhw16i16o);
 }
 
 static void fill_sizes(const struct assay__conv_problem *p,
@@ -343,11 +458,12 @@ static void fill_sizes(const struct assay__conv_problem *p,
 {
     size_t x = (size_t)(k->n * k->src_blocks * k->src_places * LANES);
     size_t y = (size_t)(k->n * k->dst_blocks * k->dst_places * LANES);
-    size_t w = (size_t)(k->taps * k->src_blocks * k->dst_blocks * BLOCK);
+    size_t w = (size_t)(k->src_blocks * k->dst_blocks * BLOCK);
     size_t room = (size_t)(k->src_blocks * packed_size(k, k->src_places));
 
     if (weights)
         room += (size_t)(k->dst_blocks * packed_size(k, k->dst_places));
+    w *= (size_t)k->all_taps;
     bytes[SRC] = x * sizeof(float);
     bytes[WEI] = (weights ? y : w) * sizeof(float);
     bytes[DST] = (weights ? w : y) * sizeof(float);
@@ -356,40 +472,77 @@ static void fill_sizes(const struct assay__conv_problem *p,
     bytes[ROOM] = room * sizeof(float);
 }
 
+/* Number the taps in use one behind the other. */
+static void renumber(struct assay__dnn *d, struct taps *k, int32_t n_joins)
+{
+    int64_t n = 0;
+
+    k->used = assay__dnn_keep(d, (size_t)k->all_taps * sizeof(*k->used));
+    for (int64_t tap = 0; k->used != NULL && tap < k->all_taps; tap++) {
+        bool found = false;
+
+        for (int32_t j = 0; j < n_joins; j++) {
+            if (k->join[j].tap == tap && !k->join[j].renumbered) {
+                k->join[j].tap = (int16_t)n;
+                k->join[j].renumbered = true;
+                found = true;
+            }
+        }
+        if (found)
+            k->used[n++] = (int16_t)tap;
+    }
+    k->taps = n;
+}
+
+/* Sizes, as the direction sees them. */
+static void measure(const struct assay__conv_problem *p, bool back,
+                    struct taps *k)
+{
+    int64_t x_places = p->x[2] * p->x[3];
+    int64_t y_places = p->y[2] * p->y[3];
+
+    k->n = p->x[0];
+    k->tiles = (k->n + TILE - 1) / TILE;
+    k->src_blocks = (back ? p->y[1] : p->x[1]) / LANES;
+    k->dst_blocks = (back ? p->x[1] : p->y[1]) / LANES;
+    k->src_places = back ? y_places : x_places;
+    k->dst_places = back ? x_places : y_places;
+    k->taps = k->all_taps = p->w[2] * p->w[3];
+}
+
 struct assay__task assay__taps_task(struct assay__dnn *d, int index,
                                     const struct assay__conv_problem *p,
                                     enum assay__direction direction,
                                     size_t bytes[ASSAY__TASK_ARGS])
 {
     bool weights = direction == ASSAY__BACKWARD_WEIGHTS;
-    bool back = direction == ASSAY__BACKWARD_DATA;
     struct assay__task t =
         assay__dnn_task(d, index, "own:taps", weights ? run_weights : run_data);
     struct taps *k = assay__dnn_keep(d, sizeof(*k));
     int64_t bins;
+    int32_t n_joins;
 
     memset(bytes, 0, ASSAY__TASK_ARGS * sizeof(*bytes));
     if (k == NULL)
         return t;
-    k->n = p->x[0];
-    k->tiles = (k->n + TILE - 1) / TILE;
-    k->src_blocks = (back ? p->y[1] : p->x[1]) / LANES;
-    k->dst_blocks = (back ? p->x[1] : p->y[1]) / LANES;
-    k->src_places = back ? p->y[2] * p->y[3] : p->x[2] * p->x[3];
-    k->dst_places = back ? p->x[2] * p->x[3] : p->y[2] * p->y[3];
-    k->taps = p->w[2] * p->w[3];
-    k->src_step = k->taps * BLOCK * (back ? k->dst_blocks : 1);
-    k->dst_step = k->taps * BLOCK * (back ? 1 : k->src_blocks);
-    k->sum = p->sum && !weights && !back;
-    k->relu = p->relu && !weights && !back;
+    measure(p, direction == ASSAY__BACKWARD_DATA, k);
+    k->sum = p->sum && direction == ASSAY__FORWARD;
+    k->relu = p->relu && direction == ASSAY__FORWARD;
     bins = weights ? k->taps : k->dst_places;
+    n_joins = list_joins(p, direction, NULL, bins);
     k->first = assay__dnn_keep(d, (size_t)(bins + 1) * sizeof(*k->first));
-    k->join =
-        assay__dnn_keep(d, (size_t)(list_joins(p, direction, NULL, bins) + 1) *
-                               sizeof(*k->join));
+    k->join = assay__dnn_keep(d, (size_t)(n_joins + 1) * sizeof(*k->join));
     if (d->code != ASSAY_OK)
         return t;
     (void)list_joins(p, direction, k, bins);
+    if (direction == ASSAY__BACKWARD_DATA) {
+        renumber(d, k, n_joins);
+        k->dst_step = k->all_taps * BLOCK;
+        k->src_step = k->dst_step * k->dst_blocks;
+    } else {
+        k->src_step = k->all_taps * BLOCK;
+        k->dst_step = k->src_step * k->src_blocks;
+    }
     t.table = k;
     fill_sizes(p, k, weights, bytes);
     return t;

@@ -11,16 +11,16 @@
 
 #include "engine/onednn/conv.h"
 
-/* Whether the kernels can do the problem. */
+/* Whether the kernels can do the problem in this direction. */
 bool assay__taps_fit(const struct assay__dnn *d,
-                     const struct assay__conv_problem *p);
+                     const struct assay__conv_problem *p,
+                     enum assay__direction direction);
 /* Whether they should without timing: outputs of 2x2 at most. */
 bool assay__taps_small(const struct assay__conv_problem *p);
 
-/* The layout of weights (or their gradient) in this direction. */
+/* The layout of weights, and of their gradient. */
 const_dnnl_memory_desc_t assay__taps_weights(
-    struct assay__dnn *d, const struct assay__conv_problem *p,
-    enum assay__direction direction);
+    struct assay__dnn *d, const struct assay__conv_problem *p);
 
 /* Buffers of the task: source (x or dy), weights or second source (dy),
  * destination, bias (or db), working room. */
