@@ -70,8 +70,8 @@ int assay__job_init(struct assay__job *job, const assay_audit *a,
     if (index >= 0) {
         snprintf(job->name, sizeof(job->name), "%s%s-%02d", scene->prefix, role,
                  index);
-        snprintf(job->title, sizeof(job->title), "%s %d/%d", role, index + 1,
-                 scene->n_references);
+        snprintf(job->title, sizeof(job->title), "%s%s %d/%d", scene->prefix,
+                 role, index + 1, scene->n_references);
     } else {
         snprintf(job->name, sizeof(job->name), "%s%s", scene->prefix, role);
         snprintf(job->title, sizeof(job->title), "%s", job->name);

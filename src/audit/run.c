@@ -73,17 +73,27 @@ static json_t *config_json(const assay_audit *a)
     return root;
 }
 
+/* Of data and split; of the model once it is there. */
+static json_t *shas_json(const assay_audit *a)
+{
+    const char *model = a->scene.target_sha256;
+    json_t *data = json_null();
+    json_t *split = json_null();
+
+    if (a->data != NULL) {
+        data = json_string(assay_dataset_sha256(a->data));
+        split = json_string(a->split.sha256);
+    }
+    return json_pack("{s:o, s:o, s:o}", "model",
+                     model[0] != '\0' ? json_string(model) : json_null(),
+                     "data", data, "split", split);
+}
+
 static int begin(assay_audit *a, struct assay_error *err)
 {
     struct assay__cache *c = &a->cache;
-    json_t *shas;
     int code;
 
-    shas = json_pack(
-        "{s:o, s:o}", "data",
-        a->data != NULL ? json_string(assay_dataset_sha256(a->data))
-                        : json_null(),
-        "split", a->data != NULL ? json_string(a->split.sha256) : json_null());
     code = assay__cache_set(
         c, "tool",
         json_pack("{s:s, s:s}", "name", "assay", "version", assay_version()),
@@ -102,7 +112,7 @@ static int begin(assay_audit *a, struct assay_error *err)
     if (code == ASSAY_OK)
         code = assay__cache_set(c, "end", json_null(), err);
     if (code == ASSAY_OK)
-        code = assay__cache_set(c, "sha256", shas, err);
+        code = assay__cache_set(c, "sha256", shas_json(a), err);
     if (code == ASSAY_OK)
         code = assay__cache_set(c, "status", json_string("running"), err);
     return code == ASSAY_OK ? assay__cache_write(c, err) : code;
@@ -129,6 +139,8 @@ static int work(assay_audit *a, struct assay_error *err)
 
     if (code == ASSAY_OK && a->data != NULL)
         code = assay__scene_collect(&a->scene, a, err);
+    if (code == ASSAY_OK)
+        code = assay__cache_set(&a->cache, "sha256", shas_json(a), err);
     if (code == ASSAY_OK)
         code = assay__attacks_run(a, err);
     if (code == ASSAY_OK)

@@ -61,14 +61,21 @@ struct pool {
     size_t n_jobs;
     size_t n_done;
     const char *task;
-    pthread_mutex_t lock;
-    struct assay_context ctx; /* one thread, callbacks behind the lock */
+    pthread_mutex_t lock; /* of n_done, the cache and the callbacks */
     struct assay_compute compute;
+};
+
+/* One attack's own context: one thread, callbacks behind the pool's lock,
+ * tasks named by the scene too, as the control runs the same attacks. */
+struct worker {
+    struct pool *pool;
+    const struct assay__score_job *job;
+    struct assay_context ctx;
 };
 
 static void locked_log(void *user, enum assay_log_level level, const char *text)
 {
-    struct pool *pool = user;
+    struct pool *pool = ((struct worker *)user)->pool;
 
     pthread_mutex_lock(&pool->lock);
     assay_log(&pool->audit->ctx, level, "%s", text);
@@ -77,11 +84,28 @@ static void locked_log(void *user, enum assay_log_level level, const char *text)
 
 static void locked_progress(void *user, const struct assay_progress *step)
 {
-    struct pool *pool = user;
+    const struct worker *worker = user;
+    struct pool *pool = worker->pool;
+    struct assay_progress named = *step;
+    char task[96];
 
+    snprintf(task, sizeof(task), "%s%s", worker->job->prefix, step->task);
+    named.task = task;
     pthread_mutex_lock(&pool->lock);
-    assay_progress(&pool->audit->ctx, step);
+    assay_progress(&pool->audit->ctx, &named);
     pthread_mutex_unlock(&pool->lock);
+}
+
+static void worker_init(struct worker *worker, struct pool *pool,
+                        const struct assay__score_job *job)
+{
+    worker->pool = pool;
+    worker->job = job;
+    worker->ctx = pool->audit->ctx;
+    worker->ctx.threads = 1;
+    worker->ctx.log = locked_log;
+    worker->ctx.progress = locked_progress;
+    worker->ctx.user = worker;
 }
 
 /* One attack is done (or a negative answer counts as done). */
@@ -127,9 +151,11 @@ static int run_attack(struct pool *pool, struct assay__score_job *job,
 {
     struct assay_membership_input in = *job->in;
     double started = assay__clock_seconds();
+    struct worker worker;
     int code;
 
-    in.ctx = &pool->ctx;
+    worker_init(&worker, pool, job);
+    in.ctx = &worker.ctx;
     in.compute = &pool->compute;
     code = assay_attack_membership(job->attack, &in, &job->scores, err);
     if (code != ASSAY_OK)
@@ -159,7 +185,7 @@ static int run_job(void *user, size_t index, struct assay_error *err)
                                  job->evidence_sha256);
     char path[96];
     char *full;
-    int code = assay_context_check(&pool->ctx, err);
+    int code = assay_context_check(&pool->audit->ctx, err);
 
     assay__scores_path(job->attack, job->prefix, path);
     full = assay__cache_path(&pool->audit->cache, path);
@@ -213,11 +239,6 @@ int assay__score_jobs_run(assay_audit *a, struct assay__score_job *jobs,
     pool.job = order;
     pool.n_jobs = n;
     pool.task = task;
-    pool.ctx = a->ctx;
-    pool.ctx.threads = 1;
-    pool.ctx.log = locked_log;
-    pool.ctx.progress = locked_progress;
-    pool.ctx.user = &pool;
     pool.compute = a->options.compute;
     pool.compute.threads = 1;
     pthread_mutex_init(&pool.lock, NULL);

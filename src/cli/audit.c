@@ -359,7 +359,7 @@ static int run(int argc, char **argv)
                            "What is done is kept in %s; the same "
                            "command goes on from there.",
                            folder);
-    if (code == ASSAY_OK)
+    if (status == 0)
         status = status_of(verdict, values.strict);
     assay__free(folder);
     assay__session_close(&session);

@@ -6,6 +6,7 @@
 
 #include "session.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
@@ -206,8 +207,13 @@ int assay__session_end(struct assay__session *s, int code,
                        const struct assay_error *err)
 {
     assay__progress_clear(&s->progress);
-    if (code != ASSAY_OK)
+    if (code != ASSAY_OK) {
         fprintf(stderr, "assay %s: %s\n", s->command, err->msg);
+    } else if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "assay %s: standard output cannot be written: %s\n",
+                s->command, strerror(errno));
+        code = ASSAY_IO;
+    }
     return assay_error_exit_status(code);
 }
 

@@ -62,4 +62,11 @@ if (ulimit -f 64) 2>/dev/null; then
 else
     skip "a full disk: ulimit -f cannot be set"
 fi
+if [ -w /dev/full ]; then
+    "$assay" train "$data" --epochs 1 --out fine.safetensors -q >/dev/full 2>err
+    check "a result that cannot be printed is an error" [ $? -eq 2 ]
+    has err "standard output"
+else
+    skip "a result that cannot be printed: no /dev/full"
+fi
 finish
