@@ -61,39 +61,36 @@ struct pool {
     size_t n_jobs;
     size_t n_done;
     const char *task;
-    pthread_mutex_t lock; /* of n_done, the cache and the callbacks */
+    /* Guards n_done and the cache. Taken before the lock of callbacks
+     * (core/context.c), never inside one. */
+    pthread_mutex_t lock;
     struct assay_compute compute;
 };
 
-/* One attack's own context: one thread, callbacks behind the pool's lock,
- * tasks named by the scene too, as the control runs the same attacks. */
+/* One attack's own context: one thread, tasks named by the scene too, as the
+ * control runs the same attacks. */
 struct worker {
     struct pool *pool;
     const struct assay__score_job *job;
     struct assay_context ctx;
 };
 
-static void locked_log(void *user, enum assay_log_level level, const char *text)
-{
-    struct pool *pool = ((struct worker *)user)->pool;
-
-    pthread_mutex_lock(&pool->lock);
-    assay_log(&pool->audit->ctx, level, "%s", text);
-    pthread_mutex_unlock(&pool->lock);
-}
-
-static void locked_progress(void *user, const struct assay_progress *step)
+static void pass_log(void *user, enum assay_log_level level, const char *text)
 {
     const struct worker *worker = user;
-    struct pool *pool = worker->pool;
+
+    assay_log(&worker->pool->audit->ctx, level, "%s", text);
+}
+
+static void pass_progress(void *user, const struct assay_progress *step)
+{
+    const struct worker *worker = user;
     struct assay_progress named = *step;
     char task[96];
 
     snprintf(task, sizeof(task), "%s%s", worker->job->prefix, step->task);
     named.task = task;
-    pthread_mutex_lock(&pool->lock);
-    assay_progress(&pool->audit->ctx, &named);
-    pthread_mutex_unlock(&pool->lock);
+    assay_progress(&worker->pool->audit->ctx, &named);
 }
 
 static void worker_init(struct worker *worker, struct pool *pool,
@@ -103,8 +100,8 @@ static void worker_init(struct worker *worker, struct pool *pool,
     worker->job = job;
     worker->ctx = pool->audit->ctx;
     worker->ctx.threads = 1;
-    worker->ctx.log = locked_log;
-    worker->ctx.progress = locked_progress;
+    worker->ctx.log = pass_log;
+    worker->ctx.progress = pass_progress;
     worker->ctx.user = worker;
 }
 
