@@ -272,8 +272,8 @@ static int take_policy(struct assay__policy *policy,
     return ASSAY_OK;
 }
 
-int assay__policy_read(struct assay__policy *policy, const char *path,
-                       struct assay_error *err)
+int assay__policy_parse(struct assay__policy *policy, const char *text,
+                        size_t size, const char *path, struct assay_error *err)
 {
     struct complaint said = {"", 0, 0};
     const cyaml_config_t config = {
@@ -283,20 +283,16 @@ int assay__policy_read(struct assay__policy *policy, const char *path,
         .log_level = CYAML_LOG_ERROR,
         .flags = CYAML_CFG_NO_ALIAS,
     };
-    unsigned char *text = NULL;
-    size_t size = 0;
     cyaml_data_t *data = NULL;
     cyaml_err_t result;
     int code;
 
-    code = assay__read_file(path, POLICY_MAX_BYTES, &text, &size, err);
-    if (code != ASSAY_OK)
-        return code;
-    result = cyaml_load_data(text, size, &config, &policy_schema, &data, NULL);
+    result = cyaml_load_data((const uint8_t *)text, size, &config,
+                             &policy_schema, &data, NULL);
     if (result == CYAML_ERR_OOM) {
         code = assay_error_set(err, ASSAY_NOMEM, "policy %s", path);
     } else if (result != CYAML_OK) {
-        find_key((const char *)text, &said);
+        find_key(text, &said);
         code = assay_error_set(
             err, ASSAY_FORMAT, "policy %.80s: line %d, column %d: %s", path,
             said.line, said.column,
@@ -307,6 +303,18 @@ int assay__policy_read(struct assay__policy *policy, const char *path,
         code = take_policy(policy, (const struct yaml_policy *)data, path, err);
     }
     (void)cyaml_free(&config, &policy_schema, data, 0);
+    return code;
+}
+
+int assay__policy_read(struct assay__policy *policy, const char *path,
+                       struct assay_error *err)
+{
+    unsigned char *text = NULL;
+    size_t size = 0;
+    int code = assay__read_file(path, POLICY_MAX_BYTES, &text, &size, err);
+
+    if (code == ASSAY_OK)
+        code = assay__policy_parse(policy, (const char *)text, size, path, err);
     assay__free(text);
     return code;
 }

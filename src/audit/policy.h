@@ -62,4 +62,10 @@ void assay__policy_default(struct assay__policy *policy);
 int assay__policy_read(struct assay__policy *policy, const char *path,
                        struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* The same from text in memory with a NUL at text[size]; `path` is its name
+ * in messages. */
+int assay__policy_parse(struct assay__policy *policy, const char *text,
+                        size_t size, const char *path,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+
 #endif
