@@ -4,6 +4,7 @@
  * and with --profile prints what each step of the plan took.
  *
  *   step ARCH SIZE [--batch N] [--threads N] [--eval] [--direct]
+ *        [--bf16]
  *        [--steps N] [--tuning FILE] [--profile]
  *
  * A training step is forward, mean cross-entropy, backward, and SGD with
@@ -27,7 +28,7 @@ struct bench {
     const char *arch;
     const char *tuning_path;
     int size, batch, threads, steps;
-    int eval, direct, profile;
+    int eval, direct, profile, half;
     assay_graph *g;
     assay_value x, labels, loss;
     struct assay_arch_values values;
@@ -100,6 +101,7 @@ static void compile(struct bench *b)
     o.threads = b->threads;
     o.algorithms = b->direct ? ASSAY_ALGORITHMS_DIRECT : ASSAY_ALGORITHMS_TUNED;
     o.tuning = b->tuning;
+    o.compute = b->half ? ASSAY_DTYPE_BF16 : ASSAY_DTYPE_F32;
     o.outputs = b->eval ? &b->values.logits : &b->loss;
     o.n_outputs = 1;
     o.gradients = b->grad;
@@ -211,6 +213,8 @@ int main(int argc, char **argv)
             b.tuning_path = argv[++i];
         else if (strcmp(argv[i], "--eval") == 0)
             b.eval = 1;
+        else if (strcmp(argv[i], "--bf16") == 0)
+            b.half = 1;
         else if (strcmp(argv[i], "--direct") == 0)
             b.direct = 1;
         else if (strcmp(argv[i], "--profile") == 0)

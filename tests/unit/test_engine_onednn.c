@@ -402,6 +402,39 @@ static assay_value transposed_body(assay_graph *g, assay_value x)
     return assay_layer_linear(g, assay_op_flatten(g, x), "f", CLASSES);
 }
 
+static void test_half_precision_stays_near_the_reference(void)
+{
+    struct assay_error err;
+    struct assay_plan_options o;
+    assay_plan *plan;
+    assay_plan *reference;
+    struct net n;
+    int code;
+
+    net_open(&n, residual_body, 8, 3, 8);
+    o = options(&n, "onednn");
+    o.compute = ASSAY_DTYPE_BF16;
+    code = assay_plan_new(&plan, n.g, &o, &err);
+    if (code == ASSAY_UNSUPPORTED) {
+        assay_graph_free(n.g);
+        SKIP("this CPU does not compute in BF16");
+    }
+    CHECK_OK(code, err);
+    o = options(&n, "reference");
+    CHECK_OK(assay_plan_new(&reference, n.g, &o, &err), err);
+    load(&n, plan);
+    load(&n, reference);
+    feed(&n, plan, 1);
+    feed(&n, reference, 1);
+    CHECK_OK(assay_plan_run(plan, &err), err);
+    CHECK_OK(assay_plan_run(reference, &err), err);
+    CHECK_NEAR(read_loss(&n, plan), read_loss(&n, reference), 0.05);
+    check_gradients(&n, plan, reference, 0.2);
+    assay_plan_free(plan);
+    assay_plan_free(reference);
+    assay_graph_free(n.g);
+}
+
 static void test_plain_net_trains_as_the_reference(void)
 {
     compare(plain_body, 8, 3, 12);
@@ -747,6 +780,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_small_maps_train_as_the_reference),
     CHECK_TEST(test_transposed_net_trains_as_the_reference),
     CHECK_TEST(test_tuned_net_trains_as_the_reference),
+    CHECK_TEST(test_half_precision_stays_near_the_reference),
     CHECK_TEST(test_evaluation_sees_what_training_changes),
     CHECK_TEST(test_evaluation_folds_normalisation),
     CHECK_TEST(test_smaller_batch_shares_the_store),

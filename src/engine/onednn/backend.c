@@ -64,11 +64,18 @@ static int layout_of(assay_plan *plan, assay_value param, size_t *count,
     struct assay__dnn *d = plan->self;
     const_dnnl_memory_desc_t md = NULL;
     dnnl_memory_desc_t own = NULL;
+    bool half = d->half;
 
+    /* The store holds f32, also for layers that compute in bf16; their
+     * gradients come in the layout of plain f32 convolutions. */
+    d->half = false;
+    d->untimed = half;
     *layout = NULL;
     *count = assay_shape_count(&plan->graph->value[param].shape, 1);
     for (int i = 0; i < plan->graph->n_nodes && md == NULL; i++)
         md = layout_by(d, i, param);
+    d->half = half;
+    d->untimed = false;
     if (d->code != ASSAY_OK)
         return d->code;
     if (md == NULL)
@@ -218,6 +225,12 @@ static void finish_gradients(struct assay__dnn *d)
     }
 }
 
+static bool has_isa(dnnl_cpu_isa_t isa)
+{
+    return ((unsigned)dnnl_get_effective_cpu_isa() & (unsigned)isa) ==
+           (unsigned)isa;
+}
+
 static int lower(assay_plan *plan, struct assay_error *err)
 {
     struct assay__dnn *d = assay__calloc(1, sizeof(*d));
@@ -228,15 +241,13 @@ static int lower(assay_plan *plan, struct assay_error *err)
     d->plan = plan;
     d->err = err;
     d->asked = -1;
-    d->lanes = (dnnl_get_effective_cpu_isa() & dnnl_cpu_isa_avx512_core) ==
-                       dnnl_cpu_isa_avx512_core
-                   ? 16
-                   : 8;
+    d->lanes = has_isa(dnnl_cpu_isa_avx512_core) ? 16 : 8;
     d->frozen = plan->options.n_gradients == 0;
-    if (plan->options.compute != ASSAY_DTYPE_F32)
+    d->half = plan->options.compute == ASSAY_DTYPE_BF16;
+    if (d->half && !has_isa(dnnl_cpu_isa_avx512_core_bf16))
         return assay_error_set(err, ASSAY_UNSUPPORTED,
-                               "the oneDNN backend does not compute in %s",
-                               assay_dtype_name(plan->options.compute));
+                               "this CPU does not compute in BF16 (AVX-512 "
+                               "BF16 or AMX needed)");
     if (open_engine(d) != ASSAY_OK || open_tables(d) != ASSAY_OK)
         return d->code;
     find_readers(d);

@@ -60,12 +60,19 @@ struct question {
     const_dnnl_memory_desc_t x, w, y, bias;
 };
 
+/* What is read may be bf16; what is made is f32. */
 static void ask_any(struct assay__dnn *d, const struct assay__conv_problem *p,
-                    struct question *q)
+                    enum assay__direction direction, struct question *q)
 {
-    q->x = assay__dnn_md(d, 4, p->x, dnnl_format_tag_any);
-    q->w = assay__dnn_md(d, p->w_rank, p->w, dnnl_format_tag_any);
-    q->y = assay__dnn_md(d, 4, p->y, dnnl_format_tag_any);
+    q->x = assay__dnn_any(d, 4, p->x);
+    q->w = assay__dnn_any(d, p->w_rank, p->w);
+    q->y = assay__dnn_any(d, 4, p->y);
+    if (direction == ASSAY__FORWARD)
+        q->y = assay__dnn_md(d, 4, p->y, dnnl_format_tag_any);
+    else if (direction == ASSAY__BACKWARD_DATA)
+        q->x = assay__dnn_md(d, 4, p->x, dnnl_format_tag_any);
+    else
+        q->w = assay__dnn_md(d, p->w_rank, p->w, dnnl_format_tag_any);
     q->bias = p->has_bias ? assay__dnn_plain(d, 1, p->bias) : NULL;
 }
 
@@ -106,7 +113,7 @@ static dnnl_primitive_desc_t create_backward(
     dnnl_status_t s;
 
     forward.kind = dnnl_forward_training;
-    ask_any(d, p, &any);
+    ask_any(d, p, ASSAY__FORWARD, &any);
     s = create_forward(d, &forward, &any, dnnl_convolution_direct, NULL, &hint);
     if (s == dnnl_success && direction == ASSAY__BACKWARD_DATA)
         s = dnnl_convolution_backward_data_primitive_desc_create(
@@ -132,9 +139,10 @@ static dnnl_primitive_desc_t create(struct assay__dnn *d,
     dnnl_primitive_desc_t pd = NULL;
     struct question q;
 
-    ask_any(d, p, &q);
+    ask_any(d, p, direction, &q);
     if (direction == ASSAY__FORWARD && way == BLOCKED) {
-        q.x = assay__conv_blocked(d, p->x);
+        if (!d->half)
+            q.x = assay__conv_blocked(d, p->x);
         q.y = assay__conv_blocked(d, p->y);
     }
     if (direction == ASSAY__FORWARD && p->y_fixed != NULL)
@@ -227,7 +235,8 @@ static const char *layout_name(const_dnnl_memory_desc_t md,
 }
 
 static void make_key(const struct assay__conv_problem *p,
-                     enum assay__direction direction, char *key, size_t size)
+                     enum assay__direction direction, bool half, char *key,
+                     size_t size)
 {
     static const char *const name[] = {"fwd", "bwd_d", "bwd_w"};
     const dnnl_dim_t *w = &p->w[p->w_rank - 4];
@@ -235,7 +244,7 @@ static void make_key(const struct assay__conv_problem *p,
     (void)snprintf(
         key, size,
         "conv_%s n%lldc%lldh%lldw%lld o%lldh%lldw%lld g%lld k%lldx%lld "
-        "s%lldx%lld d%lldx%lld p%lld,%lld,%lld,%lld%s%s%s%s",
+        "s%lldx%lld d%lldx%lld p%lld,%lld,%lld,%lld%s%s%s%s%s",
         name[direction], (long long)p->x[0], (long long)p->x[1],
         (long long)p->x[2], (long long)p->x[3], (long long)p->y[1],
         (long long)p->y[2], (long long)p->y[3],
@@ -246,7 +255,7 @@ static void make_key(const struct assay__conv_problem *p,
         (long long)p->pad_r[1], p->has_bias ? " bias" : "",
         p->kind == dnnl_forward_training ? "" : " eval",
         layout_name(p->x_now, " x-blocked", " x-last"),
-        layout_name(p->y_fixed, " y-blocked", " y-last"));
+        layout_name(p->y_fixed, " y-blocked", " y-last"), half ? " bf16" : "");
 }
 
 static bool may_try(struct assay__dnn *d, const struct assay__conv_problem *p,
@@ -272,9 +281,9 @@ static bool may_try(struct assay__dnn *d, const struct assay__conv_problem *p,
     }
 }
 
-struct assay__conv_way assay__conv_best(struct assay__dnn *d,
-                                        const struct assay__conv_problem *p,
-                                        enum assay__direction direction)
+static struct assay__conv_way choose(struct assay__dnn *d,
+                                     const struct assay__conv_problem *p,
+                                     enum assay__direction direction)
 {
     struct assay__conv_way best = {NULL, false};
     struct assay__way way[N_WAYS];
@@ -288,7 +297,7 @@ struct assay__conv_way assay__conv_best(struct assay__dnn *d,
         return best;
     }
     memset(way, 0, sizeof way);
-    make_key(p, direction, key, sizeof key);
+    make_key(p, direction, d->half, key, sizeof key);
     for (int i = 0; i < N_WAYS; i++) {
         way[i].name = way_name[i];
         if (i > 0 && (!tuned || !may_try(d, p, direction, i)))
@@ -311,4 +320,23 @@ struct assay__conv_way assay__conv_best(struct assay__dnn *d,
     if (best.pd == NULL && !best.taps)
         assay__dnn_fail(d, ASSAY_UNSUPPORTED, "oneDNN has no %s", key);
     return best;
+}
+
+struct assay__conv_way assay__conv_best(struct assay__dnn *d,
+                                        const struct assay__conv_problem *p,
+                                        enum assay__direction direction)
+{
+    struct assay__conv_way way;
+
+    if (!d->half)
+        return choose(d, p, direction);
+    way = choose(d, p, direction);
+    if (way.taps || is_fast(way.pd) || d->code != ASSAY_OK)
+        return way;
+    /* Some shapes have fast kernels in f32 only. */
+    dnnl_primitive_desc_destroy(way.pd);
+    d->half = false;
+    way = choose(d, p, direction);
+    d->half = true;
+    return way;
 }

@@ -55,22 +55,36 @@ const_dnnl_memory_desc_t assay__dnn_intern(struct assay__dnn *d,
     return copy;
 }
 
-const_dnnl_memory_desc_t assay__dnn_md(struct assay__dnn *d, int rank,
-                                       const dnnl_dims_t dims,
-                                       dnnl_format_tag_t tag)
+static const_dnnl_memory_desc_t typed_md(struct assay__dnn *d, int rank,
+                                         const dnnl_dims_t dims,
+                                         dnnl_data_type_t type,
+                                         dnnl_format_tag_t tag)
 {
     dnnl_memory_desc_t md = NULL;
     const_dnnl_memory_desc_t kept;
 
-    if (d->code != ASSAY_OK)
-        return NULL;
-    if (!assay__dnn_ok(
-            d, dnnl_memory_desc_create_with_tag(&md, rank, dims, dnnl_f32, tag),
+    if (d->code != ASSAY_OK ||
+        !assay__dnn_ok(
+            d, dnnl_memory_desc_create_with_tag(&md, rank, dims, type, tag),
             "describe a layout"))
         return NULL;
     kept = assay__dnn_intern(d, md);
     dnnl_memory_desc_destroy(md);
     return kept;
+}
+
+const_dnnl_memory_desc_t assay__dnn_md(struct assay__dnn *d, int rank,
+                                       const dnnl_dims_t dims,
+                                       dnnl_format_tag_t tag)
+{
+    return typed_md(d, rank, dims, dnnl_f32, tag);
+}
+
+const_dnnl_memory_desc_t assay__dnn_any(struct assay__dnn *d, int rank,
+                                        const dnnl_dims_t dims)
+{
+    return typed_md(d, rank, dims, d->half ? dnnl_bf16 : dnnl_f32,
+                    dnnl_format_tag_any);
 }
 
 const_dnnl_memory_desc_t assay__dnn_plain(struct assay__dnn *d, int rank,

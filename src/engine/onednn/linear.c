@@ -12,9 +12,11 @@ struct problem {
     const_dnnl_memory_desc_t x, w, y, bias;
 };
 
-/* From the values of data, weights and output (or their gradients). */
+/* From the values of data and output (or their gradients). What is read may
+ * be bf16; what is made is f32. */
 static void make_problem(struct assay__dnn *d, assay_value x, assay_value y,
-                         bool has_bias, struct problem *p)
+                         bool has_bias, enum assay__direction direction,
+                         struct problem *p)
 {
     dnnl_dims_t x_dims;
     dnnl_dims_t y_dims;
@@ -23,9 +25,15 @@ static void make_problem(struct assay__dnn *d, assay_value x, assay_value y,
     x_dims[0] = y_dims[0] = d->plan->options.batch;
     w_dims[1] = x_dims[1] = assay__dnn_count(d, x) / x_dims[0];
     w_dims[0] = y_dims[1] = assay__dnn_count(d, y) / y_dims[0];
-    p->x = assay__dnn_md(d, 2, x_dims, dnnl_format_tag_any);
-    p->y = assay__dnn_md(d, 2, y_dims, dnnl_format_tag_any);
-    p->w = assay__dnn_md(d, 2, w_dims, dnnl_format_tag_any);
+    p->x = assay__dnn_any(d, 2, x_dims);
+    p->y = assay__dnn_any(d, 2, y_dims);
+    p->w = assay__dnn_any(d, 2, w_dims);
+    if (direction == ASSAY__FORWARD)
+        p->y = assay__dnn_md(d, 2, y_dims, dnnl_format_tag_any);
+    else if (direction == ASSAY__BACKWARD_DATA)
+        p->x = assay__dnn_md(d, 2, x_dims, dnnl_format_tag_any);
+    else
+        p->w = assay__dnn_md(d, 2, w_dims, dnnl_format_tag_any);
     p->bias = has_bias ? assay__dnn_plain(d, 1, w_dims) : NULL;
 }
 
@@ -54,11 +62,12 @@ static dnnl_primitive_desc_t forward_pd(struct assay__dnn *d,
 
 /* dw: the layout wanted for it, NULL: any. */
 static dnnl_primitive_desc_t backward_pd(struct assay__dnn *d,
-                                         const struct problem *p, bool data,
-                                         const_dnnl_memory_desc_t dw)
+                                         const struct problem *p,
+                                         const struct problem *forward,
+                                         bool data, const_dnnl_memory_desc_t dw)
 {
     dnnl_primitive_attr_t attr = assay__dnn_attributes(d);
-    dnnl_primitive_desc_t hint = forward_pd(d, p, false, false);
+    dnnl_primitive_desc_t hint = forward_pd(d, forward, false, false);
     dnnl_primitive_desc_t pd = NULL;
     dnnl_status_t s = dnnl_success;
 
@@ -88,7 +97,7 @@ const_dnnl_memory_desc_t assay__linear_layout(struct assay__dnn *d,
     dnnl_primitive_desc_t pd;
     const_dnnl_memory_desc_t md;
 
-    make_problem(d, x, y, false, &p);
+    make_problem(d, x, y, false, ASSAY__FORWARD, &p);
     pd = forward_pd(d, &p, false, false);
     if (pd == NULL)
         return NULL;
@@ -106,7 +115,7 @@ void assay__linear_forward(struct assay__dnn *d, int index,
     struct assay__arg arg[4];
     int n = 0;
 
-    make_problem(d, v->x, v->y, has_bias, &p);
+    make_problem(d, v->x, v->y, has_bias, ASSAY__FORWARD, &p);
     pd = forward_pd(d, &p, sum, relu);
     if (pd == NULL)
         return;
@@ -133,11 +142,13 @@ void assay__linear_backward_data(struct assay__dnn *d, int index, assay_value y,
                                  assay_value w, assay_value x)
 {
     struct problem p;
+    struct problem hint;
     dnnl_primitive_desc_t pd;
     struct assay__arg arg[3];
 
-    make_problem(d, x, y, false, &p);
-    pd = backward_pd(d, &p, true, NULL);
+    make_problem(d, x, y, false, ASSAY__BACKWARD_DATA, &p);
+    make_problem(d, x, y, false, ASSAY__FORWARD, &hint);
+    pd = backward_pd(d, &p, &hint, true, NULL);
     if (pd == NULL)
         return;
     arg[0] =
@@ -154,12 +165,14 @@ void assay__linear_backward_weights(struct assay__dnn *d, int index,
                                     assay_value dw, assay_value db)
 {
     struct problem p;
+    struct problem hint;
     dnnl_primitive_desc_t pd;
     struct assay__arg arg[4];
     int n = 0;
 
-    make_problem(d, x, y, db != ASSAY_NO_VALUE, &p);
-    pd = backward_pd(d, &p, false, assay__dnn_gradient_md(d, dw));
+    make_problem(d, x, y, db != ASSAY_NO_VALUE, ASSAY__BACKWARD_WEIGHTS, &p);
+    make_problem(d, x, y, false, ASSAY__FORWARD, &hint);
+    pd = backward_pd(d, &p, &hint, false, assay__dnn_gradient_md(d, dw));
     if (pd == NULL)
         return;
     arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, x);

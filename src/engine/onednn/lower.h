@@ -51,6 +51,8 @@ struct assay__dnn {
     bool frozen;   /* no optimizer runs on this plan: what is derived from
                       parameters alone is computed when they change */
     int lanes;     /* channels per block of the preferred layout */
+    bool half;     /* weighted layers compute in bf16 */
+    bool untimed;  /* take the first way, whatever the options say */
     dnnl_memory_desc_t *md; /* the interned ones */
     int n_md, cap_md;
     bool *pinned;   /* per buffer: never overwritten in place */
@@ -126,6 +128,10 @@ const_dnnl_memory_desc_t assay__dnn_intern(struct assay__dnn *d,
 const_dnnl_memory_desc_t assay__dnn_md(struct assay__dnn *d, int rank,
                                        const dnnl_dims_t dims,
                                        dnnl_format_tag_t tag);
+/* To ask a weighted layer's primitive with: any layout, in the type that
+ * the plan computes in. */
+const_dnnl_memory_desc_t assay__dnn_any(struct assay__dnn *d, int rank,
+                                        const dnnl_dims_t dims);
 /* Row-major. */
 const_dnnl_memory_desc_t assay__dnn_plain(struct assay__dnn *d, int rank,
                                           const dnnl_dims_t dims);

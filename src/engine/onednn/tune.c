@@ -229,7 +229,7 @@ int assay__dnn_choose(struct assay__dnn *d, const char *key,
 
     for (int i = 0; i < n; i++)
         possible += way[i].pd != NULL || way[i].task != NULL;
-    if (d->code != ASSAY_OK || possible < 2 ||
+    if (d->code != ASSAY_OK || possible < 2 || d->untimed ||
         o->algorithms == ASSAY_ALGORITHMS_DIRECT)
         return 0;
     (void)snprintf(full, sizeof full, "%s t%d isa%x onednn%d.%d.%d", key,
