@@ -94,7 +94,7 @@ static inline void world_init(struct world *w, size_t n, double leak)
     assay_context_init(&w->ctx);
     w->ctx.threads = 1;
     w->ctx.seed = 3;
-    w->compute.backend = "reference";
+    w->compute.backend = "onednn";
     w->compute.threads = 1;
     w->members = draw(n, 1 + leak, 1);
     w->nonmembers = draw(n, 1, 2);
