@@ -3,10 +3,10 @@
  * The beta distribution's quantile, and Student's through it.
  *
  * The distribution function I_x(a, b) is its continued fraction (DLMF
- * 8.17.22, evaluated by Lentz's method) times x^a (1-x)^b / B(a, b). That
- * factor is taken from Stirling's series and deviances (Loader, 2000), not
- * from differences of log gammas, which lose eight digits at a million
- * trials.
+ * 8.17.22, contracted, evaluated by Lentz's method) times the front factor
+ * x^a (1-x)^b / B(a, b). That factor is taken from Stirling's series and
+ * deviances (Loader, 2000), not from differences of log gammas, which lose
+ * eight digits at a million trials.
  *
  * The quantile is the root of log I_x - log p in t = log(x / (1 - x)). The
  * density of t is log-concave, hence so is its distribution function, and
@@ -77,40 +77,37 @@ static double log_front(double x, double y, double a, double b)
            deviance(b, n * y);
 }
 
-/* a I_x(a, b) over the front factor, for x up to about a / (a + b). */
-static double fraction(double x, double a, double b)
+/*
+ * I_x(a, b) over the front factor, for x up to about a / (a + b). Every
+ * second convergent of the fraction, in which x near 1 enters through y
+ * alone (DiDonato and Morris, 1992).
+ */
+static double fraction(double x, double y, double a, double b)
 {
-    const double tiny = 1e-300;
-    const long limit = (long)(200.0 + 20.0 * sqrt(a + b));
-    double d = 1.0 - (a + b) * x / (a + 1.0);
-    double c = 1.0;
-    double f;
-    long k;
+    const double limit = 100.0 + 10.0 * sqrt(a + b);
+    const double lambda = a * y - b * x;
+    double f = a / (a + 1.0) * (lambda + 1.0);
+    double c = f;
+    double d = 0.0;
+    double n;
 
-    d = 1.0 / (fabs(d) < tiny ? tiny : d);
-    f = d;
-    for (k = 1; k < limit; k++) {
-        double m = (double)k;
-        double even = m * (b - m) * x / ((a + 2.0 * m - 1.0) * (a + 2.0 * m));
-        double odd =
-            -(a + m) * (a + b + m) * x / ((a + 2.0 * m) * (a + 2.0 * m + 1.0));
+    for (n = 1.0; n < limit; n += 1.0) {
+        double r = n * (b - n) * x / (a + 2.0 * n - 1.0);
+        double above =
+            (a + n - 1.0) * (a + b + n - 1.0) * x / (a + 2.0 * n - 1.0) * r;
+        double below =
+            n + r +
+            (a + n) / (a + 2.0 * n + 1.0) * (lambda + 1.0 + n * (1.0 + y));
         double step;
 
-        d = 1.0 + even * d;
-        c = 1.0 + even / c;
-        d = 1.0 / (fabs(d) < tiny ? tiny : d);
-        c = fabs(c) < tiny ? tiny : c;
-        f *= d * c;
-        d = 1.0 + odd * d;
-        c = 1.0 + odd / c;
-        d = 1.0 / (fabs(d) < tiny ? tiny : d);
-        c = fabs(c) < tiny ? tiny : c;
-        step = d * c;
+        d = 1.0 / (below + above * d);
+        c = below + above / c;
+        step = c * d;
         f *= step;
         if (fabs(step - 1.0) < DBL_EPSILON)
             break;
     }
-    return f;
+    return 1.0 / f;
 }
 
 /* log I_x(a, b) at x = logistic(t), and the log of its derivative by t. */
@@ -121,8 +118,8 @@ static double log_cdf(double t, double a, double b, double *log_slope)
 
     *log_slope = log_front(x, y, a, b);
     if (x * (a + b + 2.0) < a + 1.0)
-        return *log_slope - log(a) + log(fraction(x, a, b));
-    return log1p(-exp(*log_slope - log(b)) * fraction(y, b, a));
+        return *log_slope + log(fraction(x, y, a, b));
+    return log1p(-exp(*log_slope) * fraction(y, x, b, a));
 }
 
 /* The root for p <= 1/2. */
