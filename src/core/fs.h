@@ -6,8 +6,9 @@
  * Files. Reading takes a cap, so that a stranger's file cannot exhaust
  * memory. Writing is atomic: a temporary file in the same folder, flushed
  * and synced, then renamed; a killed or failed write (a full disk) leaves
- * the old file or none, never half of one. Messages carry the path and the
- * system's reason.
+ * the old file or none, never half of one. The user's umask decides who may
+ * read it. What is neither a file nor a free name (a pipe, /dev/stdout) is
+ * written straight. Messages carry the path and the system's reason.
  */
 
 #include <stdbool.h>
