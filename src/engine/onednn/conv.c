@@ -265,7 +265,8 @@ void assay__lower_conv(struct assay__dnn *d, int index)
                         b != ASSAY_NO_VALUE || t.norm >= 0, &p);
     p.sum = t.add >= 0;
     p.relu = t.relu >= 0;
-    p.x_now = assay__dnn_form(d, node->in[0]).md;
+    if (p.kind == dnnl_forward_inference)
+        p.x_now = assay__dnn_form(d, node->in[0]).md;
     if (t.add >= 0)
         p.y_fixed = assay__dnn_form(d, t.skip).md;
     if (t.norm >= 0) {

@@ -235,8 +235,8 @@ static const char *layout_name(const_dnnl_memory_desc_t md,
 }
 
 static void make_key(const struct assay__conv_problem *p,
-                     enum assay__direction direction, bool half, char *key,
-                     size_t size)
+                     enum assay__direction direction, int64_t batch, bool half,
+                     char *key, size_t size)
 {
     static const char *const name[] = {"fwd", "bwd_d", "bwd_w"};
     const dnnl_dim_t *w = &p->w[p->w_rank - 4];
@@ -245,7 +245,7 @@ static void make_key(const struct assay__conv_problem *p,
         key, size,
         "conv_%s n%lldc%lldh%lldw%lld o%lldh%lldw%lld g%lld k%lldx%lld "
         "s%lldx%lld d%lldx%lld p%lld,%lld,%lld,%lld%s%s%s%s%s",
-        name[direction], (long long)p->x[0], (long long)p->x[1],
+        name[direction], (long long)batch, (long long)p->x[1],
         (long long)p->x[2], (long long)p->x[3], (long long)p->y[1],
         (long long)p->y[2], (long long)p->y[3],
         p->w_rank == 5 ? (long long)p->w[0] : 1LL, (long long)w[2],
@@ -289,6 +289,8 @@ static struct assay__conv_way choose(struct assay__dnn *d,
     struct assay__way way[N_WAYS];
     struct assay__task task;
     char key[ASSAY__KEY_MAX];
+    char like[ASSAY__KEY_MAX];
+    const assay_plan *share = d->plan->options.share;
     bool tuned = d->plan->options.algorithms == ASSAY_ALGORITHMS_TUNED;
     int chosen;
 
@@ -297,7 +299,11 @@ static struct assay__conv_way choose(struct assay__dnn *d,
         return best;
     }
     memset(way, 0, sizeof way);
-    make_key(p, direction, d->half, key, sizeof key);
+    make_key(p, direction, p->x[0], d->half, key, sizeof key);
+    /* A smaller last batch takes what the full one took. */
+    if (share != NULL)
+        make_key(p, direction, share->options.batch, d->half, like,
+                 sizeof like);
     for (int i = 0; i < N_WAYS; i++) {
         way[i].name = way_name[i];
         if (i > 0 && (!tuned || !may_try(d, p, direction, i)))
@@ -307,7 +313,8 @@ static struct assay__conv_way choose(struct assay__dnn *d,
         else
             open_library(d, p, direction, i, tuned, &way[i]);
     }
-    chosen = assay__dnn_choose(d, key, way, N_WAYS);
+    chosen =
+        assay__dnn_choose(d, key, share != NULL ? like : NULL, way, N_WAYS);
     for (int i = 0; i < N_WAYS; i++) {
         if (i == chosen)
             best.pd = way[i].pd;

@@ -246,11 +246,12 @@ struct assay__way {
 };
 
 /*
- * The index of the way to take: what the tuning remembers for `key`, else
- * the fastest, which is then remembered. Without tuning the first. Threads,
- * ISA and library version are added to the key.
+ * The index of the way to take: what the tuning remembers for `like` (a
+ * problem so similar that its choice will do; may be NULL) or for `key`,
+ * else the fastest, which is then remembered. Without tuning the first.
+ * Threads, ISA and library version are added to the keys.
  */
-int assay__dnn_choose(struct assay__dnn *d, const char *key,
+int assay__dnn_choose(struct assay__dnn *d, const char *key, const char *like,
                       const struct assay__way *way, int n);
 /* A reorder to time, or NULL when there is none or no need. */
 dnnl_primitive_desc_t assay__dnn_reorder_pd(struct assay__dnn *d,

@@ -29,6 +29,7 @@ enum {
     BLOCK = LANES * TILE,
     ACCUMULATORS = 16,
     TURNED_MAX = 25, /* taps */
+    FETCH_TAPS = 8,
     PLACES_MAX = 256
 };
 
@@ -61,9 +62,11 @@ struct taps {
     int64_t n, tiles;
     int64_t src_blocks, dst_blocks; /* weights: blocks of x, of y */
     int64_t src_places, dst_places;
-    int64_t taps, all_taps;     /* in use; of the kernel */
+    int64_t taps, n_used;       /* of the kernel; inside a map at all */
+    int16_t *used;              /* those taps */
+    bool turned;                /* weights are to be turned over */
     int64_t src_step, dst_step; /* between blocks of weights */
-    int16_t *used; /* backward: the taps in use, weights must be turned */
+    int64_t ahead;              /* source blocks ahead that are fetched */
     bool sum, relu;
     /* joins of place (or tap) i: first[i] .. first[i + 1] - 1 */
     int32_t *first;
@@ -204,52 +207,65 @@ ASSAY__CLONES static void turn(float *to, const float *from)
         *(vec *)(to + r * LANES) = v[r];
 }
 
-/* Weights that come next, a few lines at a time, into the second cache. A
- * prefetch beyond the end does nothing. */
-static inline void fetch(const float *w, int64_t lines)
+/* Lines first .. last - 1 of the weights that come next, of the taps in use,
+ * into the second cache. A prefetch beyond the end does nothing. */
+static inline void fetch(const struct taps *k, const float *w, int64_t first,
+                         int64_t last)
 {
-    for (int64_t i = 0; i < lines; i++)
-        __builtin_prefetch(w + i * LANES, 0, 2);
+    for (int64_t i = first; i < last; i++)
+        __builtin_prefetch(w + k->used[i / TILE] * BLOCK + i % TILE * LANES, 0,
+                           2);
 }
 
 /* The taps in use of a pair of blocks, turned. */
 static void turn_taps(float *to, const float *w, const struct taps *k)
 {
-    for (int64_t i = 0; i < k->taps; i++)
+    for (int64_t i = 0; i < k->n_used; i++)
         turn(to + i * BLOCK, w + k->used[i] * BLOCK);
 }
 
-/* Tiles first .. last - 1 of one block of destination channels. */
-static void some_tiles(const struct assay__task *t, const struct taps *k,
-                       int64_t block, int64_t first, int64_t last)
+/* Sums of tiles first .. last - 1 of one block of destination channels. */
+static void sum_tiles(float *acc, const float *x, const float *weights,
+                      const struct taps *k, int64_t first, int64_t last)
 {
-    _Alignas(64) float acc[ACCUMULATORS * BLOCK];
     _Alignas(64) float turned[TURNED_MAX * BLOCK];
-    const float *bias = t->p[BIAS];
-    const float *w = (const float *)t->p[WEI] + block * k->dst_step;
-    const float *x = t->p[ROOM];
     int64_t size = k->src_blocks * k->src_places * BLOCK;
-    int64_t step = k->dst_blocks * k->dst_places * LANES;
     int64_t calls = (last - first) * k->dst_places;
-    int64_t fetch_step = (k->all_taps * TILE + calls - 1) / calls;
+    int64_t lines = (k->n_used * TILE + calls - 1) / calls;
 
-    memset(acc, 0, (size_t)(calls * BLOCK) * sizeof(float));
-    for (int64_t b = 0; b < k->src_blocks; b++, w += k->src_step) {
-        const float *ahead = w + k->src_step;
+    for (int64_t b = 0; b < k->src_blocks; b++) {
+        const float *w = weights + b * k->src_step;
+        const float *ahead = w + k->ahead * k->src_step;
+        int64_t call = 0;
 
-        if (k->used != NULL)
+        if (k->turned)
             turn_taps(turned, w, k);
         for (int64_t i = first; i < last; i++) {
-            for (int64_t s = 0; s < k->dst_places; s++) {
-                fetch(ahead, fetch_step);
-                ahead += fetch_step * LANES;
-                multiply(acc + ((i - first) * k->dst_places + s) * BLOCK,
+            for (int64_t s = 0; s < k->dst_places; s++, call++) {
+                int64_t end = (call + 1) * lines;
+
+                fetch(k, ahead, call * lines,
+                      end < k->n_used * TILE ? end : k->n_used * TILE);
+                multiply(acc + call * BLOCK,
                          x + i * size + b * k->src_places * BLOCK,
-                         k->used != NULL ? turned : w, k->join + k->first[s],
+                         k->turned ? turned : w, k->join + k->first[s],
                          k->first[s + 1] - k->first[s]);
             }
         }
     }
+}
+
+static void some_tiles(const struct assay__task *t, const struct taps *k,
+                       int64_t block, int64_t first, int64_t last)
+{
+    _Alignas(64) float acc[ACCUMULATORS * BLOCK];
+    const float *bias = t->p[BIAS];
+    int64_t step = k->dst_blocks * k->dst_places * LANES;
+
+    memset(acc, 0,
+           (size_t)((last - first) * k->dst_places * BLOCK) * sizeof(float));
+    sum_tiles(acc, t->p[ROOM], (const float *)t->p[WEI] + block * k->dst_step,
+              k, first, last);
     for (int64_t i = first; i < last; i++) {
         int64_t left = k->n - i * TILE;
 
@@ -463,7 +479,7 @@ static void fill_sizes(const struct assay__conv_problem *p,
 
     if (weights)
         room += (size_t)(k->dst_blocks * packed_size(k, k->dst_places));
-    w *= (size_t)k->all_taps;
+    w *= (size_t)k->taps;
     bytes[SRC] = x * sizeof(float);
     bytes[WEI] = (weights ? y : w) * sizeof(float);
     bytes[DST] = (weights ? w : y) * sizeof(float);
@@ -472,26 +488,25 @@ static void fill_sizes(const struct assay__conv_problem *p,
     bytes[ROOM] = room * sizeof(float);
 }
 
-/* Number the taps in use one behind the other. */
-static void renumber(struct assay__dnn *d, struct taps *k, int32_t n_joins)
+/* List the taps in use; when they are turned over they are numbered as they
+ * come out. */
+static void list_used(struct assay__dnn *d, struct taps *k, int32_t n_joins)
 {
-    int64_t n = 0;
-
-    k->used = assay__dnn_keep(d, (size_t)k->all_taps * sizeof(*k->used));
-    for (int64_t tap = 0; k->used != NULL && tap < k->all_taps; tap++) {
+    k->used = assay__dnn_keep(d, (size_t)k->taps * sizeof(*k->used));
+    for (int64_t tap = 0; k->used != NULL && tap < k->taps; tap++) {
         bool found = false;
 
         for (int32_t j = 0; j < n_joins; j++) {
-            if (k->join[j].tap == tap && !k->join[j].renumbered) {
-                k->join[j].tap = (int16_t)n;
-                k->join[j].renumbered = true;
-                found = true;
-            }
+            if (k->join[j].tap != tap || k->join[j].renumbered)
+                continue;
+            if (k->turned)
+                k->join[j].tap = (int16_t)k->n_used;
+            k->join[j].renumbered = true;
+            found = true;
         }
         if (found)
-            k->used[n++] = (int16_t)tap;
+            k->used[k->n_used++] = (int16_t)tap;
     }
-    k->taps = n;
 }
 
 /* Sizes, as the direction sees them. */
@@ -507,7 +522,10 @@ static void measure(const struct assay__conv_problem *p, bool back,
     k->dst_blocks = (back ? p->x[1] : p->y[1]) / LANES;
     k->src_places = back ? y_places : x_places;
     k->dst_places = back ? x_places : y_places;
-    k->taps = k->all_taps = p->w[2] * p->w[3];
+    k->taps = p->w[2] * p->w[3];
+    k->src_step = k->taps * BLOCK * (back ? k->dst_blocks : 1);
+    k->dst_step = k->taps * BLOCK * (back ? 1 : k->src_blocks);
+    k->turned = back;
 }
 
 struct assay__task assay__taps_task(struct assay__dnn *d, int index,
@@ -535,14 +553,9 @@ struct assay__task assay__taps_task(struct assay__dnn *d, int index,
     if (d->code != ASSAY_OK)
         return t;
     (void)list_joins(p, direction, k, bins);
-    if (direction == ASSAY__BACKWARD_DATA) {
-        renumber(d, k, n_joins);
-        k->dst_step = k->all_taps * BLOCK;
-        k->src_step = k->dst_step * k->dst_blocks;
-    } else {
-        k->src_step = k->all_taps * BLOCK;
-        k->dst_step = k->src_step * k->src_blocks;
-    }
+    list_used(d, k, n_joins);
+    /* Far enough that memory answers in time. */
+    k->ahead = 1 + FETCH_TAPS / (k->n_used + 1);
     t.table = k;
     fill_sizes(p, k, weights, bytes);
     return t;

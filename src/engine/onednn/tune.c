@@ -217,11 +217,22 @@ static int find_name(const struct assay__way *way, int n, const char *wanted)
     return -1;
 }
 
-int assay__dnn_choose(struct assay__dnn *d, const char *key,
+/* The key with all else that a choice depends on. */
+static void complete_key(const struct assay__dnn *d, const char *key,
+                         char *full, size_t size)
+{
+    const dnnl_version_t *version = dnnl_version();
+
+    (void)snprintf(full, size, "%s t%d isa%x onednn%d.%d.%d", key,
+                   d->plan->options.threads,
+                   (unsigned)dnnl_get_effective_cpu_isa(), version->major,
+                   version->minor, version->patch);
+}
+
+int assay__dnn_choose(struct assay__dnn *d, const char *key, const char *like,
                       const struct assay__way *way, int n)
 {
     const struct assay_plan_options *o = &d->plan->options;
-    const dnnl_version_t *version = dnnl_version();
     char full[ASSAY__KEY_MAX + 64];
     struct race *race;
     int possible = 0;
@@ -232,9 +243,13 @@ int assay__dnn_choose(struct assay__dnn *d, const char *key,
     if (d->code != ASSAY_OK || possible < 2 || d->untimed ||
         o->algorithms == ASSAY_ALGORITHMS_DIRECT)
         return 0;
-    (void)snprintf(full, sizeof full, "%s t%d isa%x onednn%d.%d.%d", key,
-                   o->threads, (unsigned)dnnl_get_effective_cpu_isa(),
-                   version->major, version->minor, version->patch);
+    if (like != NULL) {
+        complete_key(d, like, full, sizeof full);
+        best = find_name(way, n, assay_tuning_get(o->tuning, full));
+        if (best >= 0)
+            return best;
+    }
+    complete_key(d, key, full, sizeof full);
     best = find_name(way, n, assay_tuning_get(o->tuning, full));
     if (best >= 0)
         return best;
