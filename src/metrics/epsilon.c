@@ -108,8 +108,8 @@ struct assay_estimate assay_epsilon_lower_bound(const struct assay_roc *roc,
     for (rank = 1; rank <= roc->n_neg / 2 + 1; rank *= RANK_STEP)
         best =
             fmax(best, bound_at(roc, first_with_fp(roc, rank), delta, alpha));
-    /* The point before the member of that rank from below: he and all below
-     * him are missed. */
+    /* The point before the member of that rank from below: it and all below
+     * it are missed. */
     for (rank = 1; rank <= roc->n_pos / 2 + 1; rank *= RANK_STEP)
         best = fmax(best,
                     bound_at(roc, first_with_tp(roc, roc->n_pos - rank + 1) - 1,

@@ -150,26 +150,41 @@ static void test_classes_apart_give_what_n_allows(void)
     CHECK_NEAR(large, 5.7, 0.1);
 }
 
+static void test_bound_is_what_the_formula_says(void)
+{
+    /* Ranks 1, 4, 16 of 100 and of 100, and none: a grid of 8. */
+    double all = pow(0.05 / 16.0, 1.0 / 100.0);
+    double scores[200];
+    uint8_t positive[200];
+
+    fill_apart(scores, positive, 200);
+    CHECK_NEAR(bound(scores, positive, 200, 0.0), log(all / (1.0 - all)),
+               1e-12);
+    CHECK_NEAR(bound(scores, positive, 200, 0.25),
+               log((all - 0.25) / (1.0 - all)), 1e-12);
+}
+
 static void test_bound_looks_at_both_ends(void)
 {
-    /* The lowest quarter is non-members alone: they are surely out, while
-     * no one is surely in. */
-    double scores[400];
-    uint8_t positive[400];
-    double mirrored[400];
-    double out;
+    double scores[200];
+    double negated[200];
+    uint8_t positive[200];
+    uint8_t swapped[200];
 
-    for (size_t i = 0; i < 400; i++) {
-        positive[i] = i >= 100 && i % 3 != 0;
-        scores[i] = i < 100 ? 0.0 : 1.0;
-        mirrored[i] = -scores[i];
+    for (uint64_t d = 0; d < 100; d++) {
+        struct assay_rng rng;
+
+        assay_rng_init(&rng, 23, "epsilon-ends", d);
+        for (size_t i = 0; i < 200; i++) {
+            positive[i] = i % 2;
+            swapped[i] = !positive[i];
+            scores[i] = draw_gauss(&rng, positive[i], 0.03 * (double)d);
+            negated[i] = -scores[i];
+        }
+        /* Surely out among the swapped is surely in: the same evidence. */
+        CHECK_NEAR(bound(negated, swapped, 200, 0.0),
+                   bound(scores, positive, 200, 0.0), 1e-12);
     }
-    out = bound(scores, positive, 400, 0.0);
-    CHECK(out > 2.0);
-    /* Classes swapped and scores negated: the same evidence. */
-    for (size_t i = 0; i < 400; i++)
-        positive[i] = !positive[i];
-    CHECK_NEAR(bound(mirrored, positive, 400, 0.0), out, 1e-12);
 }
 
 static void test_delta_lowers_the_bound(void)
@@ -217,6 +232,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_laplace_noise_is_not_overestimated),
     CHECK_TEST(test_gaussian_noise_is_not_overestimated),
     CHECK_TEST(test_classes_apart_give_what_n_allows),
+    CHECK_TEST(test_bound_is_what_the_formula_says),
     CHECK_TEST(test_bound_looks_at_both_ends),
     CHECK_TEST(test_delta_lowers_the_bound),
     CHECK_TEST(test_nothing_to_say_is_zero_not_missing),

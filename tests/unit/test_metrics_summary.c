@@ -101,8 +101,14 @@ static void test_ppv_brackets_its_value(void)
              err);
     CHECK_NEAR(s.prior, 0.1, 0.0);
     CHECK_NEAR(s.ppv.value, 0.08 / (0.08 + 0.2 * 0.9), 1e-15);
-    CHECK(s.ppv.low > 0.0 && s.ppv.low < s.ppv.value);
-    CHECK(s.ppv.high > s.ppv.value && s.ppv.high < 1.0);
+    CHECK_NEAR(s.ppv.low,
+               assay_ppv(assay_beta_quantile(0.0125, 8, 3),
+                         assay_beta_quantile(0.9875, 5, 16), 0.1),
+               1e-12);
+    CHECK_NEAR(s.ppv.high,
+               assay_ppv(assay_beta_quantile(0.9875, 9, 2),
+                         assay_beta_quantile(0.0125, 4, 17), 0.1),
+               1e-12);
     CHECK_UINT_EQ(s.ppv.n, 30);
 
     CHECK_OK(assay_score_summarise(scores, positive, 30, 2.0, 0.0, &s, &err),
