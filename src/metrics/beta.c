@@ -21,6 +21,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <stdint.h>
 
 #include "bounds.h"
 
@@ -84,14 +85,15 @@ static double log_front(double x, double y, double a, double b)
  */
 static double fraction(double x, double y, double a, double b)
 {
-    const double limit = 100.0 + 10.0 * sqrt(a + b);
+    const int64_t limit = (int64_t)(100.0 + 10.0 * sqrt(a + b));
     const double lambda = a * y - b * x;
     double f = a / (a + 1.0) * (lambda + 1.0);
     double c = f;
     double d = 0.0;
-    double n;
+    int64_t i;
 
-    for (n = 1.0; n < limit; n += 1.0) {
+    for (i = 1; i < limit; i++) {
+        double n = (double)i;
         double r = n * (b - n) * x / (a + 2.0 * n - 1.0);
         double above =
             (a + n - 1.0) * (a + b + n - 1.0) * x / (a + 2.0 * n - 1.0) * r;

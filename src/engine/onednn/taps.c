@@ -164,6 +164,8 @@ ASSAY__CLONES static void finish(float *dst, const float *acc,
     }
 }
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): values and lane numbers are used
+ * as they are; brackets round each of 64 would hide the pattern. */
 /*
  * Turn a 16 x 16 block over: four rounds that exchange blocks of 8, 4, 2, 1
  * across the diagonal.
@@ -193,6 +195,9 @@ ASSAY__CLONES static void finish(float *dst, const float *acc,
         v[r] = low;                                          \
     }
 
+/* NOLINTEND(bugprone-macro-parentheses) */
+
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): four rounds */
 ASSAY__CLONES static void turn(float *to, const float *from)
 {
     vec v[LANES];
@@ -406,6 +411,25 @@ static int64_t reach(const struct assay__conv_problem *p, int64_t i, int64_t j,
     return h * p->x[3] + w;
 }
 
+/* What joins are sorted by in each direction. */
+static int64_t bin_of(enum assay__direction direction, int64_t x, int64_t y,
+                      int64_t tap)
+{
+    if (direction == ASSAY__FORWARD)
+        return y;
+    return direction == ASSAY__BACKWARD_DATA ? x : tap;
+}
+
+static void write_join(struct join *join, enum assay__direction direction,
+                       int64_t x, int64_t y, int64_t tap)
+{
+    bool back = direction == ASSAY__BACKWARD_DATA;
+
+    join->from = (int16_t)(back ? y : x);
+    join->to = (int16_t)(back ? x : y);
+    join->tap = (int16_t)tap;
+}
+
 /* All joins, sorted by destination place or by tap; their number. */
 static int32_t list_joins(const struct assay__conv_problem *p,
                           enum assay__direction direction, struct taps *k,
@@ -420,19 +444,11 @@ static int32_t list_joins(const struct assay__conv_problem *p,
             for (int64_t tap = 0; tap < p->w[2] * p->w[3]; tap++) {
                 int64_t x = reach(p, y / p->y[3], y % p->y[3], tap / p->w[3],
                                   tap % p->w[3]);
-                int64_t here = direction == ASSAY__FORWARD         ? y
-                               : direction == ASSAY__BACKWARD_DATA ? x
-                                                                   : tap;
 
-                if (x < 0 || here != bin)
+                if (x < 0 || bin_of(direction, x, y, tap) != bin)
                     continue;
-                if (k != NULL) {
-                    bool back = direction == ASSAY__BACKWARD_DATA;
-
-                    k->join[n].from = (int16_t)(back ? y : x);
-                    k->join[n].to = (int16_t)(back ? x : y);
-                    k->join[n].tap = (int16_t)tap;
-                }
+                if (k != NULL)
+                    write_join(&k->join[n], direction, x, y, tap);
                 n++;
             }
         }
