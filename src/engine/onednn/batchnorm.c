@@ -79,9 +79,9 @@ static int sums_buffer(struct assay__dnn *d, const struct cut *c)
                                     PART_SUMS * sizeof(double));
 }
 
-static struct span span_of(const struct cut *c, int part)
+static struct assay__span span_of(const struct cut *c, int part)
 {
-    struct span r;
+    struct assay__span r;
 
     r.first = c->view.n * part / c->parts;
     r.last = c->view.n * (part + 1) / c->parts;
@@ -142,7 +142,7 @@ static void gather(const struct assay__task *t, const struct cut *c,
                    int64_t block, int part)
 {
     const float *x = block_of(t->p[X], c, block);
-    struct span r = span_of(c, part);
+    struct assay__span r = span_of(c, part);
     double *sums = (double *)t->p[SUMS] + (block * c->parts + part) * PART_SUMS;
 
     memset(sums, 0, PART_SUMS * sizeof(double));
@@ -207,7 +207,7 @@ static void normalise(const struct assay__task *t, const struct cut *c,
     float mean[LANES];
     float rstd[LANES];
     float beta[LANES];
-    struct span r = span_of(c, part);
+    struct assay__span r = span_of(c, part);
 
     take(scale, t->p[GAMMA], c, block, 0.0F);
     take(beta, t->p[BETA], c, block, 0.0F);
@@ -341,7 +341,7 @@ static void bwd_gather(const struct assay__task *t, const struct cut *c,
                        int64_t block, int part)
 {
     _Alignas(64) float mean[LANES];
-    struct span r = span_of(c, part);
+    struct assay__span r = span_of(c, part);
     double *sums =
         (double *)t->p[B_SUMS] + (block * c->parts + part) * PART_SUMS;
 
@@ -364,7 +364,7 @@ static void bwd_apply(const struct assay__task *t, const struct cut *c,
     float dgamma[LANES];
     float dbeta[LANES];
     double total[PART_SUMS];
-    struct span r = span_of(c, part);
+    struct assay__span r = span_of(c, part);
     void *dy = t->p[B_OUT] != NULL ? t->p[B_OUT] : t->p[B_DY];
 
     add_parts(t->p[B_SUMS], c, block, total);

@@ -117,8 +117,8 @@ static void run_sum(const struct assay__task *t)
         _Alignas(64) float zero[ASSAY__LANES_MAX] = {0};
         double sum[ASSAY__LANES_MAX] = {0};
         double square[ASSAY__LANES_MAX] = {0};
-        struct span r = {0,           v->n,        v->stride_n,
-                         v->stride_s, v->h * v->w, v->lanes};
+        struct assay__span r = {0,           v->n,        v->stride_n,
+                                v->stride_s, v->h * v->w, v->lanes};
         int64_t first = b * v->lanes;
 
         assay__norm_sums((const float *)t->p[0] + b * v->stride_b, &r, zero,

@@ -41,9 +41,9 @@ enum {
     B_ROOM
 };
 
-static struct span record(const struct groups *k)
+static struct assay__span record(const struct groups *k)
 {
-    struct span r;
+    struct assay__span r;
 
     r.first = 0;
     r.last = 1;
@@ -126,7 +126,7 @@ static void forward_record(const struct assay__task *t, const struct groups *k,
     float *rstd = (float *)t->p[RSTD] + n * k->groups;
     const float *gamma = t->p[GAMMA];
     const float *beta = t->p[BETA];
-    struct span r = record(k);
+    struct assay__span r = record(k);
 
     memset(room, 0, room_size(k) * sizeof(*room));
     for (int64_t b = 0; b < k->view.blocks; b++) {
@@ -251,7 +251,7 @@ static void apply_block(const struct assay__task *t, const struct groups *k,
     const float *rstds = (const float *)t->p[B_RSTD] + n * k->groups;
     double size = (double)(k->per_group * k->view.h * k->view.w);
     void *dy = t->p[B_OUT] != NULL ? t->p[B_OUT] : t->p[B_DY];
-    struct span r = record(k);
+    struct assay__span r = record(k);
 
     for (int64_t l = 0; l < k->view.lanes; l++) {
         int64_t c = b * k->view.lanes + l;
@@ -275,7 +275,7 @@ static void backward_record(const struct assay__task *t, const struct groups *k,
 {
     double *room = room_of(t->p[B_ROOM], k, n);
     const float *means = (const float *)t->p[B_MEAN] + n * k->groups;
-    struct span r = record(k);
+    struct assay__span r = record(k);
 
     memset(room, 0, room_size(k) * sizeof(*room));
     for (int64_t b = 0; b < k->view.blocks; b++) {

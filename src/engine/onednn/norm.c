@@ -20,8 +20,8 @@
 #undef LANES
 #undef NAMED
 
-void assay__norm_sums(const float *x, const struct span *r, const float *shift,
-                      double *sum, double *square)
+void assay__norm_sums(const float *x, const struct assay__span *r,
+                      const float *shift, double *sum, double *square)
 {
     if (r->lanes == 16)
         sums_16(x, r, shift, sum, square);
@@ -30,7 +30,7 @@ void assay__norm_sums(const float *x, const struct span *r, const float *shift,
 }
 
 void assay__norm_scale(float *y, const float *x, const float *skip, bool relu,
-                       const struct span *r, const float *scale,
+                       const struct assay__span *r, const float *scale,
                        const float *offset)
 {
     if (r->lanes == 16)
@@ -40,8 +40,9 @@ void assay__norm_scale(float *y, const float *x, const float *skip, bool relu,
 }
 
 void assay__norm_bwd_sums(const float *x, const float *dy, const float *more,
-                          const float *z, float *out, const struct span *r,
-                          const float *mean, double *sums)
+                          const float *z, float *out,
+                          const struct assay__span *r, const float *mean,
+                          double *sums)
 {
     if (r->lanes == 16)
         bwd_sums_16(x, dy, more, z, out, r, mean, sums);
@@ -50,7 +51,7 @@ void assay__norm_bwd_sums(const float *x, const float *dy, const float *more,
 }
 
 void assay__norm_bwd_apply(float *dx, const float *x, const float *dy,
-                           const struct span *r, const float *mean,
+                           const struct assay__span *r, const float *mean,
                            const float *scale, const float *slope,
                            const float *offset)
 {

@@ -13,7 +13,8 @@ typedef int32_t NAMED(mask)
 
 /* sum[lane] += x - shift, square[lane] += (x - shift)^2: f32 within one
  * record, double across records. */
-ASSAY__CLONES static void NAMED(sums)(const float *x, const struct span *r,
+ASSAY__CLONES static void NAMED(sums)(const float *x,
+                                      const struct assay__span *r,
                                       const float *shift, double *sum,
                                       double *square)
 {
@@ -53,8 +54,8 @@ ASSAY__CLONES static void NAMED(sums)(const float *x, const struct span *r,
 /* y = scale x + offset, plus skip, and what is below 0 cut off. */
 ASSAY__CLONES static void NAMED(scale)(float *y, const float *x,
                                        const float *skip, bool relu,
-                                       const struct span *r, const float *scale,
-                                       const float *offset)
+                                       const struct assay__span *r,
+                                       const float *scale, const float *offset)
 {
     NAMED(vec) a = *(const NAMED(vec) *)scale;
     NAMED(vec) b = *(const NAMED(vec) *)offset;
@@ -83,7 +84,8 @@ ASSAY__CLONES static void NAMED(scale)(float *y, const float *x,
  */
 ASSAY__CLONES static void NAMED(bwd_sums)(const float *x, const float *dy,
                                           const float *more, const float *z,
-                                          float *out, const struct span *r,
+                                          float *out,
+                                          const struct assay__span *r,
                                           const float *mean, double *sums)
 {
     double *sum = sums;
@@ -119,7 +121,7 @@ ASSAY__CLONES static void NAMED(bwd_sums)(const float *x, const float *dy,
 
 /* dx = scale dy + slope (x - mean) + offset */
 ASSAY__CLONES static void NAMED(bwd_apply)(
-    float *dx, const float *x, const float *dy, const struct span *r,
+    float *dx, const float *x, const float *dy, const struct assay__span *r,
     const float *mean, const float *scale, const float *slope,
     const float *offset)
 {
