@@ -110,6 +110,9 @@ struct assay_audit_options {
     int n_references;           /* even; 0: none */
     const char *const *attacks; /* names; NULL: the whole table */
     size_t n_attacks;
+    const char *const *attack_params; /* "rmia.gamma=2": ATTACK.NAME=VALUE of
+                                         chosen attacks; else the defaults */
+    size_t n_attack_params;
     enum assay_controls controls;
     double budget_seconds; /* 0: as long as it takes */
     const char *policy;    /* YAML file; NULL: the built-in one */

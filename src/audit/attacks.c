@@ -43,6 +43,7 @@ static void list_jobs(struct list *list, assay_audit *a)
         const char *why = a->left_out[i];
 
         o->attack = a->attack[i];
+        o->param = a->param[i];
         if (why[0] == '\0')
             why = assay_attack_missing(o->attack, &list->in);
         if (why != NULL) {

@@ -13,6 +13,7 @@
  *   witness.c      what the models say of the records
  *   predictions.c  the same from files, without models
  *   attacks.c      what attacks are run, on what
+ *   params.c       with which values of their parameters
  *   scores.c       running them side by side; score_file.c their files
  *   control.c      negative and positive controls
  *   policy.c, verdict.c, advice.c, taxonomy.c   what it means
@@ -99,7 +100,8 @@ struct assay__scene {
 /* One attack's outcome. */
 struct assay__outcome {
     const struct assay_attack *attack;
-    char why[160]; /* not empty: it was not run */
+    const double *param; /* borrowed from the audit */
+    char why[160];       /* not empty: it was not run */
     struct assay_membership_scores scores;
     json_t *measured; /* its metrics, as findings.json has them; owned */
     struct assay_estimate auc;
@@ -113,7 +115,7 @@ struct assay__control_result {
     int passed;
 };
 
-enum { ASSAY__ATTACKS_MAX = 64 };
+enum { ASSAY__ATTACKS_MAX = 64, ASSAY__PARAMS_MAX = 16 };
 
 struct assay__control {
     int ran;
@@ -141,6 +143,7 @@ struct assay_audit {
     int assumed_split;
 
     const struct assay_attack *attack[ASSAY__ATTACKS_MAX]; /* the chosen */
+    double param[ASSAY__ATTACKS_MAX][ASSAY__PARAMS_MAX];   /* of each */
     char left_out[ASSAY__ATTACKS_MAX][160]; /* not empty: why not */
     int n_attacks;
 
@@ -156,6 +159,15 @@ struct assay_audit {
 unsigned assay__audit_needs(const assay_audit *a);
 /* Inputs that all artefacts of the run share. New reference, or NULL. */
 json_t *assay__audit_inputs(const assay_audit *a);
+
+/* params.c: the chosen attacks' parameters, checked; then their values in
+ * the order of the attack's rows, and the same as {"gamma": 2}. */
+int assay__params_choose(assay_audit *a,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+const double *assay__audit_params(const assay_audit *a,
+                                  const struct assay_attack *attack);
+json_t *assay__params_json(const struct assay_attack *attack,
+                           const double *param);
 
 /* jobs.c */
 int assay__job_init(struct assay__job *job, const assay_audit *a,

@@ -257,17 +257,6 @@ out:
     return code;
 }
 
-static json_t *params_json(const struct assay_attack *attack)
-{
-    json_t *params = json_object();
-    int i;
-
-    for (i = 0; i < assay_attack_n_params(attack); i++)
-        json_object_set_new(params, attack->params[i].name,
-                            assay__json_real(attack->params[i].value));
-    return params;
-}
-
 json_t *assay__outcome_json(const struct assay__outcome *o)
 {
     const struct assay_attack *t = o->attack;
@@ -283,8 +272,9 @@ json_t *assay__outcome_json(const struct assay__outcome *o)
         assay_access_name(t->access), "auxiliary",
         assay_auxiliary_name(t->auxiliary), "baseline", t->baseline != 0,
         "status", ran ? "ran" : "not run", "why",
-        ran ? json_null() : json_string(o->why), "params", params_json(t),
-        "scores", ran ? json_string(path) : json_null());
+        ran ? json_null() : json_string(o->why), "params",
+        assay__params_json(t, o->param), "scores",
+        ran ? json_string(path) : json_null());
     if (root != NULL && o->measured != NULL)
         json_object_update(root, o->measured);
     return root;

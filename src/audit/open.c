@@ -376,6 +376,8 @@ static int open_all(assay_audit *a, struct assay_error *err)
 
     if (code == ASSAY_OK)
         code = choose_attacks(a, err);
+    if (code == ASSAY_OK)
+        code = assay__params_choose(a, err);
     if (code == ASSAY_OK && a->options.policy != NULL)
         code = assay__policy_read(&a->policy, a->options.policy, err);
     if (code != ASSAY_OK)

@@ -54,20 +54,26 @@ static json_t *config_json(const assay_audit *a)
     const struct assay_audit_options *o = &a->options;
     char *recipe = assay_recipe_text(&a->recipe);
     json_t *attacks = json_array();
+    json_t *params = json_object();
     json_t *root;
     int i;
 
-    for (i = 0; i < a->n_attacks; i++)
+    for (i = 0; i < a->n_attacks; i++) {
         json_array_append_new(attacks, json_string(a->attack[i]->name));
+        if (assay_attack_n_params(a->attack[i]) > 0)
+            json_object_set_new(params, a->attack[i]->name,
+                                assay__params_json(a->attack[i], a->param[i]));
+    }
     root = json_pack(
-        "{s:o, s:o, s:o, s:o, s:i, s:o, s:i, s:f, s:s, s:i, s:i}", "data",
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:f, s:s, s:i, s:i}", "data",
         o->data != NULL ? json_string(o->data) : json_null(), "model",
         o->model != NULL ? json_string(o->model) : json_null(), "arch",
         a->arch != NULL ? json_string(a->arch) : json_null(), "recipe",
         recipe != NULL ? json_loads(recipe, 0, NULL) : json_null(),
-        "references", a->plan.n_references, "attacks", attacks, "controls",
-        (int)o->controls, "budget_seconds", o->budget_seconds, "policy",
-        a->policy.name, "exposed", o->n_exposed, "threads",
+        "references", a->plan.n_references, "attacks", attacks, "attack_params",
+        params, "controls", (int)o->controls, "budget_seconds",
+        o->budget_seconds, "policy", a->policy.name, "exposed", o->n_exposed,
+        "threads",
         o->compute.threads > 0 ? o->compute.threads : a->ctx.threads);
     assay__free(recipe);
     return root;

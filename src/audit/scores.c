@@ -26,17 +26,6 @@ void assay__scores_path(const struct assay_attack *attack, const char *prefix,
     snprintf(path, 96, "scores/%s%s.safetensors", prefix, attack->name);
 }
 
-static json_t *params_json(const struct assay_attack *attack)
-{
-    json_t *params = json_object();
-    int i;
-
-    for (i = 0; i < assay_attack_n_params(attack); i++)
-        json_object_set_new(params, attack->params[i].name,
-                            json_real(attack->params[i].value));
-    return params;
-}
-
 static json_t *make_inputs(const assay_audit *a,
                            const struct assay_attack *attack,
                            const char *prefix, const char *evidence_sha256)
@@ -51,7 +40,7 @@ static json_t *make_inputs(const assay_audit *a,
         "backend", c->backend != NULL ? c->backend : "onednn", "algorithms",
         c->algorithms == ASSAY_ALGORITHMS_DIRECT ? "direct" : "tuned",
         "evidence", evidence_sha256, "seed", seed, "params",
-        params_json(attack));
+        assay__params_json(attack, assay__audit_params(a, attack)));
 }
 
 /* What the workers share. */
@@ -154,6 +143,7 @@ static int run_attack(struct pool *pool, struct assay__score_job *job,
     worker_init(&worker, pool, job);
     in.ctx = &worker.ctx;
     in.compute = &pool->compute;
+    in.param = assay__audit_params(pool->audit, job->attack);
     code = assay_attack_membership(job->attack, &in, &job->scores, err);
     if (code != ASSAY_OK)
         return code;

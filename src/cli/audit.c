@@ -25,6 +25,7 @@ struct values {
     const char *controls;
     const char *policy;
     struct assay__words attacks;
+    struct assay__words attack_params;
     int64_t records;
     int64_t references;
     int64_t exposed;
@@ -47,6 +48,10 @@ static const struct assay__option own_options[] = {
      "reference models for LiRA and RMIA, an even number", AT(references)},
     {"attacks", 0, ASSAY__OPTION_WORDS, "A,B", NULL, 0, 0, NULL,
      "attacks to run; not given: all (assay attacks)", AT(attacks)},
+    {"attack-param", 0, ASSAY__OPTION_WORDS, "ATTACK.NAME=VALUE", NULL, 0, 0,
+     NULL, "set an attack's parameter, such as rmia.gamma=2; may be repeated "
+     "(assay attacks NAME tells names, defaults and limits)",
+     AT(attack_params)},
     {"controls", 0, ASSAY__OPTION_CHOICE, "WHICH", "negative", 0, 0,
      "none|negative|full",
      "attack a model that never saw the records; full: also one that knows "
@@ -167,14 +172,38 @@ static int recipe_given(const struct assay__parsed *parsed)
     return 0;
 }
 
+/* Lists of words as the options of an audit want them. */
+struct lists {
+    const char *attack[ASSAY__WORDS_MAX];
+    const char *param[ASSAY__WORDS_MAX];
+    const char *word[WORDS_MAX];
+};
+
+static size_t list_words(const struct assay__words *words, const char **list)
+{
+    int i;
+
+    for (i = 0; i < words->n; i++)
+        list[i] = words->word[i];
+    return (size_t)words->n;
+}
+
+static enum assay_controls controls_of(const char *name)
+{
+    if (strcmp(name, "none") == 0)
+        return ASSAY_CONTROLS_NONE;
+    if (strcmp(name, "full") == 0)
+        return ASSAY_CONTROLS_FULL;
+    return ASSAY_CONTROLS_NEGATIVE;
+}
+
 /* Everything but the run folder. */
 static int take_options(const struct values *v,
                         const struct assay__parsed *parsed,
-                        const struct assay__session *s, const char **names,
+                        const struct assay__session *s, struct lists *lists,
                         struct assay_audit_options *o, struct assay_error *err)
 {
     int code;
-    int i;
 
     assay_audit_options_init(o);
     o->compute = s->compute;
@@ -189,15 +218,11 @@ static int take_options(const struct values *v,
     o->n_each = (size_t)v->records;
     o->assume_split = v->assume_split;
     o->n_references = (int)v->references;
-    for (i = 0; i < v->attacks.n; i++)
-        names[i] = v->attacks.word[i];
-    o->attacks = names;
-    o->n_attacks = (size_t)v->attacks.n;
-    o->controls = ASSAY_CONTROLS_NEGATIVE;
-    if (strcmp(v->controls, "none") == 0)
-        o->controls = ASSAY_CONTROLS_NONE;
-    else if (strcmp(v->controls, "full") == 0)
-        o->controls = ASSAY_CONTROLS_FULL;
+    o->n_attacks = list_words(&v->attacks, lists->attack);
+    o->attacks = lists->attack;
+    o->n_attack_params = list_words(&v->attack_params, lists->param);
+    o->attack_params = lists->param;
+    o->controls = controls_of(v->controls);
     o->budget_seconds = v->budget;
     o->policy = v->policy;
     o->n_exposed = (int)v->exposed;
@@ -325,8 +350,7 @@ static int run(int argc, char **argv)
 {
     const struct assay__command *command = &assay__command_audit;
     enum assay_verdict verdict = ASSAY_VERDICT_PASS;
-    const char *names[ASSAY__WORDS_MAX];
-    const char *words[WORDS_MAX];
+    struct lists lists;
     struct values values;
     struct assay__parsed parsed;
     struct assay__session session;
@@ -340,7 +364,7 @@ static int run(int argc, char **argv)
         return status;
     code = assay__session_open(&session, command, &values.common, &err);
     if (code == ASSAY_OK)
-        code = take_options(&values, &parsed, &session, names, &options, &err);
+        code = take_options(&values, &parsed, &session, &lists, &options, &err);
     if (code == ASSAY_OK) {
         folder = values.out != NULL
                      ? assay__strdup(values.out)
@@ -348,8 +372,8 @@ static int run(int argc, char **argv)
         if (folder == NULL)
             code = assay_error_set(&err, ASSAY_NOMEM, "run folder");
         options.out = folder;
-        options.command = words;
-        options.n_command = take_words(argc, argv, words);
+        options.command = lists.word;
+        options.n_command = take_words(argc, argv, lists.word);
     }
     if (code == ASSAY_OK)
         code = audit(&session, &values, &options, &verdict, &err);

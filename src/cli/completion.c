@@ -60,6 +60,15 @@ static void print_options(const struct assay__command *command)
     printf("\" ;;\n");
 }
 
+/* "rmia.gamma= rmia.a= " */
+static void print_params(const struct assay_attack *attack)
+{
+    int i;
+
+    for (i = 0; i < assay_attack_n_params(attack); i++)
+        printf("%s.%s= ", attack->name, attack->params[i].name);
+}
+
 static void print_bash(void)
 {
     const struct assay_attack *const *table = assay_attack_table();
@@ -79,6 +88,9 @@ static void print_bash(void)
            "    audit:--attacks) words=\"");
     for (i = 0; table[i] != NULL; i++)
         printf("%s%s", i > 0 ? " " : "", table[i]->name);
+    printf("\" ;;\n    audit:--attack-param) words=\"");
+    for (i = 0; table[i] != NULL; i++)
+        print_params(table[i]);
     printf("\" ;;\n");
     for (i = 0; assay__commands[i] != NULL; i++)
         print_choices(assay__commands[i]);

@@ -31,7 +31,7 @@ enum assay__option_type {
     ASSAY__OPTION_WORDS   /* struct assay__words, "a,b"; may be repeated */
 };
 
-enum { ASSAY__REALS_MAX = 8, ASSAY__WORDS_MAX = 32, ASSAY__WORD_SIZE = 48 };
+enum { ASSAY__REALS_MAX = 8, ASSAY__WORDS_MAX = 32, ASSAY__WORD_SIZE = 80 };
 
 struct assay__reals {
     double value[ASSAY__REALS_MAX];

@@ -76,6 +76,17 @@ expect 2 audit m.safetensors --out bad \
 has err "trained on other data"
 check "no folder is left of what cannot be audited" [ ! -e bad ]
 
+# An attack's parameter: its scores are made anew, and only its.
+audit "$data" $quick $few --out other --attack-param rmia.gamma=2
+has err "scores/rmia.safetensors is made anew.*params"
+check "one attack was run again" [ "$(grep -c "made anew" err)" -eq 2 ]
+check "the findings have it" grep -q '"gamma": 2' other/findings.json
+check "so has the manifest" \
+    sh -c "grep -A 1 '\"rmia\": {' other/manifest.json | grep -q '\"gamma\": 2'"
+audit "$data" $quick $few --out other
+check "without it, the findings are as before" \
+    cmp -s other/findings.json first.json
+
 # By predictions alone: the evidence of the run above is such files.
 audit --members other/evidence/target-members.safetensors \
     --nonmembers other/evidence/target-nonmembers.safetensors --out files

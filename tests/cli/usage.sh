@@ -34,6 +34,20 @@ expect 4 audit x --references 3
 has err "even number"
 expect 4 audit x --attacks lira-onlin
 has err "no attack"
+expect 4 audit x --attack-param rmia
+has err "ATTACK.NAME=VALUE, such as rmia.gamma=2"
+expect 4 audit x --attack-param lira-onlin.gamma=2
+has err 'no attack "lira-onlin"'
+expect 4 audit x --attacks gap --attack-param rmia.gamma=2
+has err "rmia is not among the attacks to run"
+expect 4 audit x --attack-param rmia.gama=2
+has err "the parameters of rmia are: gamma"
+expect 4 audit x --attack-param gap.lr=2
+has err "the parameters of gap are: none"
+expect 4 audit x --attack-param rmia.gamma=two
+has err '"two" is not a number; 0.01 to 100 are possible'
+expect 4 audit x --attack-param rmia.gamma=1000
+has err "1000 is outside 0.01 to 100"
 expect 4 attacks lira-onlin
 has err 'did you mean "lira-online"'
 expect 0 attacks
@@ -44,6 +58,7 @@ expect 0 attacks --json
 has out '"access": "black-box"'
 expect 0 completion bash
 has out "complete -o filenames -F _assay assay"
+has out "audit:--attack-param) .*network-white-shadow.lr= "
 if command -v bash >/dev/null; then
     check "bash takes the completion" bash -n "$work/out"
 else
