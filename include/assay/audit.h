@@ -16,7 +16,8 @@
  * is keyed by the SHA-256 of all that determines it. Running again in the
  * same folder reuses what matches, and logs for each artefact that it does
  * not reuse which input changed. A killed run loses at most the epoch in
- * progress of the models that were training.
+ * progress of the models that were training. From open to free the folder
+ * is locked: opening it once more is ASSAY_IO.
  */
 
 #include "assay/attack.h"

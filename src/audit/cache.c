@@ -8,8 +8,11 @@
 
 #include "audit/cache.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include "core/buf.h"
@@ -87,6 +90,45 @@ static int make_folders(const char *dir, struct assay_error *err)
     return try_write(dir, err);
 }
 
+static int lock_file(struct assay__cache *cache, const char *path,
+                     struct assay_error *err)
+{
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+
+    if (fd < 0)
+        return assay_error_set(err, ASSAY_IO, "%.200s: %s", path,
+                               strerror(errno));
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+        cache->lock = fd;
+        cache->locked = true;
+        return ASSAY_OK;
+    }
+    if (errno != EWOULDBLOCK) {
+        assay_log(cache->ctx, ASSAY_LOG_WARNING,
+                  "%s: no lock (%s); run no second audit there meanwhile", path,
+                  strerror(errno));
+        (void)close(fd);
+        return ASSAY_OK;
+    }
+    (void)close(fd);
+    return assay_error_set(err, ASSAY_IO,
+                           "run folder %.120s: another audit is working "
+                           "there; wait for it, or choose another folder",
+                           cache->dir);
+}
+
+static int lock_folder(struct assay__cache *cache, struct assay_error *err)
+{
+    char *path = assay__path_join(cache->dir, ".lock");
+    int code;
+
+    if (path == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "run folder %s", cache->dir);
+    code = lock_file(cache, path, err);
+    assay__free(path);
+    return code;
+}
+
 static json_t *read_manifest(const char *path, const struct assay_context *ctx)
 {
     struct assay_error err;
@@ -130,6 +172,9 @@ int assay__cache_open(struct assay__cache *cache, const char *dir,
         code = assay_error_set(err, ASSAY_NOMEM, "run folder %s", dir);
         goto out;
     }
+    code = lock_folder(cache, err);
+    if (code != ASSAY_OK)
+        goto out;
     old = read_manifest(path, ctx);
     if (old != NULL && json_is_object(json_object_get(old, "artefacts")))
         json_object_set(cache->manifest, "artefacts",
@@ -146,6 +191,8 @@ out:
 
 void assay__cache_close(struct assay__cache *cache)
 {
+    if (cache->locked)
+        (void)close(cache->lock);
     json_decref(cache->manifest);
     assay__free(cache->dir);
     memset(cache, 0, sizeof(*cache));
@@ -270,6 +317,19 @@ bool assay__cache_has(const struct assay__cache *cache, const char *path,
         return false;
     }
     return true;
+}
+
+int assay__cache_check(const struct assay__cache *cache, const char *path,
+                       struct assay_error *err)
+{
+    const json_t *entry = find(cache, path);
+
+    if (entry != NULL && file_is_same(cache, path, entry))
+        return ASSAY_OK;
+    return assay_error_set(err, ASSAY_DATA,
+                           "%.100s/%.80s is not what this audit wrote or "
+                           "found there; something else changes the folder",
+                           cache->dir, path);
 }
 
 int assay__cache_record(struct assay__cache *cache, const char *path,

@@ -12,6 +12,10 @@
  *
  * The manifest is written after each artefact: after a kill at most the
  * artefact in progress is unknown to it.
+ *
+ * Who has a folder open holds a lock on DIR/.lock (flock: it goes with the
+ * process, however that ends); the file itself stays. Two writers of one
+ * manifest would forget each other's artefacts and mix their files.
  */
 
 #include <jansson.h>
@@ -22,13 +26,17 @@
 struct assay__cache {
     char *dir;
     json_t *manifest;
+    bool locked;
+    int lock;                        /* descriptor of DIR/.lock, when locked */
     const struct assay_context *ctx; /* borrowed */
 };
 
 /*
  * Make the folder and its sub-folders when missing, try that files can be
- * written there, read an older manifest. A manifest that cannot be read is
- * logged and ignored: its artefacts are made anew.
+ * written there, lock it until it is closed, read an older manifest. A
+ * manifest that cannot be read is logged and ignored: its artefacts are made
+ * anew. ASSAY_IO when another audit has the folder open; a file system
+ * without locks is logged, and used.
  */
 int assay__cache_open(struct assay__cache *cache, const char *dir,
                       const struct assay_context *ctx,
@@ -51,6 +59,11 @@ bool assay__cache_has(const struct assay__cache *cache, const char *path,
 /* The same without a word, for plans. */
 bool assay__cache_peek(const struct assay__cache *cache, const char *path,
                        json_t *inputs);
+
+/* Whether the file of a recorded artefact is still what was written, for
+ * those who are about to open it by name: else ASSAY_DATA. */
+int assay__cache_check(const struct assay__cache *cache, const char *path,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* The names of the inputs that differ, ", " between, into text. */
 void assay__cache_changed(json_t *old_inputs, json_t *inputs, char *text,

@@ -116,7 +116,9 @@ static int open_witness(const assay_audit *a, const struct witness *w,
 
     if (path == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "%s", w->path);
-    code = assay_model_open(m, path, err);
+    code = assay__cache_check(&a->cache, w->path, err);
+    if (code == ASSAY_OK)
+        code = assay_model_open(m, path, err);
     assay__free(path);
     return code;
 }

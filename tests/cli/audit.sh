@@ -62,6 +62,20 @@ audit "$data" $quick $few --out killed
 check "killed and resumed gives equal findings" \
     cmp -s killed/findings.json first.json
 
+# A second audit in a folder where one is at work ends at once.
+"$assay" audit "$data" --epochs 5000 --out busy -q >/dev/null 2>&1 </dev/null &
+child=$!
+tries=0
+while [ ! -e busy/.lock ] && [ $tries -lt 600 ]; do
+    tries=$((tries + 1))
+    sleep 0.05
+done
+expect 2 audit "$data" $quick $few --out busy
+has err "run folder busy: another audit is working there"
+kill -9 $child 2>/dev/null
+wait $child 2>/dev/null
+expect 0 audit "$data" $quick $few --out busy --plan
+
 # A model from before; a stranger's model.
 expect 0 train "$data" --epochs 3 --lr 0.05 --batch 16 --out m.safetensors -q
 audit m.safetensors --data "$data" --references 0 --attacks gap,loss --out old

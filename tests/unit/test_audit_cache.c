@@ -121,6 +121,44 @@ static void test_files_that_changed_or_vanished_are_not_used(void)
     json_decref(inputs);
 }
 
+static void test_a_folder_has_one_owner(void)
+{
+    const char *dir = check_temp_path("locked");
+    struct assay__cache first;
+    struct assay__cache second;
+    struct assay_context ctx;
+
+    open_cache(&first, &ctx, dir);
+    CHECK_FAILS(assay__cache_open(&second, dir, &ctx, &err), ASSAY_IO, err);
+    CHECK_STR_HAS(err.msg, dir);
+    CHECK_STR_HAS(err.msg, "another audit");
+    assay__cache_close(&second);
+    assay__cache_close(&first);
+    open_cache(&second, &ctx, dir);
+    CHECK_STR_EQ(said, "");
+    assay__cache_close(&second);
+}
+
+static void test_swapped_files_are_not_opened(void)
+{
+    const char *dir = check_temp_path("checked");
+    struct assay__cache cache;
+    struct assay_context ctx;
+    json_t *inputs = json_pack("{s:i}", "seed", 1);
+    char full[512];
+
+    open_cache(&cache, &ctx, dir);
+    CHECK_FAILS(assay__cache_check(&cache, "models/a", &err), ASSAY_DATA, err);
+    put(&cache, "models/a", inputs);
+    CHECK_OK(assay__cache_check(&cache, "models/a", &err), err);
+    snprintf(full, sizeof(full), "%s/models/a", dir);
+    check_write_file(full, "another", 7);
+    CHECK_FAILS(assay__cache_check(&cache, "models/a", &err), ASSAY_DATA, err);
+    CHECK_STR_HAS(err.msg, "models/a");
+    assay__cache_close(&cache);
+    json_decref(inputs);
+}
+
 static void test_broken_manifest_is_said_and_ignored(void)
 {
     const char *dir = check_temp_path("broken");
@@ -161,6 +199,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_artefacts_are_reused_across_openings),
     CHECK_TEST(test_changed_inputs_are_named),
     CHECK_TEST(test_files_that_changed_or_vanished_are_not_used),
+    CHECK_TEST(test_a_folder_has_one_owner),
+    CHECK_TEST(test_swapped_files_are_not_opened),
     CHECK_TEST(test_broken_manifest_is_said_and_ignored),
     CHECK_TEST(test_unwritable_folder_is_found_at_once),
 };
