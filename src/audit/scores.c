@@ -35,12 +35,12 @@ static json_t *make_inputs(const assay_audit *a,
 
     snprintf(seed, sizeof(seed), "%llu", (unsigned long long)a->ctx.seed);
     return json_pack(
-        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "kind", "scores",
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:o}", "kind", "scores",
         "tool", assay_version(), "attack", attack->name, "scene", prefix,
         "backend", c->backend != NULL ? c->backend : "onednn", "algorithms",
-        c->algorithms == ASSAY_ALGORITHMS_DIRECT ? "direct" : "tuned",
-        "evidence", evidence_sha256, "seed", seed, "params",
-        assay__params_json(attack, assay__audit_params(a, attack)));
+        c->algorithms == ASSAY_ALGORITHMS_DIRECT ? "direct" : "tuned", "dtype",
+        assay_dtype_name(c->dtype), "evidence", evidence_sha256, "seed", seed,
+        "params", assay__params_json(attack, assay__audit_params(a, attack)));
 }
 
 /* What the workers share. */

@@ -80,6 +80,21 @@ expect 0 audit "$data" $quick $few --out busy --plan
 expect 0 train "$data" --epochs 3 --lr 0.05 --batch 16 --out m.safetensors -q
 audit m.safetensors --data "$data" --references 0 --attacks gap,loss --out old
 has err "train shadow, 0 reference models"
+# Nothing is trained here, yet scores follow the evidence they come from.
+plain="--attacks gap,loss --controls none"
+audit m.safetensors --data "$data" $plain --out plain --threads 2
+audit m.safetensors --data "$data" $plain --out plain --threads 2
+check "all scores are reused" sh -c '! grep -q "made anew" err'
+audit m.safetensors --data "$data" $plain --out plain --threads 1
+has err "evidence/target-members.safetensors is made anew.*threads"
+has err "scores/loss.safetensors is made anew.*evidence"
+sed '/"quarter":/d; /"split.sha256":/d' m.json >assumed.json
+cp m.safetensors assumed.safetensors
+audit assumed.safetensors --data "$data" --assume-split $plain --out assumed
+make_records o.bin 480 54321
+audit assumed.safetensors --assume-split $plain --out assumed \
+    --data "records:o.bin?labels=class&shape=1x28x28"
+has err "scores/gap.safetensors is made anew.*evidence"
 sed 's/"quarter": "target-train"/"quarter": "all"/' m.json >n.json
 cp m.safetensors n.safetensors
 expect 2 audit n.safetensors --data "$data" --out bad

@@ -3,7 +3,7 @@
 #   expect STATUS WORDS...   run, compare the exit status; output is kept in
 #                            $work/out and $work/err
 #   has FILE TEXT            the output file contains the text
-#   make_records FILE N      N records of 1x28x28 bytes in 4 classes
+#   make_records FILE N SEED N records of 1x28x28 bytes in 4 classes
 #   finish                   the counts; ends the test
 
 assay=$1
@@ -62,8 +62,8 @@ check() {
 
 # A class is a bright quarter of the picture, under noise.
 make_records() {
-    awk -v n="$2" 'BEGIN {
-        s = 12345
+    awk -v n="$2" -v seed="${3:-12345}" 'BEGIN {
+        s = seed
         for (i = 0; i < n; i++) {
             k = i % 4
             printf "\\%03o", k
