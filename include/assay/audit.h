@@ -52,6 +52,21 @@ char *assay_recipe_text(const struct assay_recipe *recipe);
 int assay_recipe_from_text(struct assay_recipe *recipe, const char *text,
                            struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* Parts of a recipe. */
+enum assay_recipe_fields {
+    ASSAY_RECIPE_EPOCHS = 1 << 0,
+    ASSAY_RECIPE_BATCH = 1 << 1,
+    ASSAY_RECIPE_LR = 1 << 2,
+    ASSAY_RECIPE_OPTIMIZER = 1 << 3, /* its kind, betas and eps */
+    ASSAY_RECIPE_MOMENTUM = 1 << 4,
+    ASSAY_RECIPE_WEIGHT_DECAY = 1 << 5,
+    ASSAY_RECIPE_SCHEDULE = 1 << 6,
+    ASSAY_RECIPE_MILESTONES = 1 << 7,
+    ASSAY_RECIPE_GAMMA = 1 << 8,
+    ASSAY_RECIPE_AUGMENT = 1 << 9,
+    ASSAY_RECIPE_EVALUATE_EVERY = 1 << 10
+};
+
 /* Notes in a model's sidecar that say what it was trained on; written by
  * `assay train` and by audits, read when such a model is audited. */
 #define ASSAY_NOTE_DATA_SHA256 "data.sha256"
@@ -102,10 +117,11 @@ struct assay_audit_options {
     const char *model; /* a trained model's file; NULL: the run trains one */
     const char *arch;  /* of the models that the run trains */
     struct assay_recipe recipe;
-    int recipe_given; /* 0: a model's own recipe wins over `recipe` */
-    size_t n_each;    /* records per quarter; 0: all */
-    int assume_split; /* 1: a model without notes was trained on
-                         target-train of this seed's split */
+    unsigned recipe_given; /* assay_recipe_fields of `recipe` that win over
+                              the recipe in a model's own notes */
+    size_t n_each;         /* records per quarter; 0: all */
+    int assume_split;      /* 1: a model without notes was trained on
+                              target-train of this seed's split */
     struct assay_predictions predictions;
 
     int n_references;           /* even; 0: none */

@@ -169,6 +169,10 @@ const double *assay__audit_params(const assay_audit *a,
 json_t *assay__params_json(const struct assay_attack *attack,
                            const double *param);
 
+/* recipe.c: those fields of one recipe into another. */
+void assay__recipe_overlay(struct assay_recipe *to,
+                           const struct assay_recipe *from, unsigned fields);
+
 /* jobs.c */
 int assay__job_init(struct assay__job *job, const assay_audit *a,
                     const struct assay__scene *scene, const char *role,

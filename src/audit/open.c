@@ -276,11 +276,13 @@ static int open_model(assay_audit *a, struct assay_error *err)
     a->arch = assay_model_arch(a->opened);
     a->preprocess = *assay_model_preprocess(a->opened);
     recipe = assay_model_note(a->opened, ASSAY_NOTE_RECIPE);
-    if (recipe != NULL && !a->options.recipe_given) {
-        code = assay_recipe_from_text(&a->recipe, recipe, err);
-        if (code != ASSAY_OK)
-            return assay_error_prefix(err, code, "%.80s", a->options.model);
-    }
+    if (recipe == NULL)
+        return ASSAY_OK;
+    code = assay_recipe_from_text(&a->recipe, recipe, err);
+    if (code != ASSAY_OK)
+        return assay_error_prefix(err, code, "%.80s", a->options.model);
+    assay__recipe_overlay(&a->recipe, &a->options.recipe,
+                          a->options.recipe_given);
     return ASSAY_OK;
 }
 

@@ -10,7 +10,7 @@
 #include <string.h>
 
 #include "assay/audit.h"
-#include "audit/cache.h"
+#include "audit/audit.h"
 #include "core/json.h"
 #include "core/mem.h"
 
@@ -231,6 +231,46 @@ int assay_recipe_from_text(struct assay_recipe *recipe, const char *text,
         *recipe = r;
     json_decref(root);
     return code;
+}
+
+static void overlay_optimizer(struct assay_optimizer_options *to,
+                              const struct assay_optimizer_options *from,
+                              unsigned fields)
+{
+    if (fields & ASSAY_RECIPE_OPTIMIZER) {
+        to->kind = from->kind;
+        to->beta1 = from->beta1;
+        to->beta2 = from->beta2;
+        to->eps = from->eps;
+    }
+    if (fields & ASSAY_RECIPE_MOMENTUM)
+        to->momentum = from->momentum;
+    if (fields & ASSAY_RECIPE_WEIGHT_DECAY)
+        to->weight_decay = from->weight_decay;
+}
+
+void assay__recipe_overlay(struct assay_recipe *to,
+                           const struct assay_recipe *from, unsigned fields)
+{
+    overlay_optimizer(&to->optimizer, &from->optimizer, fields);
+    if (fields & ASSAY_RECIPE_EPOCHS)
+        to->epochs = from->epochs;
+    if (fields & ASSAY_RECIPE_BATCH)
+        to->batch = from->batch;
+    if (fields & ASSAY_RECIPE_LR)
+        to->lr = from->lr;
+    if (fields & ASSAY_RECIPE_SCHEDULE)
+        to->schedule = from->schedule;
+    if (fields & ASSAY_RECIPE_MILESTONES) {
+        memcpy(to->milestones, from->milestones, sizeof(to->milestones));
+        to->n_milestones = from->n_milestones;
+    }
+    if (fields & ASSAY_RECIPE_GAMMA)
+        to->gamma = from->gamma;
+    if (fields & ASSAY_RECIPE_AUGMENT)
+        to->augment = from->augment;
+    if (fields & ASSAY_RECIPE_EVALUATE_EVERY)
+        to->evaluate_every = from->evaluate_every;
 }
 
 char *assay_curve_text(const struct assay_curve *curve)

@@ -160,18 +160,6 @@ static char *default_folder(const struct values *v, const char *data,
     return assay__format("runs/%s-%lld", name, (long long)v->common.seed);
 }
 
-/* True when any option of the recipe was given. */
-static int recipe_given(const struct assay__parsed *parsed)
-{
-    const struct assay__option *o;
-
-    for (o = assay__recipe_options; o->name != NULL; o++) {
-        if (assay__option_given(&assay__command_audit, parsed, o->name))
-            return 1;
-    }
-    return 0;
-}
-
 /* Lists of words as the options of an audit want them. */
 struct lists {
     const char *attack[ASSAY__WORDS_MAX];
@@ -214,7 +202,7 @@ static int take_options(const struct values *v,
     else if (parsed->n_args == 1)
         o->model = parsed->arg[0];
     o->arch = v->recipe.arch;
-    o->recipe_given = recipe_given(parsed);
+    o->recipe_given = assay__recipe_fields_given(&assay__command_audit, parsed);
     o->n_each = (size_t)v->records;
     o->assume_split = v->assume_split;
     o->n_references = (int)v->references;

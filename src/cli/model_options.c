@@ -169,3 +169,32 @@ int assay__recipe_values_take(const struct assay__recipe_values *values,
         recipe->milestones[i] = (size_t)values->milestones.value[i];
     return take_augment(&values->augment, &recipe->augment, err);
 }
+
+unsigned assay__recipe_fields_given(const struct assay__command *command,
+                                    const struct assay__parsed *parsed)
+{
+    static const struct {
+        const char *option;
+        unsigned field;
+    } rows[] = {
+        {"epochs", ASSAY_RECIPE_EPOCHS},
+        {"batch", ASSAY_RECIPE_BATCH},
+        {"lr", ASSAY_RECIPE_LR},
+        {"optimizer", ASSAY_RECIPE_OPTIMIZER},
+        {"momentum", ASSAY_RECIPE_MOMENTUM},
+        {"weight-decay", ASSAY_RECIPE_WEIGHT_DECAY},
+        {"schedule", ASSAY_RECIPE_SCHEDULE},
+        {"milestones", ASSAY_RECIPE_MILESTONES},
+        {"gamma", ASSAY_RECIPE_GAMMA},
+        {"augment", ASSAY_RECIPE_AUGMENT},
+        {"evaluate-every", ASSAY_RECIPE_EVALUATE_EVERY},
+    };
+    unsigned fields = 0;
+    size_t i;
+
+    for (i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (assay__option_given(command, parsed, rows[i].option))
+            fields |= rows[i].field;
+    }
+    return fields;
+}

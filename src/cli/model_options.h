@@ -42,6 +42,10 @@ int assay__pixel_values_take(const struct assay__pixel_values *values,
                              struct assay_dataset_options *dataset,
                              struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* The assay_recipe_fields whose options the user gave. */
+unsigned assay__recipe_fields_given(const struct assay__command *command,
+                                    const struct assay__parsed *parsed);
+
 int assay__recipe_values_take(const struct assay__recipe_values *values,
                               struct assay_recipe *recipe,
                               struct assay_error *err) ASSAY_MUST_CHECK;

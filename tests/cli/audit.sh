@@ -80,6 +80,13 @@ expect 0 audit "$data" $quick $few --out busy --plan
 expect 0 train "$data" --epochs 3 --lr 0.05 --batch 16 --out m.safetensors -q
 audit m.safetensors --data "$data" --references 0 --attacks gap,loss --out old
 has err "train shadow, 0 reference models"
+# One option of a recipe leaves the rest of the model's own alone.
+audit m.safetensors --data "$data" --attacks gap,loss --out old \
+    --evaluate-every 0
+grep '"recipe"' m.json | sed 's/\(evaluate_every[^0-9]*\)5/\10/' >a
+grep '"recipe"' old/models/shadow.json >b
+check "the model's recipe is kept but for that" cmp -s a b
+check "which was changed" grep -q 'evaluate_every[^0-9]*0,' b
 # Nothing is trained here, yet scores follow the evidence they come from.
 plain="--attacks gap,loss --controls none"
 audit m.safetensors --data "$data" $plain --out plain --threads 2
