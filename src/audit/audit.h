@@ -241,6 +241,8 @@ int assay__control_negative(assay_audit *a, const struct assay__score_job *jobs,
                             size_t n, struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__control_positive(assay_audit *a,
                             struct assay_error *err) ASSAY_MUST_CHECK;
+/* Whether it is asked for, and any attack is there that it can judge. */
+int assay__control_wants_positive(const assay_audit *a);
 /* An AUC's 95 % interval widened so that m such hold together. */
 void assay__widen(const struct assay_estimate *auc, int m, double *low,
                   double *high);

@@ -10,6 +10,8 @@
  *
  * Positive: models that know a few hundred records by heart. Every attack
  * that is no baseline must find that, with its whole interval above .5.
+ * Baselines promise to find nothing; with no other attack there is nothing
+ * to judge, and such models are not trained.
  */
 
 #include <math.h>
@@ -99,6 +101,26 @@ int assay__control_negative(assay_audit *a, const struct assay__score_job *jobs,
     return code;
 }
 
+/* Chosen and, when attacks were run already, one of those that could be. */
+static int is_judged(const assay_audit *a, int i)
+{
+    return !a->attack[i]->baseline && a->left_out[i][0] == '\0' &&
+           a->outcome[i].why[0] == '\0';
+}
+
+int assay__control_wants_positive(const assay_audit *a)
+{
+    int i;
+
+    if (a->options.controls != ASSAY_CONTROLS_FULL || a->data == NULL)
+        return 0;
+    for (i = 0; i < a->n_attacks; i++) {
+        if (is_judged(a, i))
+            return 1;
+    }
+    return 0;
+}
+
 /* Attacks of the audit that ran, claim to find something, and can run on
  * the overfitted scene too. */
 static size_t positive_jobs(const assay_audit *a,
@@ -110,12 +132,9 @@ static size_t positive_jobs(const assay_audit *a,
     int i;
 
     for (i = 0; i < a->n_attacks; i++) {
-        const struct assay__outcome *o = &a->outcome[i];
-
-        if (o->why[0] != '\0' || o->attack->baseline ||
-            assay_attack_missing(o->attack, in) != NULL)
+        if (!is_judged(a, i) || assay_attack_missing(a->attack[i], in) != NULL)
             continue;
-        jobs[n].attack = o->attack;
+        jobs[n].attack = a->attack[i];
         jobs[n].in = in;
         jobs[n].prefix = scene->prefix;
         jobs[n].evidence_sha256 = scene->evidence_sha256;
@@ -138,7 +157,7 @@ static int attack_overfitted(assay_audit *a, const struct assay__scene *scene,
     code = assay__score_jobs_run(a, jobs, n, "positive control", err);
     if (code == ASSAY_OK)
         code = take_results(&a->positive, jobs, n, err);
-    if (code == ASSAY_OK)
+    if (code == ASSAY_OK && a->positive.n_results > 0)
         judge(&a->positive);
     assay__score_jobs_release(jobs, n);
     return code;
@@ -150,7 +169,7 @@ int assay__control_positive(assay_audit *a, struct assay_error *err)
     struct assay_estimate known;
     int code;
 
-    if (a->options.controls != ASSAY_CONTROLS_FULL || a->data == NULL)
+    if (!assay__control_wants_positive(a))
         return ASSAY_OK;
     a->positive.positive = 1;
     code = assay__scene_overfitted(&scene, a, err);

@@ -245,7 +245,7 @@ static int plan_once(assay_audit *a, struct assay_error *err)
     plan_training(a, &a->scene, "");
     plan_evidence(a);
     plan_attacks(a, a->options.controls != ASSAY_CONTROLS_NONE);
-    if (a->options.controls == ASSAY_CONTROLS_FULL)
+    if (assay__control_wants_positive(a))
         plan_positive(a);
     a->plan.seconds = report_seconds;
     for (i = 0; i < a->plan.n_items; i++)
@@ -346,6 +346,10 @@ int assay__plan_make(assay_audit *a, struct assay_error *err)
         code = plan_once(a, err);
     if (code == ASSAY_OK && a->options.budget_seconds > 0)
         code = fit_budget(a, err);
+    if (a->options.controls == ASSAY_CONTROLS_FULL &&
+        !assay__control_wants_positive(a))
+        add_note(&a->plan, "No positive control: there is no attack but "
+                           "baselines, which it does not judge.");
     a->plan.memory_bytes = expected_memory(a);
     return code;
 }

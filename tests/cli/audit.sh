@@ -62,6 +62,13 @@ audit "$data" $quick $few --out killed
 check "killed and resumed gives equal findings" \
     cmp -s killed/findings.json first.json
 
+# A positive control judges no baselines; alone, they get none.
+audit "$data" --epochs 3 --lr 0.05 --batch 16 --attacks gap --controls full \
+    --out gap
+has err "No positive control"
+check "no models for it are trained" [ ! -e gap/models/overfitted-target.safetensors ]
+check "and none is called failed" sh -c '! grep -q "\"kind\": \"positive\"" gap/findings.json'
+
 # A second audit in a folder where one is at work ends at once.
 "$assay" audit "$data" --epochs 5000 --out busy -q >/dev/null 2>&1 </dev/null &
 child=$!
