@@ -131,7 +131,7 @@ struct assay_audit_options {
                                          chosen attacks; else the defaults */
     size_t n_attack_params;
     enum assay_controls controls;
-    double budget_seconds; /* 0: as long as it takes */
+    double budget_seconds; /* to aim at, by estimates; 0: as long as it takes */
     const char *policy;    /* YAML file; NULL: the built-in one */
     int n_exposed;         /* most exposed records to show */
 
@@ -160,7 +160,7 @@ enum { ASSAY_AUDIT_ITEMS_MAX = 16, ASSAY_AUDIT_NOTES_MAX = 8 };
 struct assay_audit_plan {
     struct assay_audit_item item[ASSAY_AUDIT_ITEMS_MAX];
     int n_items;
-    int n_references;    /* after the budget */
+    int n_references;    /* to use: after the budget, 0 when no attack does */
     int n_models;        /* to train */
     size_t n_scored;     /* records whose membership is guessed */
     double step_seconds; /* of training, per batch and model; NaN */

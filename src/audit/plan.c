@@ -224,7 +224,8 @@ static void plan_positive(assay_audit *a)
     a->plan.n_models += models;
 }
 
-/* Fill the items for the present number of references. */
+/* Fill the items for the present number of references, none when no attack
+ * uses them. */
 static int plan_once(assay_audit *a, struct assay_error *err)
 {
     int references = a->plan.n_references;
@@ -260,18 +261,24 @@ static void add_note(struct assay_audit_plan *plan, const char *text)
                  text);
 }
 
-static void leave_out_white_box(assay_audit *a)
+/* How many were left out. */
+static int leave_out_white_box(assay_audit *a)
 {
+    int n = 0;
     int i;
 
     for (i = 0; i < a->n_attacks; i++) {
-        if (a->attack[i]->needs & ASSAY_NEED_EMBEDDING)
-            snprintf(a->left_out[i], sizeof(a->left_out[i]),
-                     "left out to keep to the budget of %.0f seconds",
-                     a->options.budget_seconds);
+        if ((a->attack[i]->needs & ASSAY_NEED_EMBEDDING) == 0)
+            continue;
+        snprintf(a->left_out[i], sizeof(a->left_out[i]),
+                 "left out to keep to the budget of %.0f seconds",
+                 a->options.budget_seconds);
+        n++;
     }
-    add_note(&a->plan,
-             "White-box attacks were left out to keep to the time budget.");
+    if (n > 0)
+        add_note(&a->plan,
+                 "White-box attacks were left out to keep to the time budget.");
+    return n;
 }
 
 static int fit_budget(assay_audit *a, struct assay_error *err)
@@ -295,10 +302,9 @@ static int fit_budget(assay_audit *a, struct assay_error *err)
                  a->plan.n_references, asked);
         add_note(&a->plan, text);
     }
-    if (code == ASSAY_OK && a->plan.seconds > a->options.budget_seconds) {
-        leave_out_white_box(a);
+    if (code == ASSAY_OK && a->plan.seconds > a->options.budget_seconds &&
+        leave_out_white_box(a) > 0)
         code = plan_once(a, err);
-    }
     if (code == ASSAY_OK && a->plan.seconds > a->options.budget_seconds)
         add_note(&a->plan, "Even so the expected time is over the budget.");
     return code;
@@ -336,7 +342,9 @@ int assay__plan_make(assay_audit *a, struct assay_error *err)
         plan_predictions(a);
         return ASSAY_OK;
     }
-    a->plan.n_references = a->options.n_references;
+    if (assay__audit_needs(a) &
+        (ASSAY_NEED_REFERENCES | ASSAY_NEED_REFERENCES_OUT))
+        a->plan.n_references = a->options.n_references;
     code = plan_once(a, err);
     if (code == ASSAY_OK && a->plan.n_models > 0)
         code = measure_step(a, err);

@@ -158,8 +158,7 @@ int assay__scene_main(struct assay__scene *scene, const assay_audit *a,
     scene->with_shadow =
         scene->with_control || (needs & ASSAY_NEED_SHADOW) != 0;
     scene->with_population = (needs & ASSAY_NEED_POPULATION) != 0;
-    if (needs & (ASSAY_NEED_REFERENCES | ASSAY_NEED_REFERENCES_OUT))
-        scene->n_references = a->plan.n_references;
+    scene->n_references = a->plan.n_references;
     for (i = 0; i < ASSAY__SUBSETS && code == ASSAY_OK; i++)
         code = assay__rows_set(&scene->audited[i], a->split.index[quarters[i]],
                                a->split.n, err);

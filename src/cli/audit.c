@@ -57,7 +57,8 @@ static const struct assay__option own_options[] = {
      "attack a model that never saw the records; full: also one that knows "
      "500 by heart", AT(controls)},
     {"budget", 0, ASSAY__OPTION_TIME, "TIME", "0", 0, 0, NULL,
-     "leave out what does not fit, such as 10m; 0: no limit", AT(budget)},
+     "time to aim at, such as 10m: leave out what would not fit; 0: as "
+     "long as it takes", AT(budget)},
     {"policy", 0, ASSAY__OPTION_TEXT, "FILE", NULL, 0, 0, NULL,
      "YAML file of limits; not given: the built-in policy", AT(policy)},
     {"exposed", 0, ASSAY__OPTION_INT, "N", "12", 0, 200, NULL,

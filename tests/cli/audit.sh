@@ -143,4 +143,12 @@ check "what could not run says why" grep -q '"status": "not run"' files/findings
 audit "$data" --epochs 300 --references 16 --attacks gap,loss,rmia \
     --batch 16 --budget 1s --out small --plan
 has out "reference models instead of 16"
+# What no chosen attack uses is not given up either.
+expect 0 audit "$data" --epochs 300 --references 16 --attacks gap,loss \
+    --batch 16 --budget 1s --out small --plan
+has out "over the budget"
+check "nothing is said to be left out" \
+    sh -c '! grep -q "instead of\|White-box" out'
+check "the manifest has no references that were not trained" \
+    grep -q '"references": 0' gap/manifest.json
 finish
