@@ -72,17 +72,23 @@ static json_t *attack_json(const struct assay_attack *a)
                      a->baseline != 0, "needs", needs, "params", params);
 }
 
-static int print_json(struct assay_error *err)
+static json_t *table_json(void)
 {
     const struct assay_attack *const *table = assay_attack_table();
     json_t *list = json_array();
-    char *text;
     size_t i;
 
     for (i = 0; table[i] != NULL; i++)
         json_array_append_new(list, attack_json(table[i]));
-    text = assay__json_text(list);
-    json_decref(list);
+    return list;
+}
+
+/* Takes the reference. */
+static int print_json(json_t *value, struct assay_error *err)
+{
+    char *text = assay__json_text(value);
+
+    json_decref(value);
     if (text == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "list of attacks");
     fputs(text, stdout);
@@ -126,31 +132,37 @@ static void print_table(void)
     printf("\n`assay attacks NAME` tells more of one.\n");
 }
 
-static int list(const char *name, int as_json, struct assay_error *err)
+static int refuse(const char *name, struct assay_error *err)
 {
     const struct assay_attack *const *table = assay_attack_table();
-    const struct assay_attack *a;
     const char *names[64];
     const char *near;
     size_t n = 0;
 
-    if (as_json)
-        return print_json(err);
-    if (name == NULL) {
-        print_table();
-        return ASSAY_OK;
-    }
-    a = assay_attack_find(name);
-    if (a != NULL) {
-        print_one(a);
-        return ASSAY_OK;
-    }
     for (; table[n] != NULL && n < 64; n++)
         names[n] = table[n]->name;
     near = assay__nearest(name, names, n);
     return assay_error_set(err, ASSAY_ARG, "no attack \"%.40s\"%s%s%s", name,
                            near != NULL ? "; did you mean \"" : "",
                            near != NULL ? near : "", near != NULL ? "\"?" : "");
+}
+
+static int list(const char *name, int as_json, struct assay_error *err)
+{
+    const struct assay_attack *a = NULL;
+
+    if (name != NULL) {
+        a = assay_attack_find(name);
+        if (a == NULL)
+            return refuse(name, err);
+    }
+    if (as_json)
+        return print_json(a != NULL ? attack_json(a) : table_json(), err);
+    if (a != NULL)
+        print_one(a);
+    else
+        print_table();
+    return ASSAY_OK;
 }
 
 static int run(int argc, char **argv)

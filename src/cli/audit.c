@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * assay audit: the plan, the work, a summary. stdout carries the summary
- * (or, with --json, findings.json) and ends with the path of the report.
+ * (or, with --json, findings.json); the summary ends with the path of the
+ * report.
  */
 
 #include <math.h>
@@ -277,24 +278,24 @@ static int print_file(const char *path, struct assay_error *err)
     return code;
 }
 
-static int print_result(const struct assay__session *s, const char *folder,
-                        struct assay_error *err)
+static int print_findings(const char *folder, struct assay_error *err)
 {
-    char *path =
-        assay__path_join(folder, s->json ? "findings.json" : "report.html");
+    char *path = assay__path_join(folder, "findings.json");
     int code;
 
     if (path == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "%s", folder);
-    if (s->json) {
-        code = print_file(path, err);
-    } else {
-        code = assay_report_terminal(folder, stdout, s->color, s->width, err);
-        if (code == ASSAY_OK)
-            printf("%s\n", path);
-    }
+    code = print_file(path, err);
     assay__free(path);
     return code;
+}
+
+static int print_result(const struct assay__session *s, const char *folder,
+                        struct assay_error *err)
+{
+    if (s->json)
+        return print_findings(folder, err);
+    return assay_report_terminal(folder, stdout, s->color, s->width, err);
 }
 
 static int audit(struct assay__session *s, const struct values *v,

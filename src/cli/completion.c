@@ -8,6 +8,7 @@
 
 #include "assay/attack.h"
 #include "commands.h"
+#include "session.h"
 
 static const struct assay__option_group no_groups[] = {
     {.title = NULL},
@@ -107,13 +108,15 @@ static void print_bash(void)
 
 static int run(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "bash") == 0) {
+    struct assay__parsed parsed;
+    char values;
+    int status;
+
+    if (!assay__session_parse(&assay__command_completion, argc, argv, &values,
+                              &parsed, &status))
+        return status;
+    if (parsed.n_args == 1 && strcmp(parsed.arg[0], "bash") == 0) {
         print_bash();
-        return 0;
-    }
-    if (argc == 2 &&
-        (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)) {
-        assay__options_help(&assay__command_completion, stdout);
         return 0;
     }
     fprintf(stderr, "assay completion: usage: assay completion bash\n");

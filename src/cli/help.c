@@ -3,6 +3,7 @@
 
 #include "assay/context.h"
 #include "commands.h"
+#include "session.h"
 
 static const struct assay__option_group no_groups[] = {
     {.title = NULL},
@@ -33,15 +34,21 @@ const struct assay__command assay__command_version = {
 static int run_help(int argc, char **argv)
 {
     const struct assay__command *command;
+    struct assay__parsed parsed;
+    char values;
+    int status;
 
-    if (argc < 2) {
+    if (!assay__session_parse(&assay__command_help, argc, argv, &values,
+                              &parsed, &status))
+        return status;
+    if (parsed.n_args == 0) {
         assay__commands_overview(stdout);
         return 0;
     }
-    command = assay__command_find(argv[1]);
+    command = assay__command_find(parsed.arg[0]);
     if (command == NULL) {
         fprintf(stderr, "assay help: no command \"%.40s\"; see assay --help\n",
-                argv[1]);
+                parsed.arg[0]);
         return assay_error_exit_status(ASSAY_ARG);
     }
     assay__options_help(command, stdout);
@@ -50,8 +57,13 @@ static int run_help(int argc, char **argv)
 
 static int run_version(int argc, char **argv)
 {
-    (void)argc;
-    (void)argv;
+    struct assay__parsed parsed;
+    char values;
+    int status;
+
+    if (!assay__session_parse(&assay__command_version, argc, argv, &values,
+                              &parsed, &status))
+        return status;
     printf("assay %s\n", assay_version());
     return 0;
 }

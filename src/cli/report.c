@@ -74,8 +74,6 @@ static int run(int argc, char **argv)
     else if (code == ASSAY_OK)
         code = assay_report_terminal(parsed.arg[0], stdout, s.color, s.width,
                                      &err);
-    if (code == ASSAY_OK && !s.json)
-        printf("%s/report.html\n", parsed.arg[0]);
     status = assay__session_end(&s, code, &err);
     assay__session_close(&s);
     return status;

@@ -25,8 +25,9 @@ expect 0 audit "$data" $quick $few --out run --plan
 has out "train target, shadow, 4 reference models"
 has out "Expected: about"
 audit "$data" $quick $few --out run
-check "the last line is the report's path" \
-    [ "$(tail -n 1 out)" = run/report.html ]
+check "the last line names the report" \
+    [ "$(tail -n 1 out)" = "Report  run/report.html" ]
+check "no other does" [ "$(grep -c report.html out)" -eq 1 ]
 for file in manifest.json findings.json report.html split.safetensors \
     models/target.safetensors models/reference-03.safetensors \
     evidence/target-members.safetensors scores/rmia.safetensors; do

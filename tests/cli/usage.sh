@@ -56,6 +56,17 @@ expect 0 attacks lira-online
 has out "needs reference models"
 expect 0 attacks --json
 has out '"access": "black-box"'
+expect 0 attacks rmia --json
+has out '"name": "rmia"'
+check "  and no other" [ "$(grep -c '"access"' "$work/out")" -eq 1 ]
+expect 4 attacks lira-onlin --json
+has err 'did you mean "lira-online"'
+for command in audit train eval report attacks completion help version; do
+    expect 0 $command --help
+    has out "Usage: assay $command"
+done
+expect 4 version 1
+expect 4 help nothing
 expect 0 completion bash
 has out "complete -o filenames -F _assay assay"
 has out "audit:--attack-param) .*network-white-shadow.lr= "
