@@ -162,6 +162,66 @@ static char *default_folder(const struct values *v, const char *data,
     return assay__format("runs/%s-%lld", name, (long long)v->common.seed);
 }
 
+/* Refuses the first of the options that was given: it would do nothing. */
+static int refuse_options(const struct assay__parsed *parsed,
+                          const char *const *names, const char *why,
+                          struct assay_error *err)
+{
+    for (; *names != NULL; names++) {
+        if (assay__option_given(&assay__command_audit, parsed, *names))
+            return assay_error_set(err, ASSAY_ARG,
+                                   "--%s has no effect here: "
+                                   "%s",
+                                   *names, why);
+    }
+    return ASSAY_OK;
+}
+
+static int refuse_table(const struct assay__parsed *parsed,
+                        const struct assay__option *table, const char *why,
+                        struct assay_error *err)
+{
+    int code = ASSAY_OK;
+
+    for (; table->name != NULL && code == ASSAY_OK; table++) {
+        const char *names[] = {table->name, NULL};
+
+        code = refuse_options(parsed, names, why, err);
+    }
+    return code;
+}
+
+/* Options that do not go with what is audited. */
+static int check_given(const struct assay__parsed *parsed,
+                       const struct values *v, struct assay_error *err)
+{
+    static const char *const of_model[] = {
+        "arch", "resize", "channels", "scale", "mean", "std", NULL};
+    static const char *const of_data[] = {"assume-split", NULL};
+    static const char *const of_training[] = {
+        "references", "controls", "records", "budget", "assume-split", NULL};
+    static const char why_model[] =
+        "a model that is opened brings its own architecture and "
+        "preprocessing, and the attackers' models get the same";
+    static const char why_data[] =
+        "the target is trained by this audit, on the split it draws";
+    static const char why_files[] =
+        "predictions are audited as they are; no data is read and no model "
+        "trained";
+    int code;
+
+    if (!is_prediction_audit(v) && v->data != NULL && parsed->n_args > 0)
+        return refuse_options(parsed, of_model, why_model, err);
+    if (!is_prediction_audit(v))
+        return refuse_options(parsed, of_data, why_data, err);
+    code = refuse_options(parsed, of_training, why_files, err);
+    if (code == ASSAY_OK)
+        code = refuse_table(parsed, assay__recipe_options, why_files, err);
+    if (code == ASSAY_OK)
+        code = refuse_table(parsed, assay__pixel_options, why_files, err);
+    return code;
+}
+
 /* Lists of words as the options of an audit want them. */
 struct lists {
     const char *attack[ASSAY__WORDS_MAX];
@@ -221,7 +281,9 @@ static int take_options(const struct values *v,
                                "DATA or --members and --nonmembers are "
                                "needed; usage: assay audit %s",
                                assay__command_audit.usage);
-    code = assay__recipe_values_take(&v->recipe, &o->recipe, err);
+    code = check_given(parsed, v, err);
+    if (code == ASSAY_OK)
+        code = assay__recipe_values_take(&v->recipe, &o->recipe, err);
     if (code == ASSAY_OK)
         code =
             assay__pixel_values_take(&v->pixels, &o->pixels, &o->dataset, err);

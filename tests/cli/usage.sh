@@ -34,6 +34,18 @@ expect 4 audit x --references 3
 has err "even number"
 expect 4 audit x --attacks lira-onlin
 has err "no attack"
+for option in "--arch alexnet" "--resize 32" "--channels 3" "--scale 1" \
+    "--mean 0" "--std 1"; do
+    expect 4 audit m.safetensors --data x $option
+    has err "${option% *} has no effect here: a model that is opened"
+done
+for option in "--epochs 3" "--arch alexnet" "--references 4" "--resize 32" \
+    "--controls full" "--records 10" "--budget 1m"; do
+    expect 4 audit --members in.npz --nonmembers out.npz $option
+    has err "${option% *} has no effect here: predictions"
+done
+expect 4 audit x --assume-split
+has err "trained by this audit"
 expect 4 audit x --attack-param rmia
 has err "ATTACK.NAME=VALUE, such as rmia.gamma=2"
 expect 4 audit x --attack-param lira-onlin.gamma=2
