@@ -19,6 +19,7 @@
  *   policy.c, verdict.c, advice.c, taxonomy.c   what it means
  *   findings.c, findings_attack.c               findings.json
  *   exposed.c      pictures of the most exposed records
+ *   sweep.c        none of them left from earlier results
  *   cache.c        the folder's index
  */
 
@@ -262,6 +263,10 @@ json_t *assay__estimate_json(const struct assay_estimate *e);
 /* exposed.c: new reference to findings.exposed; pictures are written. */
 int assay__exposed_make(assay_audit *a, json_t **out,
                         struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* sweep.c: pictures that findings.json does not list. */
+int assay__sweep_exposed(const assay_audit *a,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* verdict.c */
 int assay__verdict_make(assay_audit *a, json_t **policy, json_t **verdict,

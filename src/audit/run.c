@@ -153,6 +153,8 @@ static int work(assay_audit *a, struct assay_error *err)
         code = assay__control_positive(a, err);
     if (code == ASSAY_OK)
         code = assay__findings_write(a, err);
+    if (code == ASSAY_OK)
+        code = assay__sweep_exposed(a, err);
     return code;
 }
 
