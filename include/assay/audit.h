@@ -135,6 +135,9 @@ struct assay_audit_options {
     const char *policy;    /* YAML file; NULL: the built-in one */
     int n_exposed;         /* most exposed records to show */
 
+    int plan_only; /* 1: write nothing, make no folder; only a plan can be
+                      had then, and assay_audit_run() is ASSAY_ARG */
+
     struct assay_compute compute; /* with a tuning, please: it is kept in
                                      the folder */
     const char *const *command;   /* words, for findings and manifest */

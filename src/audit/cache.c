@@ -153,39 +153,62 @@ static json_t *read_manifest(const char *path, const struct assay_context *ctx)
     return manifest;
 }
 
-int assay__cache_open(struct assay__cache *cache, const char *dir,
-                      const struct assay_context *ctx, struct assay_error *err)
+/* The artefacts of an older manifest, when there are any. */
+static int take_manifest(struct assay__cache *cache, struct assay_error *err)
 {
-    char *path = NULL;
+    char *path = assay__path_join(cache->dir, "manifest.json");
+    json_t *artefacts;
     json_t *old;
-    int code;
 
-    memset(cache, 0, sizeof(*cache));
-    cache->ctx = ctx;
-    code = make_folders(dir, err);
-    if (code != ASSAY_OK)
-        return code;
-    cache->dir = assay__strdup(dir);
-    path = assay__path_join(dir, "manifest.json");
-    cache->manifest = json_object();
-    if (cache->dir == NULL || path == NULL || cache->manifest == NULL) {
-        code = assay_error_set(err, ASSAY_NOMEM, "run folder %s", dir);
-        goto out;
-    }
-    code = lock_folder(cache, err);
-    if (code != ASSAY_OK)
-        goto out;
-    old = read_manifest(path, ctx);
-    if (old != NULL && json_is_object(json_object_get(old, "artefacts")))
-        json_object_set(cache->manifest, "artefacts",
-                        json_object_get(old, "artefacts"));
+    if (path == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "run folder %s", cache->dir);
+    old = read_manifest(path, cache->ctx);
+    assay__free(path);
+    artefacts = json_object_get(old, "artefacts");
+    if (json_is_object(artefacts))
+        json_object_set(cache->manifest, "artefacts", artefacts);
     else
         json_object_set_new(cache->manifest, "artefacts", json_object());
     json_decref(old);
-    code = assay__cache_set(cache, "schema", json_string(manifest_schema), err);
+    return assay__cache_set(cache, "schema", json_string(manifest_schema), err);
+}
 
-out:
-    assay__free(path);
+static int start(struct assay__cache *cache, const char *dir,
+                 const struct assay_context *ctx, struct assay_error *err)
+{
+    memset(cache, 0, sizeof(*cache));
+    cache->ctx = ctx;
+    cache->dir = assay__strdup(dir);
+    cache->manifest = json_object();
+    if (cache->dir == NULL || cache->manifest == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "run folder %s", dir);
+    return ASSAY_OK;
+}
+
+int assay__cache_open(struct assay__cache *cache, const char *dir,
+                      const struct assay_context *ctx, struct assay_error *err)
+{
+    int code = start(cache, dir, ctx, err);
+
+    if (code == ASSAY_OK)
+        code = make_folders(dir, err);
+    if (code == ASSAY_OK)
+        code = lock_folder(cache, err);
+    if (code == ASSAY_OK)
+        code = take_manifest(cache, err);
+    return code;
+}
+
+int assay__cache_look(struct assay__cache *cache, const char *dir,
+                      const struct assay_context *ctx, struct assay_error *err)
+{
+    int code = start(cache, dir, ctx, err);
+
+    if (code == ASSAY_OK && assay__exists(dir) && !assay__is_dir(dir))
+        code = assay_error_set(err, ASSAY_IO, "run folder %.200s: not a folder",
+                               dir);
+    if (code == ASSAY_OK)
+        code = take_manifest(cache, err);
     return code;
 }
 

@@ -41,6 +41,11 @@ struct assay__cache {
 int assay__cache_open(struct assay__cache *cache, const char *dir,
                       const struct assay_context *ctx,
                       struct assay_error *err) ASSAY_MUST_CHECK;
+/* The folder as it is, if it is: for plans. Nothing is made, written or
+ * locked, and nothing may be recorded. */
+int assay__cache_look(struct assay__cache *cache, const char *dir,
+                      const struct assay_context *ctx,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__cache_close(struct assay__cache *cache);
 
 /* "DIR/path", fresh. */

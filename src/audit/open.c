@@ -372,6 +372,18 @@ static int read_tuning(const assay_audit *a, struct assay_error *err)
     return code;
 }
 
+static int open_folder(assay_audit *a, struct assay_error *err)
+{
+    int code;
+
+    if (a->options.plan_only)
+        return assay__cache_look(&a->cache, a->options.out, &a->ctx, err);
+    code = assay__cache_open(&a->cache, a->options.out, &a->ctx, err);
+    if (code == ASSAY_OK && a->data != NULL)
+        code = write_split(a, err);
+    return code;
+}
+
 static int open_all(assay_audit *a, struct assay_error *err)
 {
     int code = check_options(&a->options, err);
@@ -391,9 +403,7 @@ static int open_all(assay_audit *a, struct assay_error *err)
         code = open_data(a, err);
     }
     if (code == ASSAY_OK)
-        code = assay__cache_open(&a->cache, a->options.out, &a->ctx, err);
-    if (code == ASSAY_OK && a->data != NULL)
-        code = write_split(a, err);
+        code = open_folder(a, err);
     if (code == ASSAY_OK)
         code = read_tuning(a, err);
     if (code == ASSAY_OK)

@@ -161,8 +161,13 @@ static int work(assay_audit *a, struct assay_error *err)
 int assay_audit_run(assay_audit *audit, enum assay_verdict *verdict,
                     struct assay_error *err)
 {
-    int code = work(audit, err);
+    int code;
 
+    if (audit->options.plan_only)
+        return assay_error_set(err, ASSAY_ARG,
+                               "run folder %s: opened for a plan alone",
+                               audit->cache.dir);
+    code = work(audit, err);
     end(audit, code);
     if (code == ASSAY_OK)
         code = assay_report_write(audit->cache.dir, &audit->ctx, err);

@@ -68,7 +68,7 @@ static const struct assay__option own_options[] = {
      "take a model without notes as trained on target-train of --seed's "
      "split", AT(assume_split)},
     {"plan", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
-     "print the plan and stop", AT(plan_only)},
+     "print the plan and stop; nothing is written", AT(plan_only)},
     {"strict", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
      "warnings count as findings in the exit status", AT(strict)},
     {.name = NULL},
@@ -276,6 +276,7 @@ static int take_options(const struct values *v,
     o->budget_seconds = v->budget;
     o->policy = v->policy;
     o->n_exposed = (int)v->exposed;
+    o->plan_only = v->plan_only;
     if (!is_prediction_audit(v) && o->data == NULL)
         return assay_error_set(err, ASSAY_ARG,
                                "DATA or --members and --nonmembers are "
