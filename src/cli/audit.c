@@ -10,6 +10,7 @@
 
 #include "assay/audit.h"
 #include "assay/report.h"
+#include "audit_folder.h"
 #include "commands.h"
 #include "core/fs.h"
 #include "core/mem.h"
@@ -40,7 +41,8 @@ struct values {
 #define AT(field) offsetof(struct values, field)
 static const struct assay__option own_options[] = {
     {"out", 'o', ASSAY__OPTION_TEXT, "RUN", NULL, 0, 0, NULL,
-     "run folder; not given: runs/DATA-ARCH-SEED", AT(out)},
+     "run folder; not given: runs/DATA-ARCH-SEED-HASH, one for each "
+     "recipe, number of records and so on", AT(out)},
     {"data", 'd', ASSAY__OPTION_TEXT, "DATA", NULL, 0, 0, NULL,
      "records, when the argument is a model", AT(data)},
     {"records", 'n', ASSAY__OPTION_INT, "N", "0", 0, 1e9, NULL,
@@ -138,28 +140,6 @@ enum { WORDS_MAX = 256 };
 static int is_prediction_audit(const struct values *v)
 {
     return v->predictions.members != NULL || v->predictions.nonmembers != NULL;
-}
-
-/* "runs/fashion-mnist-simplecnn-0", fresh. */
-static char *default_folder(const struct values *v, const char *data,
-                            const char *model)
-{
-    const char *source = data != NULL ? data : "predictions";
-    const char *what = model != NULL ? model : v->recipe.arch;
-    char name[96];
-    size_t i;
-
-    if (data == NULL)
-        what = v->predictions.members;
-    if (strrchr(what, '/') != NULL)
-        what = strrchr(what, '/') + 1;
-    snprintf(name, sizeof(name), "%.*s-%.*s", (int)strcspn(source, "?"), source,
-             (int)strcspn(what, "."), what);
-    for (i = 0; name[i] != '\0'; i++) {
-        if (name[i] == '/' || name[i] == ':')
-            name[i] = '-';
-    }
-    return assay__format("runs/%s-%lld", name, (long long)v->common.seed);
 }
 
 /* Refuses the first of the options that was given: it would do nothing. */
@@ -419,9 +399,10 @@ static int run(int argc, char **argv)
     if (code == ASSAY_OK)
         code = take_options(&values, &parsed, &session, &lists, &options, &err);
     if (code == ASSAY_OK) {
-        folder = values.out != NULL
-                     ? assay__strdup(values.out)
-                     : default_folder(&values, options.data, options.model);
+        folder =
+            values.out != NULL
+                ? assay__strdup(values.out)
+                : assay__audit_default_folder(&options, values.common.seed);
         if (folder == NULL)
             code = assay_error_set(&err, ASSAY_NOMEM, "run folder");
         options.out = folder;

@@ -24,7 +24,7 @@ const struct assay__command assay__command_report = {
     .name = "report",
     .summary = "Write the report of a run again, and print its summary.",
     .usage = "RUN [options]",
-    .examples = "assay report runs/fashion-mnist-simplecnn-0\n"
+    .examples = "assay report runs/first\n"
                 "assay report runs/first --json",
     .groups = groups,
     .values_size = sizeof(struct values),

@@ -52,6 +52,32 @@ check "report is written again" [ -s other/report.html ]
 expect 0 report other --json
 check "report --json prints the findings" cmp -s "$work/out" other/findings.json
 
+# A folder shows the pictures of its own result, no others.
+pictures() {
+    find "$1/exposed" -name '*.png' | wc -l
+}
+: >other/exposed/mine.png
+cp other/exposed/01-*.png other/exposed/99-1234.png
+audit "$data" $quick $few --out other --exposed 3
+check "three records are shown" [ "$(pictures other)" -eq 4 ]
+check "a file of another name is left alone" [ -e other/exposed/mine.png ]
+check "a picture from before is not" [ ! -e other/exposed/99-1234.png ]
+rm other/exposed/mine.png
+audit "$data" $quick $few --out other
+
+# Each experiment has a folder of its own, which a rerun finds again.
+expect 0 audit "$data" $quick $few --plan
+name=$(sed -n '1s/Plan for \(.*\):/\1/p' out)
+check "its name tells data and architecture" \
+    [ "${name%-*}" = runs/records-r.bin-simplecnn-0 ]
+expect 0 audit "$data" $quick --attacks gap --controls none --plan
+check "other attacks go to the same" grep -q "Plan for $name:" out
+for option in "--lr 0.04" "--records 50" "--resize 32" "--max-records 400" \
+    "--seed 1"; do
+    expect 0 audit "$data" $quick --attacks gap --controls none --plan $option
+    check "$option does not" sh -c "! grep -q 'Plan for $name:' out"
+done
+
 # Killed in the middle, finished by the same command.
 for wait in 0.5 0.9 1.4; do
     "$assay" audit "$data" $quick $few --out killed -q >/dev/null 2>&1 </dev/null &
@@ -139,12 +165,21 @@ sed -n '/"model": {/,/^  }/p' other/findings.json | grep -A 4 _accuracy >a
 sed -n '/"model": {/,/^  }/p' files/findings.json | grep -A 4 _accuracy >b
 check "accuracies are the same without the model" cmp -s a b
 has err "run 15 attacks"
+expect 0 audit --members other/evidence/target-members.safetensors \
+    --nonmembers other/evidence/target-nonmembers.safetensors --plan
+name=$(sed -n 1p out)
+cp other/evidence/target-members.safetensors .
+expect 0 audit --members target-members.safetensors \
+    --nonmembers other/evidence/target-nonmembers.safetensors --plan
+check "other files of the same name have another folder" \
+    [ "$name" != "$(sed -n 1p out)" ]
 check "what could not run says why" grep -q '"status": "not run"' files/findings.json
 
 # A budget that is far too small drops references and says so.
 audit "$data" --epochs 300 --references 16 --attacks gap,loss,rmia \
     --batch 16 --budget 1s --out small --plan
 has out "reference models instead of 16"
+check "plans leave no folder behind" [ ! -e small ]
 # What no chosen attack uses is not given up either.
 expect 0 audit "$data" --epochs 300 --references 16 --attacks gap,loss \
     --batch 16 --budget 1s --out small --plan
