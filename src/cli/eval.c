@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * assay eval: how good a model is on records: accuracy with its interval,
- * loss, accuracy per class.
+ * loss, accuracy per class of the data (a model may know more).
  */
 
 #include <jansson.h>
@@ -140,10 +140,11 @@ static json_t *result_json(const struct assay_evidence *e,
                            const assay_dataset *data, double loss)
 {
     struct assay_estimate all = assay_evidence_accuracy(e);
+    int n_classes = assay_dataset_n_classes(data);
     json_t *classes = json_array();
     int k;
 
-    for (k = 0; k < e->n_classes; k++) {
+    for (k = 0; k < n_classes; k++) {
         struct assay_estimate x = class_accuracy(e, k);
 
         json_array_append_new(
@@ -164,6 +165,7 @@ static void print_text(const struct assay_evidence *e,
                        const assay_dataset *data, double loss)
 {
     struct assay_estimate all = assay_evidence_accuracy(e);
+    int n_classes = assay_dataset_n_classes(data);
     int k;
 
     printf("accuracy  %.4f  (95 %% interval %.4f to %.4f, %zu records)\n",
@@ -171,7 +173,7 @@ static void print_text(const struct assay_evidence *e,
     printf("loss      %.4f\n\n", loss);
     printf("%-20s %8s %19s %8s\n", "class", "accuracy", "95 % interval",
            "records");
-    for (k = 0; k < e->n_classes; k++) {
+    for (k = 0; k < n_classes; k++) {
         struct assay_estimate x = class_accuracy(e, k);
 
         printf("%-20.20s %8.4f   %7.4f - %6.4f %8zu\n",
