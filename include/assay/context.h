@@ -34,7 +34,8 @@ struct assay_context {
     int threads;   /* 1 .. 1024; assay_context_init() sets the core count */
     uint64_t seed; /* the run's seed; streams are (seed, purpose, index) */
 
-    /* All three may be NULL. Called from one thread at a time. */
+    /* All three may be NULL. Called from one thread at a time. A log's text
+     * is one line without control characters. */
     void (*log)(void *user, enum assay_log_level level, const char *text);
     void (*progress)(void *user, const struct assay_progress *step);
     void *user;

@@ -12,6 +12,7 @@
 #include "commands.h"
 #include "core/json.h"
 #include "core/mem.h"
+#include "core/printable.h"
 #include "session.h"
 
 struct values {
@@ -175,9 +176,12 @@ static void print_text(const struct assay_evidence *e,
            "records");
     for (k = 0; k < n_classes; k++) {
         struct assay_estimate x = class_accuracy(e, k);
+        char name[64];
 
-        printf("%-20.20s %8.4f   %7.4f - %6.4f %8zu\n",
-               assay_dataset_class_name(data, k), x.value, x.low, x.high, x.n);
+        snprintf(name, sizeof(name), "%s", assay_dataset_class_name(data, k));
+        assay__make_printable(name);
+        printf("%-20.20s %8.4f   %7.4f - %6.4f %8zu\n", name, x.value, x.low,
+               x.high, x.n);
     }
 }
 

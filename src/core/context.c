@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/printable.h"
 #include "core/thread.h"
 
 void assay_context_init(struct assay_context *ctx)
@@ -39,6 +40,7 @@ void assay_log(const struct assay_context *ctx, enum assay_log_level level,
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
+    assay__make_printable(text);
     ctx->log(ctx->user, level, text);
 }
 

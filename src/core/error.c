@@ -2,7 +2,9 @@
 /*
  * Error codes and messages (assay/error.h). The table is made from
  * ASSAY_ERRORS, so a code is written in one place. Texts are put together
- * in a buffer beside the struct: an argument may point into err->msg.
+ * in a buffer beside the struct: an argument may point into err->msg. Names
+ * from strangers' files end up in messages, and messages on terminals:
+ * nothing that could move a cursor leaves here.
  */
 
 #include "assay/error.h"
@@ -10,6 +12,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "core/printable.h"
 
 #undef assay_error_set /* what an analyzer is told; here is the function */
 
@@ -55,18 +59,6 @@ int assay_error_exit_status(int code)
     return find(code)->exit_status;
 }
 
-/*
- * Names from strangers' files end up in messages, and messages on
- * terminals: nothing that could move a cursor leaves here.
- */
-static void make_printable(char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text < 0x20 || *text == 0x7f)
-            *text = '?';
-    }
-}
-
 int assay_error_set(struct assay_error *err, int code, const char *fmt, ...)
 {
     char text[sizeof err->msg];
@@ -77,7 +69,7 @@ int assay_error_set(struct assay_error *err, int code, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    make_printable(text);
+    assay__make_printable(text);
     err->code = code;
     memcpy(err->msg, text, sizeof text);
     return code;
@@ -95,7 +87,7 @@ int assay_error_prefix(struct assay_error *err, int code, const char *fmt, ...)
     va_start(args, fmt);
     vsnprintf(text, sizeof text, fmt, args);
     va_end(args);
-    make_printable(text);
+    assay__make_printable(text);
     used = strlen(text);
     room = sizeof text - used;
     snprintf(text + used, room, ": %.*s", (int)room, err->msg);

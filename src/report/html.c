@@ -10,25 +10,13 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "core/printable.h"
+
 #define REPLACEMENT "\xef\xbf\xbd"
 
 size_t assay__html_unsafe(const char *text)
 {
-    const unsigned char *p = (const unsigned char *)text;
-
-    if ((p[0] < 0x20 && p[0] != '\0' && p[0] != '\n' && p[0] != '\t') ||
-        p[0] == 0x7f)
-        return 1;
-    if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-        return 2; /* C1 controls */
-    if (p[0] != 0xe2)
-        return 0;
-    if (p[1] == 0x80 && ((p[2] >= 0xaa && p[2] <= 0xae) || p[2] == 0x8e ||
-                         p[2] == 0x8f || p[2] == 0xa8 || p[2] == 0xa9))
-        return 3; /* marks, embeddings and overrides; line separators */
-    if (p[1] == 0x81 && p[2] >= 0xa6 && p[2] <= 0xa9)
-        return 3; /* isolates */
-    return 0;
+    return assay__unprintable(text);
 }
 
 /* What stands for the character at `p`, or NULL when it stands for itself. */

@@ -115,15 +115,18 @@ audit "$data" $quick $few --out busy
 expect 0 train "$data" --epochs 3 --lr 0.05 --batch 16 --out m.safetensors -q
 audit m.safetensors --data "$data" --references 0 --attacks gap,loss --out old
 has err "train shadow, 0 reference models"
-# A model may know more classes than the data.
+# Names from files cannot speak to the terminal.
 mkdir pics
 i=0
 for picture in other/exposed/*.png; do
     i=$((i + 1))
     cp "$picture" pics/$i.png
 done
-printf 'file,label\n1.png,red\n2.png,blue\n3.png,blue\n' >pics/index.csv
+printf 'file,label\n1.png,\033[2Jred\n2.png,blue\n3.png,blue\n' >pics/index.csv
 expect 0 eval m.safetensors --data csv:pics/index.csv
+has out "^?\[2Jred "
+check "  without an escape sequence" \
+    sh -c '! grep -q "$(printf "\033")" out'
 
 expect 0 eval m.safetensors --data csv:pics/index.csv --json
 check "classes are those of the data" [ "$(grep -c '"class"' out)" -eq 2 ]

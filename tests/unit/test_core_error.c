@@ -82,6 +82,10 @@ static void test_control_bytes_never_reach_a_message(void)
     CHECK_STR_EQ(err.msg, "?[2Jname??");
     assay_error_prefix(&err, ASSAY_FORMAT, "a\tb");
     CHECK_STR_EQ(err.msg, "a?b: ?[2Jname??");
+    assay_error_set(&err, ASSAY_FORMAT,
+                    "csi \xc2\x9b, rlo \xe2\x80\xae, e "
+                    "\xc3\xa9");
+    CHECK_STR_EQ(err.msg, "csi ?, rlo ?, e \xc3\xa9");
 }
 
 struct heard {
@@ -139,7 +143,9 @@ static void test_context_passes_messages_and_progress_on(void)
     CHECK_UINT_EQ(heard.done, 5);
     assay_log(&ctx, ASSAY_LOG_DEBUG, "%900d", 1);
     CHECK_UINT_EQ(strlen(heard.text), 2 + 511);
-    CHECK_INT_EQ(heard.calls, 3);
+    assay_log(&ctx, ASSAY_LOG_INFO, "%s is new", "models/\033[2Ja\n");
+    CHECK_STR_EQ(heard.text, "1 models/?[2Ja? is new");
+    CHECK_INT_EQ(heard.calls, 4);
 }
 
 static void test_cancel_flag_ends_work(void)
