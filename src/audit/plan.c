@@ -19,8 +19,8 @@
 #include "core/mem.h"
 #include "core/thread.h"
 
-/* Seconds per record that a network attack trains or scores on (both 20
- * epochs of training and the scoring), on one core. */
+/* Seconds per record that a network attack trains or scores on (both the
+ * default 20 epochs of training and the scoring), on one core. */
 static const double black_box_seconds = 0.00015;
 static const double white_box_seconds = 0.003;
 /* Inference costs about a third of a training step. */
@@ -172,6 +172,17 @@ static void plan_evidence(assay_audit *a)
              n);
 }
 
+/* Epochs set for a network attack, as a share of the default; 1 for attacks
+ * without epochs. */
+static double epochs_share(const assay_audit *a,
+                           const struct assay_attack *attack)
+{
+    const double *param = assay__audit_params(a, attack);
+    int i = assay_attack_param_index(attack, "epochs");
+
+    return param != NULL && i >= 0 ? param[i] / attack->params[i].value : 1;
+}
+
 double assay__attack_seconds(const assay_audit *a,
                              const struct assay_attack *attack)
 {
@@ -179,6 +190,7 @@ double assay__attack_seconds(const assay_audit *a,
 
     if (strstr(attack->name, "network") == NULL)
         return 0.01 + n * 1e-6 * (a->plan.n_references + 1);
+    n *= epochs_share(a, attack);
     if (attack->auxiliary == ASSAY_AUX_PARTIAL)
         n /= 3;
     if (attack->access == ASSAY_ACCESS_WHITE_BOX)

@@ -148,10 +148,34 @@ static void test_an_audit_needs_what_its_attacks_need(void)
     assay_audit_free(f.audit);
 }
 
+static void test_time_follows_the_epochs_of_an_attack(void)
+{
+    static const char *const attacks[] = {"network-white-shadow"};
+    static const char *const params[] = {"network-white-shadow.epochs=200"};
+    struct fixture f;
+    const struct assay_attack *network;
+    double twenty;
+
+    open_audit(&f, 3, 1, "epochs");
+    assay_audit_free(f.audit);
+    f.options.attacks = attacks;
+    f.options.n_attacks = 1;
+    network = assay_attack_find(attacks[0]);
+    CHECK_OK(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), err);
+    twenty = assay__attack_seconds(f.audit, network);
+    assay_audit_free(f.audit);
+    f.options.attack_params = params;
+    f.options.n_attack_params = 1;
+    CHECK_OK(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), err);
+    CHECK_NEAR(assay__attack_seconds(f.audit, network), 10 * twenty, 1e-9);
+    assay_audit_free(f.audit);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_each_record_is_in_exactly_half_of_the_references),
     CHECK_TEST(test_no_model_shares_a_seed_or_a_key),
     CHECK_TEST(test_keys_follow_what_determines_a_model),
     CHECK_TEST(test_an_audit_needs_what_its_attacks_need),
+    CHECK_TEST(test_time_follows_the_epochs_of_an_attack),
 };
 CHECK_MAIN(tests)
