@@ -95,7 +95,7 @@ struct assay__scene {
     struct assay_curve shadow_curve;
     size_t target_parameters;
     char target_sha256[65];
-    char evidence_sha256[65]; /* of all that attacks see */
+    char evidence_sha256[65]; /* of all that attacks see, by its inputs */
 };
 
 /* One attack's outcome. */
@@ -221,6 +221,9 @@ int assay__score_jobs_run(assay_audit *a, struct assay__score_job *jobs,
                           size_t n, const char *task,
                           struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__score_jobs_release(struct assay__score_job *jobs, size_t n);
+/* Whether the audit's scores of that attack can be reused, for plans. */
+bool assay__scores_there(const assay_audit *a,
+                         const struct assay_attack *attack, const char *prefix);
 /* "scores/lira-online.safetensors" */
 void assay__scores_path(const struct assay_attack *attack, const char *prefix,
                         char path[96]);

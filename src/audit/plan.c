@@ -198,26 +198,36 @@ double assay__attack_seconds(const assay_audit *a,
     return n * black_box_seconds;
 }
 
-static void plan_attacks(assay_audit *a, int with_control)
+/* Running the chosen attacks once, on the target or ("control-") on a model
+ * in its place. */
+static struct assay_audit_item *plan_scores(assay_audit *a, const char *prefix)
 {
-    struct assay_audit_item *item;
-    double seconds = 0;
-    size_t n = 0;
+    struct assay_audit_item *item = add_item(&a->plan, 0, 0);
     int i;
 
     for (i = 0; i < a->n_attacks; i++) {
         if (a->left_out[i][0] != '\0')
             continue;
-        seconds += assay__attack_seconds(a, a->attack[i]) / a->ctx.threads;
-        n++;
+        item->n++;
+        if (assay__scores_there(a, a->attack[i], prefix))
+            item->reused++;
+        else
+            item->seconds +=
+                assay__attack_seconds(a, a->attack[i]) / a->ctx.threads;
     }
-    item = add_item(&a->plan, n, seconds);
+    return item;
+}
+
+static void plan_attacks(assay_audit *a, int with_control)
+{
+    struct assay_audit_item *item = plan_scores(a, "");
+
     snprintf(item->what, sizeof(item->what),
-             "run %zu attacks on %zu members and non-members", n,
+             "run %zu attacks on %zu members and non-members", item->n,
              a->plan.n_scored);
     if (!with_control)
         return;
-    item = add_item(&a->plan, n, seconds);
+    item = plan_scores(a, "control-");
     snprintf(item->what, sizeof(item->what),
              "run them on a model that never saw the records");
 }

@@ -43,6 +43,19 @@ static json_t *make_inputs(const assay_audit *a,
         "params", assay__params_json(attack, assay__audit_params(a, attack)));
 }
 
+bool assay__scores_there(const assay_audit *a,
+                         const struct assay_attack *attack, const char *prefix)
+{
+    json_t *inputs = make_inputs(a, attack, prefix, a->scene.evidence_sha256);
+    char path[96];
+    bool there;
+
+    assay__scores_path(attack, prefix, path);
+    there = inputs != NULL && assay__cache_peek(&a->cache, path, inputs);
+    json_decref(inputs);
+    return there;
+}
+
 /* What the workers share. */
 struct pool {
     assay_audit *audit;

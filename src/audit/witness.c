@@ -302,44 +302,6 @@ static int look_at(struct assay__scene *scene, const assay_audit *a, int job,
     return code;
 }
 
-/* What all evidence of the run depends on, whatever the model: data,
- * preprocessing, backend, numbers, threads. */
-static int inputs_key(const assay_audit *a, char key[65],
-                      struct assay_error *err)
-{
-    json_t *inputs = assay__audit_inputs(a);
-    int code = assay__cache_key(inputs, key, err);
-
-    json_decref(inputs);
-    return code;
-}
-
-/* A hash over the keys of all evidence: the scores' inputs. */
-static int hash_evidence(struct assay__scene *scene, const assay_audit *a,
-                         struct assay_error *err)
-{
-    struct assay__sha256 hash;
-    char key[65];
-    int i;
-    int code = inputs_key(a, key, err);
-
-    if (code != ASSAY_OK)
-        return code;
-    if (assay__sha256_begin(&hash) != ASSAY_OK)
-        return assay_error_set(err, ASSAY_NOMEM, "hash of evidence");
-    assay__sha256_add(&hash, key, 64);
-    if (scene->target_job < 0)
-        assay__sha256_add(&hash, a->opened_sha256, 64);
-    for (i = 0; i < scene->n_jobs; i++)
-        assay__sha256_add(&hash, scene->job[i].key, 64);
-    for (i = 0; i < ASSAY__SUBSETS; i++)
-        assay__sha256_add(&hash, scene->audited[i].sha256, 64);
-    assay__sha256_add(&hash, &scene->with_population,
-                      sizeof(scene->with_population));
-    assay__sha256_end(&hash, scene->evidence_sha256);
-    return ASSAY_OK;
-}
-
 int assay__scene_collect(struct assay__scene *scene, assay_audit *a,
                          struct assay_error *err)
 {
@@ -356,7 +318,5 @@ int assay__scene_collect(struct assay__scene *scene, assay_audit *a,
         code = hear_shadow(scene, a, err);
     if (code == ASSAY_OK)
         code = hear_references(scene, a, err);
-    if (code == ASSAY_OK)
-        code = hash_evidence(scene, a, err);
     return code;
 }

@@ -39,6 +39,8 @@ cp run/findings.json first.json
 
 audit "$data" $quick $few --out run
 check "a rerun gives equal findings" cmp -s run/findings.json first.json
+check "the plan says so" \
+    [ "$(grep -c "^  \(train\|run\) .* reused$" err)" -eq 3 ]
 check "and trains nothing" sh -c '! grep -q "epoch 3 of 3.*loss" err'
 audit "$data" $quick $few --out other
 check "another folder gives equal findings" cmp -s other/findings.json first.json
