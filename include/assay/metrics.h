@@ -68,14 +68,29 @@ int assay_auc(struct assay_estimate *out, const double *scores,
               struct assay_error *err) ASSAY_MUST_CHECK;
 
 /*
- * The largest TPR whose FPR does not exceed `fpr`, no interpolation;
- * Clopper-Pearson interval over the members. Fewer than 1/fpr non-members:
+ * The largest TPR whose FPR does not exceed `fpr` on these records, no
+ * interpolation. The interval is for the TPR at a true FPR of `fpr`: it
+ * counts in that the threshold comes from a sample of non-members, and holds
+ * for every distribution of scores, with ties too, except that in the far
+ * tail (FPR 0.001 and fewer than 4,380 non-members) the low end is that of an
+ * attacker who names a part of the records by coin, whose FPR is `fpr` all
+ * the same (roc.c has the proof). Fewer than 1/fpr non-members:
  * ASSAY_NOTHING, with the reason; `*out` is NaN then. fpr = 0 means no false
- * positive among the non-members there are, and is never refused. fpr
- * outside [0, 1]: ASSAY_ARG.
+ * positive among the non-members there are, with Clopper-Pearson's interval
+ * at that threshold, and is never refused. fpr outside [0, 1]: ASSAY_ARG.
  */
 int assay_tpr_at_fpr(struct assay_estimate *out, const struct assay_roc *roc,
                      double fpr, struct assay_error *err) ASSAY_MUST_CHECK;
+
+/*
+ * For the largest of `among` numbers, e.g. of as many attacks on one model:
+ * the same with an interval so wide that all `among` hold together with
+ * 95 % (Bonferroni). among = 1, and 0, is the function without `_among`.
+ */
+int assay_tpr_at_fpr_among(struct assay_estimate *out,
+                           const struct assay_roc *roc, double fpr,
+                           size_t among,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* Clopper-Pearson interval of k successes in n trials. n = 0 and k > n give
  * NaN. */

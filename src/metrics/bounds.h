@@ -16,6 +16,13 @@
 /* The two-sided 95 % point of the standard normal distribution. */
 #define ASSAY__Z95 1.959963984540054
 
+/* How often an interval may miss that must hold together with others, all
+ * of them in 95 % (Bonferroni). `among` counts it too; 0 is taken as 1. */
+static inline double assay__alpha(size_t among)
+{
+    return 0.05 / (double)(among > 0 ? among : 1);
+}
+
 /* An estimate of nothing: all NaN, n = 0. */
 static inline struct assay_estimate assay__estimate_none(void)
 {
