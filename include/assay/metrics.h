@@ -82,16 +82,6 @@ int assay_auc(struct assay_estimate *out, const double *scores,
 int assay_tpr_at_fpr(struct assay_estimate *out, const struct assay_roc *roc,
                      double fpr, struct assay_error *err) ASSAY_MUST_CHECK;
 
-/*
- * For the largest of `among` numbers, e.g. of as many attacks on one model:
- * the same with an interval so wide that all `among` hold together with
- * 95 % (Bonferroni). among = 1, and 0, is the function without `_among`.
- */
-int assay_tpr_at_fpr_among(struct assay_estimate *out,
-                           const struct assay_roc *roc, double fpr,
-                           size_t among,
-                           struct assay_error *err) ASSAY_MUST_CHECK;
-
 /* Clopper-Pearson interval of k successes in n trials. n = 0 and k > n give
  * NaN. */
 struct assay_estimate assay_proportion(size_t k, size_t n);
@@ -143,6 +133,25 @@ double assay_advantage(const struct assay_roc *roc);
 /* The part of those called members who are members, where `prior` of all
  * candidates are: NaN when nobody is called one. All three in [0, 1]. */
 double assay_ppv(double tpr, double fpr, double prior);
+
+/*
+ * For the largest of `among` numbers, e.g. of as many attacks on one model:
+ * the same with intervals so wide that all `among` hold together with 95 %
+ * (Bonferroni). among = 1, and 0, is the function without `_among`.
+ */
+int assay_auc_among(struct assay_estimate *out, const double *scores,
+                    const uint8_t *positive, size_t n, size_t among,
+                    struct assay_error *err) ASSAY_MUST_CHECK;
+int assay_tpr_at_fpr_among(struct assay_estimate *out,
+                           const struct assay_roc *roc, double fpr,
+                           size_t among,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
+struct assay_estimate assay_balanced_accuracy_among(const double *scores,
+                                                    const uint8_t *positive,
+                                                    size_t n, double threshold,
+                                                    size_t among);
+struct assay_estimate assay_epsilon_lower_bound_among(
+    const struct assay_roc *roc, double delta, size_t among);
 
 #define ASSAY_SUMMARY_RATES 5
 #define ASSAY_SUMMARY_PRIOR 0.1 /* one candidate in ten is a member */

@@ -15,10 +15,10 @@
  * holds for every distribution replaces it. With k = min(n_pos, n_neg) one
  * can pick k pairs that share no record:
  * - area 1 (or 0): all k independent pairs were in order, which happens
- *   with probability at most A^k; so A >= 0.025^(1/k).
+ *   with probability at most A^k; so A >= (alpha / 2)^(1/k).
  * - otherwise (all scores tied, or a class of one record): Hoeffding's
  *   inequality for U-statistics (1963), half-width
- *   sqrt(log(2 / 0.05) / (2 k)).
+ *   sqrt(log(2 / alpha) / (2 k)).
  */
 
 #include "assay/metrics.h"
@@ -71,21 +71,23 @@ static double mean_variance(const double *x, size_t n, double scale)
 }
 
 /* The interval where there is no variance to go by. */
-static void bound_without_variance(struct assay_estimate *e, size_t pairs)
+static void bound_without_variance(struct assay_estimate *e, size_t pairs,
+                                   double alpha)
 {
     double k = (double)pairs;
-    double half = sqrt(log(2.0 / 0.05) / (2.0 * k));
+    double half = sqrt(log(2.0 / alpha) / (2.0 * k));
 
     e->low = fmax(e->value - half, 0.0);
     e->high = fmin(e->value + half, 1.0);
     if (e->value >= 1.0)
-        e->low = pow(0.025, 1.0 / k);
+        e->low = pow(0.5 * alpha, 1.0 / k);
     if (e->value <= 0.0)
-        e->high = 1.0 - pow(0.025, 1.0 / k);
+        e->high = 1.0 - pow(0.5 * alpha, 1.0 / k);
 }
 
 int assay__auc_from_order(struct assay_estimate *out,
-                          const struct assay__order *o, struct assay_error *err)
+                          const struct assay__order *o, size_t among,
+                          struct assay_error *err)
 {
     struct assay_estimate e = {(double)NAN, (double)NAN, (double)NAN,
                                o->n_pos + o->n_neg};
@@ -109,19 +111,22 @@ int assay__auc_from_order(struct assay_estimate *out,
     if (variance > 0.0 && e.value > 0.0 && e.value < 1.0) {
         double rest = 1.0 - e.value;
         double logit = log(e.value / rest);
-        double half = ASSAY__Z95 * sqrt(variance) / (e.value * rest);
+        double half =
+            assay__deviations(among) * sqrt(variance) / (e.value * rest);
 
         e.low = assay__logistic(logit - half);
         e.high = assay__logistic(logit + half);
     } else {
-        bound_without_variance(&e, o->n_pos < o->n_neg ? o->n_pos : o->n_neg);
+        bound_without_variance(&e, o->n_pos < o->n_neg ? o->n_pos : o->n_neg,
+                               assay__alpha(among));
     }
     *out = e;
     return ASSAY_OK;
 }
 
-int assay_auc(struct assay_estimate *out, const double *scores,
-              const uint8_t *positive, size_t n, struct assay_error *err)
+int assay_auc_among(struct assay_estimate *out, const double *scores,
+                    const uint8_t *positive, size_t n, size_t among,
+                    struct assay_error *err)
 {
     struct assay__order order;
     int rc;
@@ -129,7 +134,13 @@ int assay_auc(struct assay_estimate *out, const double *scores,
     rc = assay__order_make(&order, scores, positive, n, err);
     if (rc != ASSAY_OK)
         return rc;
-    rc = assay__auc_from_order(out, &order, err);
+    rc = assay__auc_from_order(out, &order, among, err);
     assay__order_release(&order);
     return rc;
+}
+
+int assay_auc(struct assay_estimate *out, const double *scores,
+              const uint8_t *positive, size_t n, struct assay_error *err)
+{
+    return assay_auc_among(out, scores, positive, n, 1, err);
 }

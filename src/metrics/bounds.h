@@ -23,6 +23,13 @@ static inline double assay__alpha(size_t among)
     return 0.05 / (double)(among > 0 ? among : 1);
 }
 
+/* Standard deviations to either side that miss as rarely. */
+static inline double assay__deviations(size_t among)
+{
+    return among > 1 ? assay_normal_quantile(1.0 - 0.5 * assay__alpha(among))
+                     : ASSAY__Z95;
+}
+
 /* An estimate of nothing: all NaN, n = 0. */
 static inline struct assay_estimate assay__estimate_none(void)
 {

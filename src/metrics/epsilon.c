@@ -23,7 +23,6 @@
 
 #include "bounds.h"
 
-#define ALPHA 0.05
 #define RANK_STEP 4 /* ratio of neighbouring ranks */
 
 /* Ranks 1, 4, 16, ... up to half of n. */
@@ -88,12 +87,12 @@ static double bound_at(const struct assay_roc *roc, size_t i, double delta,
                 log_ratio(1.0 - fpr, 1.0 - tpr, delta));
 }
 
-struct assay_estimate assay_epsilon_lower_bound(const struct assay_roc *roc,
-                                                double delta)
+struct assay_estimate assay_epsilon_lower_bound_among(
+    const struct assay_roc *roc, double delta, size_t among)
 {
     struct assay_estimate e = assay__estimate_none();
     size_t grid = 2 + count_ranks(roc->n_neg) + count_ranks(roc->n_pos);
-    double alpha = ALPHA / (2.0 * (double)grid);
+    double alpha = assay__alpha(among) / (2.0 * (double)grid);
     double best;
     size_t rank;
 
@@ -118,4 +117,10 @@ struct assay_estimate assay_epsilon_lower_bound(const struct assay_roc *roc,
     e.low = best;
     e.n = roc->n_pos + roc->n_neg;
     return e;
+}
+
+struct assay_estimate assay_epsilon_lower_bound(const struct assay_roc *roc,
+                                                double delta)
+{
+    return assay_epsilon_lower_bound_among(roc, delta, 1);
 }

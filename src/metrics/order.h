@@ -42,11 +42,11 @@ void assay__walk_start(struct assay__walk *w, const struct assay__order *o);
 /* Go down to the next distinct score; false when none is left. */
 bool assay__walk_next(struct assay__walk *w);
 
-/* assay_roc_make() and assay_auc() for scores that are sorted already. */
+/* assay_roc_make() and assay_auc_among() for scores that are sorted already. */
 int assay__roc_from_order(struct assay_roc *roc, const struct assay__order *o,
                           struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__auc_from_order(struct assay_estimate *out,
-                          const struct assay__order *o,
+                          const struct assay__order *o, size_t among,
                           struct assay_error *err) ASSAY_MUST_CHECK;
 
 #endif

@@ -83,7 +83,7 @@ int assay_score_summarise(const double *scores, const uint8_t *positive,
     rc = assay__roc_from_order(&roc, &order, err);
     if (rc != ASSAY_OK)
         goto out;
-    rc = assay__auc_from_order(&s.auc, &order, err);
+    rc = assay__auc_from_order(&s.auc, &order, 1, err);
     if (rc != ASSAY_OK)
         goto out;
 

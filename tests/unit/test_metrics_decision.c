@@ -153,6 +153,34 @@ static void test_ppv_follows_the_prior(void)
     CHECK(isnan(assay_ppv(0.0, 0.0, 0.1)));
 }
 
+/* The same numbers, each interval within the wider one. */
+static void test_intervals_widen_with_their_number(void)
+{
+    static const double apart[] = {0, 1, 2, 3, 4, 5, 6, 7};
+    static const double mixed[] = {0, 1, 4, 3, 2, 5, 6, 7};
+    static const uint8_t positive[] = {0, 0, 0, 0, 1, 1, 1, 1};
+    const double *const scores[] = {apart, mixed};
+    struct assay_error err = {0};
+    struct assay_estimate last;
+
+    for (size_t i = 0; i < 2; i++) {
+        struct assay_estimate one;
+        struct assay_estimate many;
+
+        one = assay_balanced_accuracy(scores[i], positive, 8, 3.5);
+        many = assay_balanced_accuracy_among(scores[i], positive, 8, 3.5, 15);
+        CHECK_NEAR(many.value, one.value, 0.0);
+        CHECK(many.low < one.low && many.high >= one.high);
+        CHECK_OK(assay_auc(&one, scores[i], positive, 8, &err), err);
+        CHECK_OK(assay_auc_among(&many, scores[i], positive, 8, 15, &err), err);
+        CHECK_NEAR(many.value, one.value, 0.0);
+        CHECK(many.low < one.low && many.high >= one.high);
+    }
+    /* (.05 / 15 / 2)^(1/4): four pairs in order, 15 to choose from. */
+    CHECK_OK(assay_auc_among(&last, apart, positive, 8, 15, &err), err);
+    CHECK_NEAR(last.low, pow(0.05 / 30.0, 0.25), 1e-15);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_threshold_lies_between_the_classes),
     CHECK_TEST(test_threshold_does_not_split_a_tie),
@@ -164,5 +192,6 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_balanced_accuracy_may_be_missing),
     CHECK_TEST(test_interval_covers_the_truth),
     CHECK_TEST(test_ppv_follows_the_prior),
+    CHECK_TEST(test_intervals_widen_with_their_number),
 };
 CHECK_MAIN(tests)

@@ -164,6 +164,22 @@ static void test_bound_is_what_the_formula_says(void)
                log((all - 0.25) / (1.0 - all)), 1e-12);
 }
 
+static void test_bound_among_many_takes_less_risk(void)
+{
+    /* The grid of 8 above, for the largest of 15. */
+    double all = pow(0.05 / 15.0 / 16.0, 1.0 / 100.0);
+    struct assay_error err = {0};
+    struct assay_roc roc;
+    double scores[200];
+    uint8_t positive[200];
+
+    fill_apart(scores, positive, 200);
+    CHECK_OK(assay_roc_make(&roc, scores, positive, 200, &err), err);
+    CHECK_NEAR(assay_epsilon_lower_bound_among(&roc, 0.0, 15).value,
+               log(all / (1.0 - all)), 1e-12);
+    assay_roc_release(&roc);
+}
+
 static void test_bound_looks_at_both_ends(void)
 {
     double scores[200];
@@ -233,6 +249,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_gaussian_noise_is_not_overestimated),
     CHECK_TEST(test_classes_apart_give_what_n_allows),
     CHECK_TEST(test_bound_is_what_the_formula_says),
+    CHECK_TEST(test_bound_among_many_takes_less_risk),
     CHECK_TEST(test_bound_looks_at_both_ends),
     CHECK_TEST(test_delta_lowers_the_bound),
     CHECK_TEST(test_nothing_to_say_is_zero_not_missing),
