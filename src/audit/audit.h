@@ -260,7 +260,14 @@ double assay__attack_seconds(const assay_audit *a,
 /* findings_attack.c: outcome->scores measured into outcome. */
 int assay__outcome_measure(const assay_audit *a, struct assay__outcome *outcome,
                            struct assay_error *err) ASSAY_MUST_CHECK;
-json_t *assay__outcome_json(const struct assay__outcome *outcome);
+/* Balanced accuracy with an interval for the largest of `among` attacks. */
+int assay__outcome_accuracy(const assay_audit *a,
+                            const struct assay__outcome *outcome, size_t among,
+                            struct assay_estimate *out,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
+/* New reference, NULL when out of memory. */
+json_t *assay__outcome_json(const assay_audit *a,
+                            const struct assay__outcome *outcome);
 json_t *assay__estimate_json(const struct assay_estimate *e);
 
 /* exposed.c: new reference to findings.exposed; pictures are written. */
@@ -271,7 +278,15 @@ int assay__exposed_make(assay_audit *a, json_t **out,
 int assay__sweep_exposed(const assay_audit *a,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* The delta at which epsilon is bounded. */
+#define ASSAY__EPSILON_DELTA 1e-5
+
 /* verdict.c */
+/* Attacks that ran: the best of so many is judged. */
+size_t assay__verdict_among(const assay_audit *a);
+/* The attack did not fail the negative control. */
+int assay__verdict_trusts(const assay_audit *a,
+                          const struct assay_attack *attack);
 int assay__verdict_make(assay_audit *a, json_t **policy, json_t **verdict,
                         struct assay_error *err) ASSAY_MUST_CHECK;
 /* advice.c, taxonomy.c: new references, NULL when out of memory. */

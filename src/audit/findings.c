@@ -209,8 +209,14 @@ static json_t *attacks_json(const assay_audit *a)
     json_t *list = json_array();
     int i;
 
-    for (i = 0; i < a->n_attacks; i++)
-        json_array_append_new(list, assay__outcome_json(&a->outcome[i]));
+    for (i = 0; i < a->n_attacks; i++) {
+        json_t *attack = assay__outcome_json(a, &a->outcome[i]);
+
+        if (json_array_append_new(list, attack) != 0) {
+            json_decref(list);
+            return NULL;
+        }
+    }
     return list;
 }
 

@@ -17,7 +17,6 @@
 #include "core/mem.h"
 
 enum { ROC_POINTS = 400, BINS = 40 };
-static const double epsilon_delta = 1e-5;
 
 json_t *assay__estimate_json(const struct assay_estimate *e)
 {
@@ -72,7 +71,7 @@ static double fit_fold(const struct assay_membership_scores *s,
 }
 
 static int cross_fit(const assay_audit *a,
-                     const struct assay_membership_scores *s,
+                     const struct assay_membership_scores *s, size_t among,
                      struct assay_estimate *out, struct assay_error *err)
 {
     uint8_t *fold = assay__malloc(s->n);
@@ -93,13 +92,26 @@ static int cross_fit(const assay_audit *a,
     threshold[1] = fit_fold(s, fold, 1, score, member);
     for (i = 0; i < s->n; i++)
         score[i] = s->score[i] >= threshold[1 - fold[i]];
-    *out = assay_balanced_accuracy(score, s->member, s->n, 0.5);
+    *out = assay_balanced_accuracy_among(score, s->member, s->n, 0.5, among);
 
 out:
     assay__free(fold);
     assay__free(member);
     assay__free(score);
     return code;
+}
+
+int assay__outcome_accuracy(const assay_audit *a,
+                            const struct assay__outcome *o, size_t among,
+                            struct assay_estimate *out, struct assay_error *err)
+{
+    const struct assay_membership_scores *s = &o->scores;
+
+    if (isnan(s->threshold))
+        return cross_fit(a, s, among, out, err);
+    *out = assay_balanced_accuracy_among(s->score, s->member, s->n,
+                                         s->threshold, among);
+    return ASSAY_OK;
 }
 
 static const char *threshold_from(const struct assay__outcome *o)
@@ -233,15 +245,13 @@ int assay__outcome_measure(const assay_audit *a, struct assay__outcome *o,
     memcpy(sorted, s->score, s->n * sizeof(*sorted));
     qsort(sorted, s->n, sizeof(*sorted), compare_doubles);
     code = assay_score_summarise(s->score, s->member, s->n, s->threshold,
-                                 epsilon_delta, &summary, err);
+                                 ASSAY__EPSILON_DELTA, &summary, err);
     if (code == ASSAY_OK)
         code = assay_roc_make(&roc, s->score, s->member, s->n, err);
     if (code != ASSAY_OK)
         goto out;
     o->auc = summary.auc;
-    o->accuracy = summary.balanced_accuracy;
-    if (isnan(s->threshold))
-        code = cross_fit(a, s, &o->accuracy, err);
+    code = assay__outcome_accuracy(a, o, 1, &o->accuracy, err);
     if (code != ASSAY_OK)
         goto out;
     o->measured = measured_json(o, &summary, &roc, sorted);
@@ -257,7 +267,34 @@ out:
     return code;
 }
 
-json_t *assay__outcome_json(const struct assay__outcome *o)
+/* "joint_low" beside each TPR: known only when all attacks have run. */
+static int add_joint_lows(const assay_audit *a, const struct assay__outcome *o)
+{
+    json_t *rates = json_object_get(o->measured, "tpr_at_fpr");
+    size_t among = assay__verdict_among(a);
+    struct assay_roc roc;
+    size_t i;
+    int failed = 0;
+
+    if (assay_roc_make(&roc, o->scores.score, o->scores.member, o->scores.n,
+                       NULL) != ASSAY_OK)
+        return -1;
+    for (i = 0; i < json_array_size(rates); i++) {
+        json_t *row = json_array_get(rates, i);
+        double fpr = json_number_value(json_object_get(row, "fpr"));
+        struct assay_estimate e;
+
+        if (assay_tpr_at_fpr_among(&e, &roc, fpr, among, NULL) != ASSAY_OK)
+            e.low = (double)NAN;
+        failed |=
+            json_object_set_new(row, "joint_low", assay__json_real(e.low));
+    }
+    assay_roc_release(&roc);
+    return failed;
+}
+
+json_t *assay__outcome_json(const assay_audit *a,
+                            const struct assay__outcome *o)
 {
     const struct assay_attack *t = o->attack;
     int ran = o->why[0] == '\0';
@@ -273,9 +310,13 @@ json_t *assay__outcome_json(const struct assay__outcome *o)
         assay_auxiliary_name(t->auxiliary), "baseline", t->baseline != 0,
         "status", ran ? "ran" : "not run", "why",
         ran ? json_null() : json_string(o->why), "params",
-        assay__params_json(t, o->param), "scores",
-        ran ? json_string(path) : json_null());
-    if (root != NULL && o->measured != NULL)
-        json_object_update(root, o->measured);
+        assay__params_json(t, o->param), "scores", ran ? json_string(path) : json_null());
+    if (root == NULL || o->measured == NULL)
+        return root;
+    if (add_joint_lows(a, o) != 0 ||
+        json_object_update(root, o->measured) != 0) {
+        json_decref(root);
+        return NULL;
+    }
     return root;
 }

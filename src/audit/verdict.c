@@ -3,9 +3,11 @@
  * The verdict: each rule of the policy against the attacks, in plain words.
  *
  * A rule is broken when the lower end of some attack's interval is above
- * its limit. An attack that failed the negative control counts for nothing;
- * when that, or a failed positive control, leaves a result that would pass,
- * the verdict is "inconclusive", never "pass".
+ * its limit. The largest of all attacks is judged, so the intervals are made
+ * to hold for all of them together. An attack that failed the negative
+ * control counts for nothing; when that, a failed positive control, or a
+ * rule that could fail the audit and could not be judged leaves a result
+ * that would pass, the verdict is "inconclusive", never "pass".
  */
 
 #include <math.h>
@@ -22,11 +24,24 @@ static const struct assay_estimate no_estimate = {(double)NAN, (double)NAN,
 struct judged {
     struct assay_estimate worst;
     const struct assay_attack *attack; /* NULL for the gap */
+    size_t among;                      /* the interval holds for so many */
     int known;                         /* some attack had the metric */
     int broken;
+    char why[160]; /* it is not known */
 };
 
-static int is_trusted(const assay_audit *a, const struct assay_attack *attack)
+size_t assay__verdict_among(const assay_audit *a)
+{
+    size_t n = 0;
+    int i;
+
+    for (i = 0; i < a->n_attacks; i++)
+        n += a->outcome[i].attack != NULL && a->outcome[i].why[0] == '\0';
+    return n;
+}
+
+int assay__verdict_trusts(const assay_audit *a,
+                          const struct assay_attack *attack)
 {
     int i;
 
@@ -56,9 +71,13 @@ static struct assay_estimate gap(const assay_audit *a)
     return g;
 }
 
-static int tpr(const struct assay__outcome *o, double fpr,
-               struct assay_estimate *out, struct assay_error *err)
+/* What is read off the curve; refused: NaN, and the reason in j->why. */
+static int metric_of_curve(const struct assay__outcome *o,
+                           const struct assay__policy_rule *rule,
+                           struct judged *j, struct assay_estimate *out,
+                           struct assay_error *err)
 {
+    struct assay_error refused = {0};
     struct assay_roc roc;
     int code;
 
@@ -66,39 +85,33 @@ static int tpr(const struct assay__outcome *o, double fpr,
                           err);
     if (code != ASSAY_OK)
         return code;
-    code = assay_tpr_at_fpr(out, &roc, fpr, err);
+    if (rule->metric == ASSAY__POLICY_EPSILON)
+        *out = assay_epsilon_lower_bound_among(&roc, ASSAY__EPSILON_DELTA,
+                                               j->among);
+    else
+        code = assay_tpr_at_fpr_among(out, &roc, rule->fpr, j->among, &refused);
     assay_roc_release(&roc);
-    if (code == ASSAY_NOTHING) {
-        out->value = (double)NAN;
-        out->low = (double)NAN;
-        code = ASSAY_OK;
-    }
-    return code;
+    if (code == ASSAY_NOTHING)
+        snprintf(j->why, sizeof(j->why), "%.150s", refused.msg);
+    else if (code != ASSAY_OK)
+        return assay_error_set(err, code, "%s", refused.msg);
+    return ASSAY_OK;
 }
 
-static int metric_of(const struct assay__outcome *o,
-                     const struct assay__policy_rule *rule,
+static int metric_of(const assay_audit *a, const struct assay__outcome *o,
+                     const struct assay__policy_rule *rule, struct judged *j,
                      struct assay_estimate *out, struct assay_error *err)
 {
-    json_t *epsilon;
+    const struct assay_membership_scores *s = &o->scores;
 
     switch (rule->metric) {
     case ASSAY__POLICY_TPR_AT_FPR:
-        return tpr(o, rule->fpr, out, err);
-    case ASSAY__POLICY_AUC:
-        *out = o->auc;
-        return ASSAY_OK;
-    case ASSAY__POLICY_BALANCED_ACCURACY:
-        *out = o->accuracy;
-        return ASSAY_OK;
     case ASSAY__POLICY_EPSILON:
-        epsilon = json_object_get(o->measured, "epsilon_lower_bound");
-        out->value =
-            json_is_number(epsilon) ? json_number_value(epsilon) : (double)NAN;
-        out->low = out->value;
-        out->high = (double)NAN;
-        out->n = o->scores.n;
-        return ASSAY_OK;
+        return metric_of_curve(o, rule, j, out, err);
+    case ASSAY__POLICY_AUC:
+        return assay_auc_among(out, s->score, s->member, s->n, j->among, err);
+    case ASSAY__POLICY_BALANCED_ACCURACY:
+        return assay__outcome_accuracy(a, o, j->among, out, err);
     case ASSAY__POLICY_GAP:
         break;
     }
@@ -106,60 +119,97 @@ static int metric_of(const struct assay__outcome *o,
                            (int)rule->metric);
 }
 
-static int judge_rule(const assay_audit *a,
-                      const struct assay__policy_rule *rule, struct judged *j,
-                      struct assay_error *err)
+/* Surely more; where nothing is sure of either, more. */
+static int is_worse(const struct assay_estimate *e, const struct judged *j)
+{
+    if (isnan(e->low) || !j->known)
+        return !isnan(e->low);
+    return e->low > j->worst.low ||
+           (e->low == j->worst.low && e->value > j->worst.value);
+}
+
+static int judge_attacks(const assay_audit *a,
+                         const struct assay__policy_rule *rule,
+                         struct judged *j, struct assay_error *err)
 {
     int i;
 
-    memset(j, 0, sizeof(*j));
-    if (rule->metric == ASSAY__POLICY_GAP) {
-        j->worst = gap(a);
-        j->known = !isnan(j->worst.low);
-        j->broken = j->known && j->worst.low > rule->limit;
-        return ASSAY_OK;
-    }
+    j->among = assay__verdict_among(a);
+    snprintf(j->why, sizeof(j->why),
+             "no attack that measures it could be relied on");
     for (i = 0; i < a->n_attacks; i++) {
         const struct assay__outcome *o = &a->outcome[i];
         struct assay_estimate e = no_estimate;
         int code;
 
-        if (o->attack == NULL || o->why[0] != '\0' || !is_trusted(a, o->attack))
+        if (o->attack == NULL || o->why[0] != '\0' ||
+            !assay__verdict_trusts(a, o->attack))
             continue;
-        code = metric_of(o, rule, &e, err);
+        code = metric_of(a, o, rule, j, &e, err);
         if (code != ASSAY_OK)
             return code;
-        if (isnan(e.low) || (j->known && e.low <= j->worst.low))
+        if (!is_worse(&e, j))
             continue;
         j->worst = e;
         j->attack = o->attack;
         j->known = 1;
     }
-    j->broken = j->known && j->worst.low > rule->limit;
     return ASSAY_OK;
 }
 
-/* "LiRA, online: TPR 4.1 % (3.6 to 4.7) at FPR 0.1 %; limit 0.5 %" */
+static int judge_rule(const assay_audit *a,
+                      const struct assay__policy_rule *rule, struct judged *j,
+                      struct assay_error *err)
+{
+    int code = ASSAY_OK;
+
+    memset(j, 0, sizeof(*j));
+    if (rule->metric == ASSAY__POLICY_GAP) {
+        j->among = 1;
+        j->worst = gap(a);
+        j->known = !isnan(j->worst.low);
+        snprintf(j->why, sizeof(j->why), "the model's accuracy is not known");
+    } else {
+        code = judge_attacks(a, rule, j, err);
+    }
+    j->broken = j->known && j->worst.low > rule->limit;
+    return code;
+}
+
+/* "95 % interval 3.60 to 4.70, made for the best of 17 attacks" */
+static void interval_words(char *text, size_t size, const struct judged *j,
+                           double scale, int digits)
+{
+    int n = snprintf(text, size, "95 %% interval %.*f to %.*f", digits,
+                     scale * j->worst.low, digits, scale * j->worst.high);
+
+    if (j->among > 1 && n > 0 && (size_t)n < size)
+        snprintf(text + n, size - (size_t)n,
+                 ", made for the best of %zu attacks", j->among);
+}
+
+/* "LiRA, online names 4.10 % of the members (95 % interval ...) ..." */
 static void put_reason(json_t *reasons, const struct assay__policy_rule *rule,
                        const struct judged *j)
 {
     const char *who = j->attack != NULL ? j->attack->title : "The model";
     const struct assay_estimate *e = &j->worst;
-    char text[400];
+    char interval[100];
+    char text[500];
 
     switch (rule->metric) {
     case ASSAY__POLICY_TPR_AT_FPR:
+        interval_words(interval, sizeof(interval), j, 100, 2);
         snprintf(text, sizeof(text),
-                 "%s names %.2f %% of the members (95 %% interval %.2f to "
-                 "%.2f) at a false-positive rate of %g; the limit is %g %%. "
-                 "%s",
-                 who, 100 * e->value, 100 * e->low, 100 * e->high, rule->fpr,
+                 "%s names %.2f %% of the members (%s) while wrongly naming "
+                 "%g %% of the non-members; the limit is %g %%. %s",
+                 who, 100 * e->value, interval, 100 * rule->fpr,
                  100 * rule->limit, rule->why);
         break;
     case ASSAY__POLICY_EPSILON:
         snprintf(text, sizeof(text),
-                 "%s shows that epsilon is at least %.2f; the limit is %g. %s",
-                 who, e->value, rule->limit, rule->why);
+                 "%s puts epsilon at %.2f or more; the limit is %g. %s", who,
+                 e->value, rule->limit, rule->why);
         break;
     case ASSAY__POLICY_GAP:
         snprintf(text, sizeof(text),
@@ -169,13 +219,12 @@ static void put_reason(json_t *reasons, const struct assay__policy_rule *rule,
                  rule->why);
         break;
     default:
+        interval_words(interval, sizeof(interval), j, 1, 3);
         snprintf(text, sizeof(text),
-                 "%s reaches %s %.3f (95 %% interval %.3f to %.3f); the limit "
-                 "is %g. %s",
-                 who,
+                 "%s reaches %s %.3f (%s); the limit is %g. %s", who,
                  rule->metric == ASSAY__POLICY_AUC ? "an AUC of"
                                                    : "a balanced accuracy of",
-                 e->value, e->low, e->high, rule->limit, rule->why);
+                 e->value, interval, rule->limit, rule->why);
         break;
     }
     json_array_append_new(reasons, json_string(text));
@@ -191,13 +240,13 @@ static json_t *rule_json(const struct assay__policy_rule *rule,
                           j->attack != NULL ? json_string(j->attack->name)
                                             : json_null(),
                           "estimate", assay__estimate_json(&j->worst));
-    return json_pack("{s:s, s:s, s:o, s:o, s:s, s:s, s:o, s:o}", "id", rule->id,
-                     "metric", assay__policy_metric_name(rule->metric), "fpr",
-                     assay__json_real(rule->fpr), "limit",
-                     assay__json_real(rule->limit), "level",
-                     assay__policy_level_name(rule->level), "why", rule->why,
-                     "worst", worst, "passed",
-                     j->known ? json_boolean(!j->broken) : json_null());
+    return json_pack(
+        "{s:s, s:s, s:o, s:o, s:s, s:s, s:I, s:o, s:o}", "id", rule->id,
+        "metric", assay__policy_metric_name(rule->metric), "fpr",
+        assay__json_real(rule->fpr), "limit", assay__json_real(rule->limit),
+        "level", assay__policy_level_name(rule->level), "why", rule->why,
+        "among", (json_int_t)j->among, "worst", worst, "passed",
+        j->known ? json_boolean(!j->broken) : json_null());
 }
 
 /* Counts that decide. */
@@ -205,8 +254,19 @@ struct tally {
     int errors;
     int warnings;
     int judged;
-    int unknown;
+    int unknown_errors; /* rules that could fail the audit, not judged */
 };
+
+/* "Rule tpr-at-fpr-0.001 could not be judged: it needs ..." */
+static void put_unknown(json_t *reasons, const struct assay__policy_rule *rule,
+                        const struct judged *j)
+{
+    char text[300];
+
+    snprintf(text, sizeof(text), "Rule %s could not be judged: %s.", rule->id,
+             j->why);
+    json_array_append_new(reasons, json_string(text));
+}
 
 static int judge_all(const assay_audit *a, json_t *rules, json_t *reasons,
                      struct tally *t, struct assay_error *err)
@@ -223,7 +283,10 @@ static int judge_all(const assay_audit *a, json_t *rules, json_t *reasons,
             return code;
         json_array_append_new(rules, rule_json(rule, &j));
         t->judged += j.known;
-        t->unknown += !j.known;
+        if (!j.known) {
+            put_unknown(reasons, rule, &j);
+            t->unknown_errors += rule->level == ASSAY__POLICY_ERROR;
+        }
         if (!j.broken)
             continue;
         put_reason(reasons, rule, &j);
@@ -266,24 +329,27 @@ static void control_reasons(const assay_audit *a, json_t *reasons)
     }
 }
 
+static int control_failed(const assay_audit *a)
+{
+    return (a->negative.ran && !a->negative.passed) ||
+           (a->positive.ran && !a->positive.passed);
+}
+
 static enum assay_verdict decide(const assay_audit *a, const struct tally *t)
 {
-    int doubtful = (a->negative.ran && !a->negative.passed) ||
-                   (a->positive.ran && !a->positive.passed);
-
     if (t->errors > 0)
         return ASSAY_VERDICT_FAIL;
-    if (doubtful || t->judged == 0)
+    if (control_failed(a) || t->judged == 0 || t->unknown_errors > 0)
         return ASSAY_VERDICT_INCONCLUSIVE;
     return t->warnings > 0 ? ASSAY_VERDICT_WARNING : ASSAY_VERDICT_PASS;
 }
 
-static const char *headline(enum assay_verdict verdict, const struct tally *t)
+static const char *headline(const assay_audit *a, const struct tally *t)
 {
-    switch (verdict) {
+    switch (a->verdict) {
     case ASSAY_VERDICT_PASS:
-        return "No attack found more about the training data than the policy "
-               "allows.";
+        return "No attack surely found more about the training data than the "
+               "policy allows.";
     case ASSAY_VERDICT_WARNING:
         return "This model gives away something about who was in its training "
                "data.";
@@ -293,9 +359,13 @@ static const char *headline(enum assay_verdict verdict, const struct tally *t)
     case ASSAY_VERDICT_INCONCLUSIVE:
         break;
     }
-    return t->judged == 0 ? "Nothing could be judged: no rule of the policy "
-                            "fits what was measured."
-                          : "The result cannot be relied on: a control failed.";
+    if (t->judged == 0)
+        return "Nothing could be judged: no rule of the policy fits what was "
+               "measured.";
+    if (control_failed(a))
+        return "The result cannot be relied on: a control failed.";
+    return "Whether the model keeps to the policy cannot be told: a rule that "
+           "could fail it could not be judged.";
 }
 
 int assay__verdict_make(assay_audit *a, json_t **policy, json_t **verdict,
@@ -304,7 +374,6 @@ int assay__verdict_make(assay_audit *a, json_t **policy, json_t **verdict,
     json_t *rules = json_array();
     json_t *reasons = json_array();
     struct tally t;
-    char text[160];
     int code;
 
     code = judge_all(a, rules, reasons, &t, err);
@@ -314,13 +383,6 @@ int assay__verdict_make(assay_audit *a, json_t **policy, json_t **verdict,
         return code;
     }
     control_reasons(a, reasons);
-    if (t.unknown > 0) {
-        snprintf(text, sizeof(text),
-                 "%d of %d rules could not be judged: too few records, or no "
-                 "attack that measures it.",
-                 t.unknown, a->policy.n_rules);
-        json_array_append_new(reasons, json_string(text));
-    }
     a->verdict = decide(a, &t);
     if (a->verdict == ASSAY_VERDICT_PASS && json_array_size(reasons) == 0)
         json_array_append_new(reasons,
@@ -329,7 +391,7 @@ int assay__verdict_make(assay_audit *a, json_t **policy, json_t **verdict,
     *policy = json_pack("{s:s, s:o}", "name", a->policy.name, "rules", rules);
     *verdict =
         json_pack("{s:s, s:s, s:o}", "level", assay_verdict_name(a->verdict),
-                  "headline", headline(a->verdict, &t), "reasons", reasons);
+                  "headline", headline(a, &t), "reasons", reasons);
     if (*policy == NULL || *verdict == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "verdict");
     return ASSAY_OK;

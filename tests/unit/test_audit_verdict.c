@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * What is concluded from scores, on audits put together by hand: no model,
+ * no files. Attack k of `world` scores members `shift` higher.
+ */
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "assay/rng.h"
+#include "audit/audit.h"
+#include "check.h"
+#include "core/json.h"
+
+enum { ATTACKS = 15, MOST = 2000 };
+
+static struct assay_error err;
+
+struct world {
+    assay_audit audit;
+    double score[ATTACKS][2 * MOST];
+    uint8_t member[2 * MOST];
+    uint32_t row[2 * MOST];
+    uint32_t record[MOST];
+    int32_t label[MOST];
+    json_t *policy;
+    json_t *verdict;
+};
+
+static struct world world;
+
+static void fill(struct world *w, int n_attacks, size_t n, const double *shift,
+                 uint64_t stream)
+{
+    const struct assay_attack *const *table = assay_attack_table();
+    assay_audit *a = &w->audit;
+    size_t i;
+    int k;
+
+    memset(w, 0, sizeof(*w));
+    assay__policy_default(&a->policy);
+    a->n_attacks = n_attacks;
+    a->options.n_exposed = 3;
+    a->scene.target[ASSAY__MEMBERS].record = w->record;
+    a->scene.target[ASSAY__MEMBERS].label = w->label;
+    for (i = 0; i < 2 * n; i++) {
+        w->member[i] = i < n;
+        w->row[i] = (uint32_t)i;
+    }
+    for (k = 0; k < n_attacks; k++) {
+        struct assay__outcome *o = &a->outcome[k];
+        struct assay_rng rng;
+
+        assay_rng_init(&rng, 26, "test-verdict", stream * ATTACKS + (size_t)k);
+        for (i = 0; i < 2 * n; i++)
+            w->score[k][i] = assay_rng_normal(&rng) + (i < n ? shift[k] : 0.0);
+        o->attack = table[k];
+        o->scores.n = 2 * n;
+        o->scores.score = w->score[k];
+        o->scores.member = w->member;
+        o->scores.row = w->row;
+        o->scores.threshold = (double)NAN;
+        CHECK_OK(assay__outcome_measure(a, o, &err), err);
+    }
+}
+
+static enum assay_verdict judge(struct world *w)
+{
+    CHECK_OK(assay__verdict_make(&w->audit, &w->policy, &w->verdict, &err),
+             err);
+    return w->audit.verdict;
+}
+
+static void release(struct world *w)
+{
+    int k;
+
+    json_decref(w->policy);
+    json_decref(w->verdict);
+    for (k = 0; k < w->audit.n_attacks; k++)
+        json_decref(w->audit.outcome[k].measured);
+    memset(w, 0, sizeof(*w));
+}
+
+static const char *reason(const struct world *w, size_t i)
+{
+    const char *text = json_string_value(
+        json_array_get(json_object_get(w->verdict, "reasons"), i));
+
+    CHECK(text != NULL);
+    return text;
+}
+
+static const double nothing[ATTACKS] = {0};
+
+/* The main rule needs 1,000 non-members. */
+static void test_a_rule_that_cannot_be_judged_is_no_pass(void)
+{
+    fill(&world, 2, 300, nothing, 0);
+    CHECK_INT_EQ(judge(&world), ASSAY_VERDICT_INCONCLUSIVE);
+    CHECK_STR_HAS(reason(&world, 0), "Rule tpr-at-fpr-0.001 could not be");
+    CHECK_STR_HAS(reason(&world, 0), "needs 1000 non-members, there are 300");
+    release(&world);
+
+    fill(&world, 2, 1000, nothing, 0);
+    CHECK_INT_EQ(judge(&world), ASSAY_VERDICT_PASS);
+    release(&world);
+
+    /* A rule that only warns leaves the verdict. */
+    fill(&world, 2, 300, nothing, 0);
+    world.audit.policy.rule[0].level = ASSAY__POLICY_WARNING;
+    CHECK_INT_EQ(judge(&world), ASSAY_VERDICT_PASS);
+    CHECK_STR_HAS(reason(&world, 0), "could not be judged");
+    release(&world);
+}
+
+static void test_a_broken_rule_fails_whatever_is_unknown(void)
+{
+    const double strong[] = {0, 3};
+
+    fill(&world, 2, 300, strong, 0);
+    CHECK_INT_EQ(judge(&world), ASSAY_VERDICT_FAIL);
+    release(&world);
+}
+
+/*
+ * One rule, its limit what guessing gives, 15 attacks that find nothing. The
+ * largest of 15 is above it at its own 95 % interval in some 30 % of audits;
+ * 5 % by both sides may be, 11 of 60 would be four standard errors over 3.
+ */
+static void test_the_best_of_many_is_not_found_by_chance(void)
+{
+    uint64_t d;
+    int warned = 0;
+    int single = 0;
+
+    for (d = 0; d < 60; d++) {
+        int over = 0;
+        int k;
+
+        fill(&world, ATTACKS, 100, nothing, 100 + d);
+        world.audit.policy.n_rules = 1;
+        world.audit.policy.rule[0].metric = ASSAY__POLICY_AUC;
+        world.audit.policy.rule[0].limit = 0.5;
+        for (k = 0; k < ATTACKS; k++)
+            over += world.audit.outcome[k].auc.low > 0.5;
+        single += over > 0;
+        warned += judge(&world) == ASSAY_VERDICT_FAIL;
+        release(&world);
+    }
+    CHECK(single >= 11); /* the test can tell */
+    CHECK(warned <= 10);
+}
+
+static void test_joint_lower_ends_are_lower(void)
+{
+    double shift[ATTACKS] = {0};
+    const json_t *row;
+    json_t *json;
+
+    shift[3] = 2;
+    fill(&world, ATTACKS, MOST, shift, 1);
+    json = assay__outcome_json(&world.audit, &world.audit.outcome[3]);
+    row = json_array_get(json_object_get(json, "tpr_at_fpr"), 1);
+    CHECK(json_number_value(json_object_get(row, "joint_low")) <
+          json_number_value(json_object_get(row, "low")));
+    CHECK(json_number_value(json_object_get(row, "joint_low")) > 0.05);
+    json_decref(json);
+    CHECK_INT_EQ(judge(&world), ASSAY_VERDICT_FAIL);
+    CHECK_STR_HAS(reason(&world, 0), "made for the best of 15 attacks");
+    release(&world);
+}
+
+static const struct check_test tests[] = {
+    CHECK_TEST(test_a_rule_that_cannot_be_judged_is_no_pass),
+    CHECK_TEST(test_a_broken_rule_fails_whatever_is_unknown),
+    CHECK_TEST(test_the_best_of_many_is_not_found_by_chance),
+    CHECK_TEST(test_joint_lower_ends_are_lower),
+};
+CHECK_MAIN(tests)
