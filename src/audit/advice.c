@@ -42,7 +42,8 @@ static void gather(const assay_audit *a, struct facts *f)
         const struct assay__outcome *o = &a->outcome[i];
         double *best = &f->black_box;
 
-        if (o->attack == NULL || o->why[0] != '\0')
+        if (o->attack == NULL || o->why[0] != '\0' ||
+            !assay__verdict_trusts(a, o->attack))
             continue;
         if (o->attack->baseline)
             best = &f->baseline;

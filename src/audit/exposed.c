@@ -14,7 +14,8 @@
 #include "core/json.h"
 #include "core/mem.h"
 
-/* Best by AUC among those that are no baseline and scored every member. */
+/* Best by AUC among those that are no baseline, scored every member and did
+ * not fail the negative control. */
 static const struct assay__outcome *best_outcome(const assay_audit *a)
 {
     const struct assay__outcome *best = NULL;
@@ -24,7 +25,8 @@ static const struct assay__outcome *best_outcome(const assay_audit *a)
         const struct assay__outcome *o = &a->outcome[i];
 
         if (o->attack == NULL || o->why[0] != '\0' || o->attack->baseline ||
-            o->attack->auxiliary == ASSAY_AUX_PARTIAL)
+            o->attack->auxiliary == ASSAY_AUX_PARTIAL ||
+            !assay__verdict_trusts(a, o->attack))
             continue;
         if (best == NULL || o->auc.value > best->auc.value)
             best = o;

@@ -105,6 +105,7 @@ static const struct row tpr[] = {
     {"tpr", NUMBER | NONE, 0, NULL, 0},
     {"low", NUMBER | NONE, 0, NULL, 0},
     {"high", NUMBER | NONE, 0, NULL, 0},
+    {"joint_low", NUMBER | NONE, 0, NULL, 0},
     {"n_neg", NUMBER | NONE, 0, NULL, 0},
     {"refused", TEXT | NONE, 0, NULL, 0},
     END
@@ -180,6 +181,7 @@ static const struct row rule[] = {
     {"limit", NUMBER | NONE, 0, NULL, 0},
     {"level", TEXT, 0, NULL, 0},
     {"why", TEXT | NONE, 0, NULL, 0},
+    {"among", NUMBER | NONE, 0, NULL, 0},
     {"worst", OBJECT | NONE, 0, worst, 0},
     {"passed", FLAG | NONE, 0, NULL, 0},
     END

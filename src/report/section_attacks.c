@@ -32,7 +32,8 @@ enum { N_COLUMNS = 4 };
 static struct assay__rate column_value(const struct column *c, size_t index,
                                        const struct assay__attack_view *a)
 {
-    struct assay__rate rate = {index == 0 ? a->auc : a->accuracy, NULL};
+    struct assay__rate rate = {index == 0 ? a->auc : a->accuracy,
+                               ASSAY__MISSING, NULL};
 
     return isnan(c->fpr) ? rate : assay__view_rate(a, c->fpr);
 }
@@ -53,7 +54,8 @@ static void fill_column(const struct assay__view *view, struct column *c,
 
         axis.low = fmin(fmin(axis.low, e.low), e.value);
         axis.high = fmax(fmax(axis.high, e.high), e.value);
-        c->best = fmax(c->best, e.value);
+        if (!view->ranked[i]->discredited)
+            c->best = fmax(c->best, e.value);
     }
     axis = assay__plot_nice(axis);
     c->low = axis.low;
@@ -75,10 +77,11 @@ static void put_number(struct assay__buf *b, struct assay__notes *notes,
                        const struct assay__attack_view *a)
 {
     struct assay__rate rate = column_value(c, index, a);
-    bool above = !a->baseline && is_above(c, &rate.tpr);
+    bool above = !a->baseline && !a->discredited && is_above(c, &rate.tpr);
 
     assay__html(b, "<td class=\"number%s\" data-label=\"%s\">",
-                rate.tpr.value >= c->best ? " best" : "", c->title);
+                !a->discredited && rate.tpr.value >= c->best ? " best" : "",
+                c->title);
     if (isnan(rate.tpr.value)) {
         assay__part_missing(b, notes,
                             rate.refused ? rate.refused : "not measured");
@@ -107,6 +110,8 @@ static void put_attack(struct assay__buf *b, struct assay__notes *notes,
                 a->title);
     if (a->baseline)
         assay__buf_puts(b, " <span class=\"tag\">baseline</span>");
+    if (a->discredited)
+        assay__buf_puts(b, " <span class=\"tag\">failed the control</span>");
     assay__html(b, "<span class=\"sub\">%s \xc2\xb7 %s</span></th>\n",
                 a->access, a->auxiliary);
     if (a->ran)

@@ -90,7 +90,7 @@ void assay__section_scores(const struct assay__view *view, struct assay__buf *b)
     for (size_t i = 0; i < view->n_ran && n < MAX_PANELS; i++) {
         const struct assay__attack_view *a = view->ranked[i];
 
-        if (a->baseline || !read_bins(&bins, a->json))
+        if (a->baseline || a->discredited || !read_bins(&bins, a->json))
             continue;
         if (!n++)
             assay__buf_puts(

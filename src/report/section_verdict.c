@@ -35,7 +35,8 @@ static void put_plain_words(const struct assay__view *view,
     double fpr = assay__view_lowest_fpr(view);
     const struct assay__attack_view *best = assay__view_best_at(view, fpr);
     double base = ASSAY__MISSING;
-    struct assay_estimate tpr;
+    struct assay__rate rate;
+    double sure; /* what the best of all attacks surely names */
 
     if (!best) {
         assay__buf_puts(b, "<p class=\"plain\">No attack gave a rate of "
@@ -43,14 +44,15 @@ static void put_plain_words(const struct assay__view *view,
                            "</p>\n");
         return;
     }
-    tpr = assay__view_rate(best, fpr).tpr;
+    rate = assay__view_rate(best, fpr);
+    sure = isnan(rate.joint_low) ? rate.tpr.low : rate.joint_low;
     assay__html(b,
                 "<p class=\"plain\">Of every 1,000 records the model was "
                 "trained on, the strongest attack that ran (%s) rightly "
                 "names <strong>%s</strong>, while wrongly naming at most %s "
                 "of 1,000 records it was not trained on. Guessing would "
                 "name %s",
-                best->title, of_thousand(tpr.value).s, of_thousand(fpr).s,
+                best->title, of_thousand(rate.tpr.value).s, of_thousand(fpr).s,
                 of_thousand(fpr).s);
     if (view->baseline)
         base = assay__view_rate(view->baseline, fpr).tpr.value;
@@ -58,9 +60,13 @@ static void put_plain_words(const struct assay__view *view,
     if (view->baseline && view->baseline != best && base > fpr)
         assay__html(b, "; the simple baseline (%s) names %s",
                     view->baseline->title, of_thousand(base).s);
-    assay__buf_puts(b, tpr.low <= fpr ? ". The difference is within what "
-                                        "chance gives.</p>\n"
-                                      : ".</p>\n");
+    assay__buf_puts(b, ". ");
+    if (sure <= fpr)
+        assay__buf_puts(b, "With so few records and the best of all attacks "
+                           "picked, that may be chance.</p>\n");
+    else
+        assay__html(b, "Chance allowed for, it is %s or more.</p>\n",
+                    of_thousand(sure).s);
 }
 
 static void put_reasons(const struct assay__view *view, struct assay__buf *b)
@@ -94,8 +100,7 @@ static void figure_end(struct assay__buf *b)
 
 static void put_strongest(const struct assay__view *view, struct assay__buf *b)
 {
-    const struct assay__attack_view *best =
-        view->n_ran ? view->ranked[0] : NULL;
+    const struct assay__attack_view *best = assay__view_best(view);
     double fpr = assay__view_lowest_fpr(view);
     const struct assay__attack_view *at = assay__view_best_at(view, fpr);
     struct assay__text name;

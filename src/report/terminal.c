@@ -276,9 +276,9 @@ static void put_attack(struct sheet *s, const struct layout *l,
     double tpr1 = assay__view_rate(a, .01).tpr.value;
     double tpr01 = assay__view_rate(a, .001).tpr.value;
     struct assay__buf model = ASSAY__BUF_INIT;
-    bool above =
-        view->baseline && assay__view_standing(&a->auc, &view->baseline->auc) ==
-                              ASSAY__STANDING_ABOVE;
+    bool above = view->baseline && !a->discredited &&
+                 assay__view_standing(&a->auc, &view->baseline->auc) ==
+                     ASSAY__STANDING_ABOVE;
 
     if (a->baseline)
         set_style(s, DIM);
@@ -346,11 +346,15 @@ static void put_worst(struct sheet *s, const struct assay__view *view)
 {
     double fpr = assay__view_lowest_fpr(view);
     const struct assay__attack_view *best = assay__view_best_at(view, fpr);
+    struct assay__rate rate;
     double tpr;
+    double sure;
 
     if (!best)
         return;
-    tpr = assay__view_rate(best, fpr).tpr.value;
+    rate = assay__view_rate(best, fpr);
+    tpr = rate.tpr.value;
+    sure = isnan(rate.joint_low) ? rate.tpr.low : rate.joint_low;
     line_end(s);
     set_style(s, BOLD);
     put(s, "Worst   ");
@@ -362,7 +366,10 @@ static void put_worst(struct sheet *s, const struct assay__view *view)
     put_filled(s, assay__number_rate(fpr).s, 8);
     put_filled(s, "of the others:", 8);
     put_filled(s, assay__number_fixed(tpr / fpr, 1).s, 8);
-    put_filled(s, "times guessing.", 8);
+    put_filled(s,
+               sure <= fpr ? "times guessing, which may be chance."
+                           : "times guessing.",
+               8);
     line_end(s);
 }
 

@@ -87,6 +87,28 @@ static void rank(struct assay__view *view, const struct assay__attack_view *a)
     view->ranked[i] = a;
 }
 
+/* Some negative control says that the attack sees what is not there. */
+static bool is_discredited(const json_t *doc, const char *name)
+{
+    const json_t *controls = json_object_get(doc, "controls");
+
+    for (size_t i = 0; i < json_array_size(controls); i++) {
+        const json_t *c = json_array_get(controls, i);
+        const json_t *results = json_object_get(c, "results");
+
+        if (strcmp(assay__field_text(c, "kind"), "negative") != 0)
+            continue;
+        for (size_t k = 0; k < json_array_size(results); k++) {
+            const json_t *r = json_array_get(results, k);
+
+            if (strcmp(assay__field_text(r, "attack"), name) == 0 &&
+                json_is_false(json_object_get(r, "passed")))
+                return true;
+        }
+    }
+    return false;
+}
+
 static int fill_attacks(struct assay__view *view, struct assay_error *err)
 {
     const json_t *list = json_object_get(view->doc, "attacks");
@@ -102,6 +124,7 @@ static int fill_attacks(struct assay__view *view, struct assay_error *err)
         struct assay__attack_view *a = &view->attacks[i];
 
         fill_attack(a, json_array_get(list, i));
+        a->discredited = is_discredited(view->doc, a->name);
         if (!a->ran)
             continue;
         rank(view, a);
@@ -190,7 +213,9 @@ struct assay__rate assay__view_rate(const struct assay__attack_view *attack,
 {
     const json_t *list = json_object_get(attack->json, "tpr_at_fpr");
     struct assay__rate rate = {
-        {ASSAY__MISSING, ASSAY__MISSING, ASSAY__MISSING, 0}, NULL};
+        {ASSAY__MISSING, ASSAY__MISSING, ASSAY__MISSING, 0},
+        ASSAY__MISSING,
+        NULL};
 
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *row = json_array_get(list, i);
@@ -205,9 +230,19 @@ struct assay__rate assay__view_rate(const struct assay__attack_view *attack,
         rate.tpr.value = assay__field_number(row, "tpr");
         rate.tpr.low = assay__field_number(row, "low");
         rate.tpr.high = assay__field_number(row, "high");
+        rate.joint_low = assay__field_number(row, "joint_low");
         break;
     }
     return rate;
+}
+
+const struct assay__attack_view *assay__view_best(
+    const struct assay__view *view)
+{
+    for (size_t i = 0; i < view->n_ran; i++)
+        if (!view->ranked[i]->discredited)
+            return view->ranked[i];
+    return NULL;
 }
 
 const struct assay__attack_view *assay__view_best_at(
@@ -219,7 +254,7 @@ const struct assay__attack_view *assay__view_best_at(
     for (size_t i = 0; i < view->n_ran; i++) {
         double tpr = assay__view_rate(view->ranked[i], fpr).tpr.value;
 
-        if (tpr > most) {
+        if (tpr > most && !view->ranked[i]->discredited) {
             most = tpr;
             best = view->ranked[i];
         }

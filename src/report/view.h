@@ -25,6 +25,7 @@ struct assay__attack_view {
     const char *why; /* why it did not run, or "" */
     bool ran;
     bool baseline;
+    bool discredited; /* failed a negative control: heads nothing */
     struct assay_estimate auc;
     struct assay_estimate accuracy;
     double n_members;
@@ -59,12 +60,16 @@ const struct assay__attack_view *assay__view_attack(
 /* A rate of an attack at a false positive rate. */
 struct assay__rate {
     struct assay_estimate tpr; /* NaN: refused or not measured */
+    double joint_low;          /* for the best of all attacks; NaN: not said */
     const char *refused;       /* why, or NULL */
 };
 struct assay__rate assay__view_rate(const struct assay__attack_view *attack,
                                     double fpr);
 
-/* The attack with the largest TPR at `fpr`, or NULL when none has one. */
+/* The attack with the largest AUC, and that with the largest TPR at `fpr`,
+ * among those that are not discredited; NULL when none is left. */
+const struct assay__attack_view *assay__view_best(
+    const struct assay__view *view);
 const struct assay__attack_view *assay__view_best_at(
     const struct assay__view *view, double fpr);
 

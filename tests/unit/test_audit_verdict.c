@@ -172,10 +172,35 @@ static void test_joint_lower_ends_are_lower(void)
     release(&world);
 }
 
+/* Attack 2 finds most and failed the negative control; 1 comes next. */
+static void test_an_attack_that_failed_the_control_counts_for_nothing(void)
+{
+    const double shift[] = {0, 1, 3};
+    json_t *exposed = NULL;
+    const json_t *first;
+
+    fill(&world, 3, MOST, shift, 3);
+    world.audit.scene.target[ASSAY__MEMBERS].n = MOST;
+    world.audit.negative.ran = 1;
+    world.audit.negative.n_results = 1;
+    world.audit.negative.result[0].attack = world.audit.outcome[2].attack;
+    CHECK_OK(assay__exposed_make(&world.audit, &exposed, &err), err);
+    CHECK_UINT_EQ(json_array_size(exposed), 3);
+    first = json_array_get(exposed, 0);
+    CHECK_STR_EQ(json_string_value(json_object_get(first, "attack")),
+                 world.audit.outcome[1].attack->name);
+    json_decref(exposed);
+    world.audit.scene.target[ASSAY__MEMBERS].n = 0;
+    CHECK_INT_EQ(judge(&world), ASSAY_VERDICT_FAIL);
+    CHECK_STR_HAS(reason(&world, 0), world.audit.outcome[1].attack->title);
+    release(&world);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_a_rule_that_cannot_be_judged_is_no_pass),
     CHECK_TEST(test_a_broken_rule_fails_whatever_is_unknown),
     CHECK_TEST(test_the_best_of_many_is_not_found_by_chance),
     CHECK_TEST(test_joint_lower_ends_are_lower),
+    CHECK_TEST(test_an_attack_that_failed_the_control_counts_for_nothing),
 };
 CHECK_MAIN(tests)

@@ -253,6 +253,51 @@ static void test_missing_numbers_are_dashes_with_their_reason(void)
     assay__free(page);
 }
 
+/* The golden run, but its negative control fails `attack`. */
+static const char *discredit(const char *name, const char *attack)
+{
+    const char *run = golden_run(name);
+    struct assay_error err = {0};
+    char path[1024];
+    const json_t *results;
+    json_t *doc = NULL;
+
+    snprintf(path, sizeof path, "%s/findings.json", run);
+    CHECK_OK(assay__json_read(path, MAX_FILE, &doc, &err), err);
+    results = json_object_get(
+        json_array_get(json_object_get(doc, "controls"), 0), "results");
+    for (size_t i = 0; i < json_array_size(results); i++) {
+        json_t *r = json_array_get(results, i);
+
+        if (!strcmp(json_string_value(json_object_get(r, "attack")), attack))
+            json_object_set_new(r, "passed", json_false());
+    }
+    CHECK_OK(assay__json_write(path, doc, &err), err);
+    json_decref(doc);
+    return run;
+}
+
+/* In the golden run RMIA leads, then LiRA. */
+static void test_attacks_that_failed_the_control_head_nothing(void)
+{
+    char *page = page_of(golden_run("leads"));
+    char *text;
+
+    CHECK_PAGE_HAS(page, "strongest attack that ran (RMIA)");
+    CHECK_PAGE_HAS(page, "<span class=\"below\">RMIA; guessing 0.5");
+    CHECK(!strstr(page, "failed the control"));
+    assay__free(page);
+
+    page = page_of(discredit("failed", "rmia"));
+    CHECK_PAGE_HAS(page, "strongest attack that ran (LiRA, online)");
+    CHECK_PAGE_HAS(page, "<span class=\"below\">LiRA, online; guessing 0.5");
+    CHECK_PAGE_HAS(page, "RMIA <span class=\"tag\">failed the control</span>");
+    assay__free(page);
+    text = summary_of(check_temp_path("failed"), 0, 80);
+    CHECK_STR_HAS(text, "Worst   LiRA, online finds");
+    assay__free(text);
+}
+
 static void test_summary_is_safe_for_terminals(void)
 {
     char *text = summary_of(golden_run("terminal"), 0, 120);
@@ -503,6 +548,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_hostile_names_do_not_reach_the_page_as_markup),
     CHECK_TEST(test_page_loads_nothing_from_elsewhere),
     CHECK_TEST(test_missing_numbers_are_dashes_with_their_reason),
+    CHECK_TEST(test_attacks_that_failed_the_control_head_nothing),
     CHECK_TEST(test_summary_is_safe_for_terminals),
     CHECK_TEST(test_summary_keeps_to_its_width),
     CHECK_TEST(test_summary_names_the_report_when_there_is_one),
