@@ -99,7 +99,8 @@ static const struct advice table[] = {
     {is_over, "Train with differential privacy",
      "DP-SGD bounds what any attack, also an unknown one, can find out about "
      "one record. It costs accuracy; choose epsilon by what the records are "
-     "worth, and hold the bound claimed beside the lower bound measured here.",
+     "worth. Where a guarantee is claimed, a larger epsilon measured here is a "
+     "reason to check the training code, not yet a proof against the claim.",
      NULL, NULL},
     {leaks_by_posteriors, "Give out less of the posteriors",
      "The posteriors give away more than right and wrong do. Returning the "
@@ -166,11 +167,17 @@ json_t *assay__limits_make(const assay_audit *a)
               "An attacker who does not know the source does worse; one who "
               "knows the candidate records better may do better.");
     if (a->n_attacks > 1)
-        say(list, "Each interval holds for its own number. The largest of "
-                  "many attacks is somewhat flattered by having been chosen.");
+        say(list, "Each interval in the tables holds for its own number; the "
+                  "largest of many attacks is flattered by being picked. The "
+                  "rules of the policy and the verdict allow for that, the "
+                  "tables and drawings do not.");
     if (a->data != NULL && a->outcome[0].scores.n < 2000)
         say(list, "Few records: rates at very low false-positive rates cannot "
                   "be told, and intervals are wide.");
+    say(list, "The lower bounds on epsilon take records as independent draws. "
+              "Here they share one model that was trained once, so the bounds "
+              "estimate how much leaks; they neither prove nor refute a "
+              "differential-privacy guarantee.");
     if (a->assumed_split)
         say(list, "The model does not say which records it was trained on; "
                   "that it was the first quarter of this seed's split is the "

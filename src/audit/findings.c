@@ -38,12 +38,13 @@ static json_t *run_json(const assay_audit *a)
 {
     const struct assay_compute *c = &a->options.compute;
 
-    return json_pack("{s:o, s:I, s:i, s:s, s:s}", "command", command_json(a),
-                     "seed", (json_int_t)a->ctx.seed, "threads",
-                     c->threads > 0 ? c->threads : a->ctx.threads, "algorithms",
-                     c->algorithms == ASSAY_ALGORITHMS_DIRECT ? "direct"
-                                                              : "tuned",
-                     "backend", c->backend != NULL ? c->backend : "onednn");
+    return json_pack(
+        "{s:o, s:I, s:i, s:s, s:s, s:s}", "command", command_json(a), "seed",
+        (json_int_t)a->ctx.seed, "threads",
+        c->threads > 0 ? c->threads : a->ctx.threads, "algorithms",
+        c->algorithms == ASSAY_ALGORITHMS_DIRECT ? "direct" : "tuned", "dtype",
+        c->dtype == ASSAY_DTYPE_BF16 ? "bf16" : "f32", "backend",
+        c->backend != NULL ? c->backend : "onednn");
 }
 
 static const char *base_name(const char *path)

@@ -207,9 +207,11 @@ static void put_reason(json_t *reasons, const struct assay__policy_rule *rule,
                  100 * rule->limit, rule->why);
         break;
     case ASSAY__POLICY_EPSILON:
-        snprintf(text, sizeof(text),
-                 "%s puts epsilon at %.2f or more; the limit is %g. %s", who,
-                 e->value, rule->limit, rule->why);
+        snprintf(
+            text, sizeof(text),
+            "%s finds as much as an epsilon of %.2f or more would allow; the "
+            "limit is %g. %s",
+            who, e->value, rule->limit, rule->why);
         break;
     case ASSAY__POLICY_GAP:
         snprintf(text, sizeof(text),

@@ -52,6 +52,7 @@ static const struct row run[] = {
     {"seed", NUMBER | NONE, 0, NULL, 0},
     {"threads", NUMBER | NONE, 0, NULL, 0},
     {"algorithms", TEXT | NONE, 0, NULL, 0},
+    {"dtype", TEXT | NONE, 0, NULL, 0},
     {"backend", TEXT | NONE, 0, NULL, 0},
     END
 };

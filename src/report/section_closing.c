@@ -107,6 +107,7 @@ static void put_run(const struct assay__view *view, struct assay__buf *b)
     put_count(b, "Threads", run, "threads");
     assay__part_fact(b, "Backend", assay__field_text(run, "backend"));
     assay__part_fact(b, "Algorithms", assay__field_text(run, "algorithms"));
+    assay__part_fact(b, "Number type", assay__field_text(run, "dtype"));
     put_count(b, "Seed of the split", split, "seed");
     put_count(b, "Records in the split", split, "n");
     assay__part_hash(b, "Model, SHA-256", assay__field_text(model, "sha256"));
@@ -145,7 +146,10 @@ void assay__section_reproduce(const struct assay__view *view,
 
     assay__buf_puts(b, "<p>The same command, seed and number of threads on "
                        "the same model and data give the same findings, "
-                       "byte for byte.</p>\n");
+                       "byte for byte, where the fastest algorithms are not "
+                       "chosen anew by timing: copy <code>tuning.json</code> "
+                       "of this run folder into the new one, or run with "
+                       "<code>--algorithms direct</code>.</p>\n");
     put_command(view, b);
     assay__buf_puts(b, "<div class=\"columns\">\n");
     put_run(view, b);
@@ -210,7 +214,9 @@ void assay__section_glossary(const struct assay__view *view,
                      "named. False positive rate: the share of non-members "
                      "that are wrongly named."},
         {"TPR at 0.1 % FPR", "Members found while at most one non-member in "
-                             "a thousand is wrongly named."},
+                             "a thousand is wrongly named. The interval allows "
+                             "for both shares being measured on the records "
+                             "there are; with few of them it is wide."},
         {"AUC", "The chance that a random member scores higher than a "
                 "random non-member. 0.5 is guessing, 1 is certainty."},
         {"Balanced accuracy", "The mean of the shares of members and of "
@@ -223,10 +229,16 @@ void assay__section_glossary(const struct assay__view *view,
         {"Black-box, white-box", "Access to the answers of a model; access "
                                  "to the model itself."},
         {"95 % interval", "Had other records been drawn, 95 of 100 such "
-                          "intervals would hold the true value."},
+                          "intervals would hold the true value. The rules of "
+                          "the policy use wider ones that hold for the best "
+                          "of all attacks together."},
         {"Epsilon", "The strength of a differential privacy guarantee; "
-                    "smaller is stronger. A lower bound above a claimed "
-                    "epsilon refutes the claim."},
+                    "smaller is stronger. \xe2\x80\x9c"
+                    "Epsilon at least\xe2\x80\x9d is how large it would "
+                    "have to be to allow what was found, were all records "
+                    "independent. As they share one model, it is an "
+                    "estimate: a value above a claimed epsilon casts doubt "
+                    "on the claim and does not refute it."},
     };
 
     (void)view; /* the words are the same for all runs */

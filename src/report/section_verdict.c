@@ -251,8 +251,10 @@ void assay__section_policy(const struct assay__view *view, struct assay__buf *b)
                 "\x9d. Each rule holds one number of every attack against "
                 "a limit. It is broken when even the lower end of the 95 %% "
                 "interval is above it: what was surely found counts, not "
-                "what chance may have added. A broken rule fails the audit, "
-                "unless it is there to warn.</p>\n",
+                "what chance may have added. The intervals here are wider "
+                "than those of the table of attacks, as they hold for the "
+                "best of all attacks together. A broken rule fails the "
+                "audit, unless it is there to warn.</p>\n",
                 assay__field_text(policy, "name"));
     if (!json_array_size(rules)) {
         assay__buf_puts(b, "<p>The policy has no rules.</p>\n");

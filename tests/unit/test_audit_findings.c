@@ -108,6 +108,9 @@ static void test_all_documented_keys_are_there(void)
     CHECK_UINT_EQ(json_object_size(f), sizeof(keys) / sizeof(keys[0]));
     for (i = 0; i < sizeof(of_attack) / sizeof(of_attack[0]); i++)
         CHECK(json_object_get(attack_of(f, "loss"), of_attack[i]) != NULL);
+    CHECK_STR_EQ(
+        json_string_value(json_object_get(json_object_get(f, "run"), "dtype")),
+        "f32");
     json_decref(f);
 }
 
