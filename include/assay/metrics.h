@@ -127,12 +127,25 @@ struct assay_estimate assay_balanced_accuracy(const double *scores,
 struct assay_estimate assay_epsilon_lower_bound(const struct assay_roc *roc,
                                                 double delta);
 
-/* max over thresholds of TPR - FPR, optimistic: chosen on the same data. */
-double assay_advantage(const struct assay_roc *roc);
+/*
+ * The largest TPR - FPR over all thresholds. The value is optimistic, as the
+ * threshold is chosen on the same records; the interval holds all the same,
+ * for every distribution of scores (Dvoretzky-Kiefer-Wolfowitz-Massart), and
+ * is wide for it.
+ */
+struct assay_estimate assay_advantage(const struct assay_roc *roc);
 
 /* The part of those called members who are members, where `prior` of all
  * candidates are: NaN when nobody is called one. All three in [0, 1]. */
 double assay_ppv(double tpr, double fpr, double prior);
+/*
+ * The same from scores: calling score >= threshold a member. The interval is
+ * conservative, from Clopper-Pearson bounds on TPR and FPR. NaN for a NaN
+ * threshold, an empty class, and when nobody is called a member.
+ */
+struct assay_estimate assay_ppv_at(const double *scores,
+                                   const uint8_t *positive, size_t n,
+                                   double threshold, double prior);
 
 /*
  * For the largest of `among` numbers, e.g. of as many attacks on one model:
@@ -168,7 +181,7 @@ struct assay_score_summary {
     struct assay_estimate balanced_accuracy; /* at threshold */
     double prior;                            /* ASSAY_SUMMARY_PRIOR */
     struct assay_estimate ppv;               /* at threshold and prior */
-    double advantage;
+    struct assay_estimate advantage;
     double delta;                  /* as given */
     struct assay_estimate epsilon; /* lower bound at delta */
 };
@@ -177,8 +190,7 @@ struct assay_score_summary {
  * Fill `out` from the scores of members and non-members. `threshold` was
  * fitted on other records, or is NaN: balanced accuracy and PPV are NaN
  * then. A TPR that is refused is no failure: it stays NaN with the reason
- * beside it. The interval of PPV is conservative: from Clopper-Pearson
- * bounds on TPR and FPR. Errors as assay_roc_make(), and ASSAY_ARG for a
+ * beside it. Errors as assay_roc_make(), and ASSAY_ARG for a
  * delta outside [0, 1); `*out` is untouched then. O(n log n), one sort.
  */
 int assay_score_summarise(const double *scores, const uint8_t *positive,

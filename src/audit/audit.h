@@ -284,6 +284,8 @@ int assay__sweep_exposed(const assay_audit *a,
 /* verdict.c */
 /* Attacks that ran: the best of so many is judged. */
 size_t assay__verdict_among(const assay_audit *a);
+/* Training minus test accuracy; NaN when not known. */
+struct assay_estimate assay__verdict_gap(const assay_audit *a);
 /* The attack did not fail the negative control. */
 int assay__verdict_trusts(const assay_audit *a,
                           const struct assay_attack *attack);

@@ -66,13 +66,9 @@ static json_t *accuracy_json(const struct assay_evidence *e)
 
 static json_t *gap_json(const assay_audit *a)
 {
-    const struct assay_evidence *e = a->scene.target;
+    struct assay_estimate gap = assay__verdict_gap(a);
 
-    if (e[ASSAY__MEMBERS].n == 0 || e[ASSAY__NONMEMBERS].n == 0)
-        return json_null();
-    return assay__json_real(
-        assay_evidence_accuracy(&e[ASSAY__MEMBERS]).value -
-        assay_evidence_accuracy(&e[ASSAY__NONMEMBERS]).value);
+    return isnan(gap.value) ? json_null() : assay__estimate_json(&gap);
 }
 
 static json_t *model_json(const assay_audit *a)

@@ -70,34 +70,78 @@ static double fit_fold(const struct assay_membership_scores *s,
     return assay_threshold_fit(score, member, n);
 }
 
+static int fits_in_halves(const struct assay_membership_scores *s)
+{
+    size_t n_class[2] = {0, 0};
+    size_t i;
+
+    for (i = 0; i < s->n; i++)
+        n_class[s->member[i] != 0]++;
+    return n_class[0] >= 2 && n_class[1] >= 2;
+}
+
+/* called[i]: 1 where the record is called a member, else 0. */
 static int cross_fit(const assay_audit *a,
-                     const struct assay_membership_scores *s, size_t among,
-                     struct assay_estimate *out, struct assay_error *err)
+                     const struct assay_membership_scores *s, double *called,
+                     struct assay_error *err)
 {
     uint8_t *fold = assay__malloc(s->n);
     uint8_t *member = assay__malloc(s->n);
-    double *score = assay__malloc(s->n * sizeof(*score));
     double threshold[2];
     size_t i;
     int code;
 
-    if (fold == NULL || member == NULL || score == NULL) {
+    if (fold == NULL || member == NULL) {
         code = assay_error_set(err, ASSAY_NOMEM, "%zu scores", s->n);
         goto out;
     }
     code = draw_folds(a, s, fold, err);
     if (code != ASSAY_OK)
         goto out;
-    threshold[0] = fit_fold(s, fold, 0, score, member);
-    threshold[1] = fit_fold(s, fold, 1, score, member);
+    threshold[0] = fit_fold(s, fold, 0, called, member);
+    threshold[1] = fit_fold(s, fold, 1, called, member);
+    /* Both halves have both classes and scores are finite. */
+    if (isnan(threshold[0]) || isnan(threshold[1])) {
+        code =
+            assay_error_set(err, ASSAY_NOMEM, "thresholds of %zu scores", s->n);
+        goto out;
+    }
     for (i = 0; i < s->n; i++)
-        score[i] = s->score[i] >= threshold[1 - fold[i]];
-    *out = assay_balanced_accuracy_among(score, s->member, s->n, 0.5, among);
+        called[i] = s->score[i] >= threshold[1 - fold[i]];
 
 out:
     assay__free(fold);
     assay__free(member);
-    assay__free(score);
+    return code;
+}
+
+/* Accuracy and PPV at thresholds fitted elsewhere; NaN where there is
+ * nothing to fit them on. */
+static int judge_calls(const assay_audit *a,
+                       const struct assay_membership_scores *s, size_t among,
+                       struct assay_estimate *accuracy,
+                       struct assay_estimate *ppv, struct assay_error *err)
+{
+    double threshold = s->threshold;
+    const double *score = s->score;
+    double *called = NULL;
+    int code = ASSAY_OK;
+
+    if (isnan(threshold) && fits_in_halves(s)) {
+        called = assay__malloc(s->n * sizeof(*called));
+        if (called == NULL)
+            return assay_error_set(err, ASSAY_NOMEM, "%zu scores", s->n);
+        code = cross_fit(a, s, called, err);
+        score = called;
+        threshold = 0.5;
+    }
+    if (code == ASSAY_OK) {
+        *accuracy = assay_balanced_accuracy_among(score, s->member, s->n,
+                                                  threshold, among);
+        *ppv = assay_ppv_at(score, s->member, s->n, threshold,
+                            ASSAY_SUMMARY_PRIOR);
+    }
+    assay__free(called);
     return code;
 }
 
@@ -105,13 +149,9 @@ int assay__outcome_accuracy(const assay_audit *a,
                             const struct assay__outcome *o, size_t among,
                             struct assay_estimate *out, struct assay_error *err)
 {
-    const struct assay_membership_scores *s = &o->scores;
+    struct assay_estimate ppv;
 
-    if (isnan(s->threshold))
-        return cross_fit(a, s, among, out, err);
-    *out = assay_balanced_accuracy_among(s->score, s->member, s->n,
-                                         s->threshold, among);
-    return ASSAY_OK;
+    return judge_calls(a, &o->scores, among, out, &ppv, err);
 }
 
 static const char *threshold_from(const struct assay__outcome *o)
@@ -220,15 +260,16 @@ static json_t *measured_json(const struct assay__outcome *o,
                              const struct assay_score_summary *s,
                              const struct assay_roc *roc, const double *sorted)
 {
-    return json_pack("{s:I, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
-                     "n_members", (json_int_t)s->n_pos, "n_nonmembers",
-                     (json_int_t)s->n_neg, "auc", assay__estimate_json(&o->auc),
-                     "accuracy", assay__estimate_json(&o->accuracy),
-                     "threshold_from", threshold_from(o), "tpr_at_fpr",
-                     rates_json(s), "advantage", assay__json_real(s->advantage),
-                     "epsilon_lower_bound", assay__json_real(s->epsilon.value),
-                     "delta", assay__json_real(s->delta), "roc", roc_json(roc),
-                     "histogram", histogram_json(&o->scores, sorted));
+    return json_pack(
+        "{s:I, s:I, s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "n_members", (json_int_t)s->n_pos, "n_nonmembers", (json_int_t)s->n_neg,
+        "auc", assay__estimate_json(&o->auc), "accuracy",
+        assay__estimate_json(&o->accuracy), "threshold_from", threshold_from(o),
+        "ppv", assay__estimate_json(&s->ppv), "prior",
+        assay__json_real(s->prior), "tpr_at_fpr", rates_json(s), "advantage",
+        assay__estimate_json(&s->advantage), "epsilon_lower_bound",
+        assay__json_real(s->epsilon.value), "delta", assay__json_real(s->delta),
+        "roc", roc_json(roc), "histogram", histogram_json(&o->scores, sorted));
 }
 
 int assay__outcome_measure(const assay_audit *a, struct assay__outcome *o,
@@ -251,7 +292,7 @@ int assay__outcome_measure(const assay_audit *a, struct assay__outcome *o,
     if (code != ASSAY_OK)
         goto out;
     o->auc = summary.auc;
-    code = assay__outcome_accuracy(a, o, 1, &o->accuracy, err);
+    code = judge_calls(a, s, 1, &o->accuracy, &summary.ppv, err);
     if (code != ASSAY_OK)
         goto out;
     o->measured = measured_json(o, &summary, &roc, sorted);

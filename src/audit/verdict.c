@@ -53,7 +53,7 @@ int assay__verdict_trusts(const assay_audit *a,
 }
 
 /* Newcombe's interval (1998) of a difference of two proportions. */
-static struct assay_estimate gap(const assay_audit *a)
+struct assay_estimate assay__verdict_gap(const assay_audit *a)
 {
     struct assay_estimate g = no_estimate;
     const struct assay_evidence *e = a->scene.target;
@@ -166,7 +166,7 @@ static int judge_rule(const assay_audit *a,
     memset(j, 0, sizeof(*j));
     if (rule->metric == ASSAY__POLICY_GAP) {
         j->among = 1;
-        j->worst = gap(a);
+        j->worst = assay__verdict_gap(a);
         j->known = !isnan(j->worst.low);
         snprintf(j->why, sizeof(j->why), "the model's accuracy is not known");
     } else {

@@ -215,12 +215,27 @@ int assay_tpr_at_fpr(struct assay_estimate *out, const struct assay_roc *roc,
     return assay_tpr_at_fpr_among(out, roc, fpr, 1, err);
 }
 
-double assay_advantage(const struct assay_roc *roc)
+/*
+ * Dvoretzky, Kiefer and Wolfowitz with Massart's constant (1990): a sample's
+ * rate differs from the true one by more than w at some threshold with a
+ * chance of at most 2 exp(-2 n w^2), for every distribution. With half of
+ * alpha for each class both rates are within their w at all thresholds at
+ * once, so no choice among these can add to the error.
+ */
+static double band(size_t n)
 {
-    double best = 0.0;
+    return sqrt(log(4.0 / assay__alpha(1)) / (2.0 * (double)n));
+}
+
+struct assay_estimate assay_advantage(const struct assay_roc *roc)
+{
+    struct assay_estimate e = {0.0, 0.0, 0.0, roc->n_pos + roc->n_neg};
+    double width = band(roc->n_pos) + band(roc->n_neg);
     size_t i;
 
     for (i = 0; i < roc->n_points; i++)
-        best = fmax(best, roc->point[i].tpr - roc->point[i].fpr);
-    return best;
+        e.value = fmax(e.value, roc->point[i].tpr - roc->point[i].fpr);
+    e.low = fmax(e.value - width, 0.0);
+    e.high = fmin(e.value + width, 1.0);
+    return e;
 }

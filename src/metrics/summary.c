@@ -19,9 +19,9 @@ static const double rates[ASSAY_SUMMARY_RATES] = {0.1, 0.01, 0.001, 0.0001,
  * PPV rises with TPR and falls with FPR. Each of the two is bounded at
  * 0.0125 a side, so both sides together miss with at most 0.05.
  */
-static struct assay_estimate ppv_at(const double *scores,
-                                    const uint8_t *positive, size_t n,
-                                    double threshold, double prior)
+struct assay_estimate assay_ppv_at(const double *scores,
+                                   const uint8_t *positive, size_t n,
+                                   double threshold, double prior)
 {
     const double alpha = 0.0125;
     struct assay_estimate e = assay__estimate_none();
@@ -36,6 +36,8 @@ static struct assay_estimate ppv_at(const double *scores,
         called[positive[i]] += scores[i] >= threshold;
     }
     if (called[0] + called[1] == 0)
+        return e;
+    if (n_class[0] == 0 || n_class[1] == 0)
         return e;
     e.n = n;
     e.value = assay_ppv((double)called[1] / (double)n_class[1],
@@ -94,7 +96,7 @@ int assay_score_summarise(const double *scores, const uint8_t *positive,
     s.balanced_accuracy =
         assay_balanced_accuracy(scores, positive, n, threshold);
     s.prior = ASSAY_SUMMARY_PRIOR;
-    s.ppv = ppv_at(scores, positive, n, threshold, s.prior);
+    s.ppv = assay_ppv_at(scores, positive, n, threshold, s.prior);
     s.advantage = assay_advantage(&roc);
     s.delta = delta;
     s.epsilon = assay_epsilon_lower_bound(&roc, delta);

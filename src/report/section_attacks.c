@@ -231,10 +231,22 @@ static void put_plain_cell(struct assay__buf *b, struct assay__notes *notes,
     assay__buf_puts(b, "</td>");
 }
 
+static void put_estimate_cell(struct assay__buf *b, struct assay__notes *notes,
+                              const char *label, const struct assay_estimate *e)
+{
+    assay__html(b, "<td data-label=\"%s\">", label);
+    if (isnan(e->value))
+        assay__part_missing(b, notes, "not measured");
+    else
+        assay__part_estimate(b, e, ASSAY__NUMBER_PERCENT);
+    assay__buf_puts(b, "</td>");
+}
+
 static void put_more_row(struct assay__buf *b, struct assay__notes *notes,
                          const struct assay__attack_view *a)
 {
-    double advantage = assay__field_number(a->json, "advantage");
+    struct assay_estimate ppv = assay__field_estimate(a->json, "ppv");
+    struct assay_estimate most = assay__field_estimate(a->json, "advantage");
     double epsilon = assay__field_number(a->json, "epsilon_lower_bound");
     const char *from = assay__field_text(a->json, "threshold_from");
     struct assay__text counts;
@@ -246,8 +258,8 @@ static void put_more_row(struct assay__buf *b, struct assay__notes *notes,
     put_rate_cell(b, notes, "TPR at 10\xc2\xa0% FPR", a, .1);
     put_rate_cell(b, notes, "TPR at 0.01\xc2\xa0% FPR", a, .0001);
     put_rate_cell(b, notes, "TPR at 0 FPR", a, 0);
-    put_plain_cell(b, notes, "Advantage", assay__number_percent(advantage),
-                   isnan(advantage));
+    put_estimate_cell(b, notes, "Advantage", &most);
+    put_estimate_cell(b, notes, "PPV", &ppv);
     put_plain_cell(b, notes, "Epsilon at least",
                    assay__number_fixed(epsilon, 2), isnan(epsilon));
     put_plain_cell(b, notes, "Members / others", counts,
@@ -260,11 +272,14 @@ static void put_more(const struct assay__view *view, struct assay__buf *b)
 {
     struct assay__notes notes = {.id = "note-numbers"};
     double delta = ASSAY__MISSING;
+    double prior = ASSAY__MISSING;
 
     if (!view->n_ran)
         return;
     for (size_t i = 0; i < view->n_ran && isnan(delta); i++)
         delta = assay__field_number(view->ranked[i]->json, "delta");
+    for (size_t i = 0; i < view->n_ran && isnan(prior); i++)
+        prior = assay__field_number(view->ranked[i]->json, "prior");
     assay__buf_puts(b, "<h3>All numbers</h3>\n");
     assay__part_table_begin(b, "stack numbers", "Further numbers");
     assay__html(
@@ -274,12 +289,14 @@ static void put_more(const struct assay__view *view, struct assay__buf *b)
         "<th scope=\"col\">at 0.01\xc2\xa0%%</th>"
         "<th scope=\"col\">at 0</th>"
         "<th scope=\"col\">Advantage</th>"
+        "<th scope=\"col\">PPV<span class=\"sub\">if %s are members</span>"
+        "</th>"
         "<th scope=\"col\">Epsilon\xc2\xa0\xe2\x89\xa5<span class=\"sub\">"
         "\xce\xb4\xc2\xa0=\xc2\xa0%s</span></th>"
         "<th scope=\"col\">Members / others</th>"
         "<th scope=\"col\">Threshold from</th></tr></thead>\n"
         "<tbody>\n",
-        assay__number_plain(delta).s);
+        assay__number_rate(prior).s, assay__number_plain(delta).s);
     for (size_t i = 0; i < view->n_attacks; i++)
         if (view->attacks[i].ran)
             put_more_row(b, &notes, &view->attacks[i]);
@@ -289,10 +306,15 @@ static void put_more(const struct assay__view *view, struct assay__buf *b)
         b, "<p class=\"small\">TPR at an FPR is the largest share of members "
            "found at a threshold whose share of false alarms does not exceed "
            "it; nothing is interpolated. Advantage is the largest TPR minus "
-           "FPR, chosen on the same records and so optimistic. Epsilon is a "
-           "lower bound with 95 % confidence, corrected for choosing the "
-           "threshold. Thresholds of the balanced accuracy were fitted on "
-           "records that are not reported on.</p>\n");
+           "FPR; its threshold is chosen on the same records, so the value is "
+           "optimistic, and its interval allows for that. PPV is how many of "
+           "those called members are members, where so many candidates are as "
+           "its column says. "
+           "Epsilon is a lower bound with 95 % confidence, corrected for "
+           "choosing the threshold, if records are taken as independent; for "
+           "one trained model it is an estimate. Thresholds of balanced "
+           "accuracy and PPV were fitted on records that are not reported on."
+           "</p>\n");
 }
 
 static void put_descriptions(const struct assay__view *view,

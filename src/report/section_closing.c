@@ -221,6 +221,9 @@ void assay__section_glossary(const struct assay__view *view,
                 "random non-member. 0.5 is guessing, 1 is certainty."},
         {"Balanced accuracy", "The mean of the shares of members and of "
                               "non-members that are called rightly."},
+        {"PPV", "Positive predictive value: of the records called members, "
+                "the share that are, where only a part of the candidates are "
+                "members. How far an accusation can be believed."},
         {"Baseline", "The simplest attack: what is classified correctly is "
                      "a member. It sees no more than the accuracy gap."},
         {"Shadow or reference model", "A model that the attacker trains on "

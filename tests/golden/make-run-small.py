@@ -180,14 +180,16 @@ def tpr_rows(points, n_pos, n_neg):
     rows = []
     for fpr in FPRS:
         row = {"fpr": fpr, "tpr": None, "low": None, "high": None,
-               "n_neg": n_neg, "refused": None}
+               "joint_low": None, "n_neg": n_neg, "refused": None}
         if fpr and n_neg * fpr < 1 - 1e-9:
             row["refused"] = ("%d non-members are fewer than the %d that an "
                               "FPR of %g needs" % (n_neg, round(1 / fpr), fpr))
         else:
             tpr = max(t for f, t in points if f <= fpr + 1e-12)
             e = wilson(tpr * n_pos, n_pos)
-            row.update(tpr=e["value"], low=e["low"], high=e["high"])
+            row.update(tpr=e["value"], low=e["low"], high=e["high"],
+                       joint_low=rounded(max(0, 1.5 * e["low"] -
+                                             .5 * e["value"])))
         rows.append(row)
     return rows
 
@@ -205,6 +207,9 @@ def ran(rng, row, n_pos, n_neg, points_max):
     points = roc_of(members, others)
     advantage, cut = max((t - f, i) for i, (f, t) in enumerate(points))
     acc = .5 + advantage / 2
+    wide = sum(math.sqrt(math.log(80) / 2 / n) for n in (n_pos, n_neg))
+    fpr, tpr = points[cut]
+    ppv = .1 * tpr / (.1 * tpr + .9 * fpr)
     half = 1.96 * math.sqrt(.25 / min(n_pos, n_neg))
     return {
         "name": name, "title": title, "summary": summary, "cites": cites,
@@ -218,7 +223,10 @@ def ran(rng, row, n_pos, n_neg, points_max):
         "threshold_from": aux if aux in ("shadow", "partial")
         else "cross-fitting",
         "tpr_at_fpr": tpr_rows(points, n_pos, n_neg),
-        "advantage": rounded(advantage), "delta": 1e-5,
+        "advantage": estimate(advantage, max(0, advantage - wide),
+                              advantage + wide, n_pos + n_neg),
+        "ppv": estimate(ppv, .9 * ppv, 1.1 * ppv, n_pos + n_neg), "prior": .1,
+        "delta": 1e-5,
         "epsilon_lower_bound": rounded(max(0.0, (shift or 0) * 2.2 - .6)),
         "roc": [[rounded(f), rounded(t)] for f, t in
                 thin(points, points_max)],
@@ -230,8 +238,8 @@ def ran(rng, row, n_pos, n_neg, points_max):
 def not_run(row, why):
     name, title, summary, cites, access, aux = row[:6]
     gone = ["n_members", "n_nonmembers", "auc", "accuracy", "threshold_from",
-            "tpr_at_fpr", "advantage", "delta", "epsilon_lower_bound", "roc",
-            "histogram", "scores"]
+            "ppv", "prior", "tpr_at_fpr", "advantage", "delta",
+            "epsilon_lower_bound", "roc", "histogram", "scores"]
     out = {"name": name, "title": title, "summary": summary, "cites": cites,
            "goal": "membership", "access": access, "auxiliary": aux,
            "baseline": False, "status": "not run", "why": why, "params": {}}
@@ -306,7 +314,8 @@ def findings(full):
     def rule(id_, metric, fpr, limit, level, why, found):
         low = found and found["estimate"]["low"]
         return {"id": id_, "metric": metric, "fpr": fpr, "limit": limit,
-                "level": level, "why": why, "worst": found,
+                "level": level, "why": why, "among": len(names),
+                "worst": found,
                 "passed": None if low is None else low <= limit}
 
     acc = {"attack": best_acc["name"], "estimate": best_acc["accuracy"]}
@@ -324,8 +333,9 @@ def findings(full):
              "Member or not is told right for more than 55 of 100 records; "
              "guessing gives 50.", acc),
         rule("epsilon-1", "epsilon_lower_bound", None, 1.0, "warning",
-             "No differential privacy with epsilon of 1 or less holds for "
-             "this model, whatever its training claims.",
+             "A leak as large as epsilon above 1 would allow. For one model "
+             "trained once this is an estimate, no proof against a claimed "
+             "guarantee.",
              {"attack": best["name"],
               "estimate": {"value": best["epsilon_lower_bound"],
                            "low": best["epsilon_lower_bound"],
@@ -352,7 +362,7 @@ def findings(full):
                             "fashion-mnist" if full else
                             "it's; rm -rf <here>", "--seed", "1"],
                 "seed": 1, "threads": 2, "algorithms": "tuned",
-                "backend": "onednn"},
+                "dtype": "f32", "backend": "onednn"},
         "model": {
             "name": "fashion-cnn" if full else "<b>cnn</b> & co",
             "arch": "simplecnn2", "sha256": split[::-1],

@@ -91,14 +91,20 @@ static void test_all_documented_keys_are_there(void)
         "curves",  "attacks",  "references", "exposed", "controls", "policy",
         "verdict", "taxonomy", "advice",     "limits"};
     static const char *const of_attack[] = {
-        "name",         "title",         "summary",
-        "cites",        "goal",          "access",
-        "auxiliary",    "baseline",      "status",
-        "why",          "params",        "n_members",
-        "n_nonmembers", "auc",           "accuracy",
-        "tpr_at_fpr",   "advantage",     "epsilon_lower_bound",
-        "delta",        "roc",           "histogram",
-        "scores",       "threshold_from"};
+        "name",           "title",
+        "summary",        "cites",
+        "goal",           "access",
+        "auxiliary",      "baseline",
+        "status",         "why",
+        "params",         "n_members",
+        "n_nonmembers",   "auc",
+        "accuracy",       "tpr_at_fpr",
+        "advantage",      "epsilon_lower_bound",
+        "delta",          "roc",
+        "histogram",      "scores",
+        "threshold_from", "ppv",
+        "prior"};
+    const json_t *model;
     json_t *f = NULL;
     size_t i;
 
@@ -108,6 +114,12 @@ static void test_all_documented_keys_are_there(void)
     CHECK_UINT_EQ(json_object_size(f), sizeof(keys) / sizeof(keys[0]));
     for (i = 0; i < sizeof(of_attack) / sizeof(of_attack[0]); i++)
         CHECK(json_object_get(attack_of(f, "loss"), of_attack[i]) != NULL);
+    model = json_object_get(f, "model");
+    CHECK(number(model, "gap", "low") < number(model, "gap", "value"));
+    CHECK(number(model, "gap", "value") < number(model, "gap", "high"));
+    CHECK(number(attack_of(f, "loss"), "advantage", "low") <
+          number(attack_of(f, "loss"), "advantage", "value"));
+    CHECK(number(attack_of(f, "loss"), "ppv", "value") > 0.1);
     CHECK_STR_EQ(
         json_string_value(json_object_get(json_object_get(f, "run"), "dtype")),
         "f32");

@@ -196,11 +196,29 @@ static void test_an_attack_that_failed_the_control_counts_for_nothing(void)
     release(&world);
 }
 
+/* One record of a class leaves one half of the records without it. */
+static void test_a_class_of_one_has_no_accuracy(void)
+{
+    const json_t *accuracy;
+
+    fill(&world, 1, 1, nothing, 4);
+    accuracy = json_object_get(world.audit.outcome[0].measured, "accuracy");
+    CHECK(json_is_null(json_object_get(accuracy, "value")));
+    CHECK(json_is_null(json_object_get(accuracy, "low")));
+    release(&world);
+
+    fill(&world, 1, 2, nothing, 4);
+    accuracy = json_object_get(world.audit.outcome[0].measured, "accuracy");
+    CHECK(json_is_real(json_object_get(accuracy, "value")));
+    release(&world);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_a_rule_that_cannot_be_judged_is_no_pass),
     CHECK_TEST(test_a_broken_rule_fails_whatever_is_unknown),
     CHECK_TEST(test_the_best_of_many_is_not_found_by_chance),
     CHECK_TEST(test_joint_lower_ends_are_lower),
     CHECK_TEST(test_an_attack_that_failed_the_control_counts_for_nothing),
+    CHECK_TEST(test_a_class_of_one_has_no_accuracy),
 };
 CHECK_MAIN(tests)

@@ -36,7 +36,7 @@ static void test_curve_takes_tied_records_together(void)
     check_point(&roc, 3, 0.5, 0.75, 2);
     check_point(&roc, 4, 0.75, 1.0, 1);
     check_point(&roc, 5, 1.0, 1.0, 0);
-    CHECK_NEAR(assay_advantage(&roc), 0.25, 0.0);
+    CHECK_NEAR(assay_advantage(&roc).value, 0.25, 0.0);
     assay_roc_release(&roc);
     assay_roc_release(&roc);
     assay_roc_release(NULL);
@@ -51,7 +51,7 @@ static void test_minus_zero_ties_with_zero(void)
 
     CHECK_OK(assay_roc_make(&roc, scores, positive, 2, &err), err);
     CHECK_UINT_EQ(roc.n_points, 2);
-    CHECK_NEAR(assay_advantage(&roc), 0.0, 0.0);
+    CHECK_NEAR(assay_advantage(&roc).value, 0.0, 0.0);
     assay_roc_release(&roc);
 }
 
@@ -163,7 +163,7 @@ static void check_golden(const double *scores, const uint8_t *positive,
     CHECK_NEAR(tpr_at(&roc, 0.1), expect[3], 1e-15);
     CHECK_NEAR(tpr_at(&roc, 0.2), expect[4], 1e-15);
     CHECK_NEAR(tpr_at(&roc, 0.5), expect[5], 1e-15);
-    CHECK_NEAR(assay_advantage(&roc), expect[6], 1e-15);
+    CHECK_NEAR(assay_advantage(&roc).value, expect[6], 1e-15);
     assay_roc_release(&roc);
 }
 

@@ -155,6 +155,33 @@ static void test_intervals_among_many_hold_together(void)
     CHECK(family <= 200 * 5 / 100);
 }
 
+/* Shifted by d, the rates differ most halfway: by 2 Phi(d / 2) - 1. */
+static void test_advantage_holds_the_truth_though_its_value_is_high(void)
+{
+    static const double shifts[] = {0.0, 0.5, 2.0};
+
+    for (size_t i = 0; i < 3; i++) {
+        const struct world w = {.1, shifts[i], 0.0, 200, 500};
+        double tv = 2.0 * assay_normal_cdf(w.shift / 2.0) - 1.0;
+        int above_truth = 0;
+        int missed = 0;
+
+        for (int d = 0; d < w.draws; d++) {
+            struct assay_estimate e;
+            struct assay_roc roc;
+
+            draw(&w, (uint64_t)d, &roc);
+            e = assay_advantage(&roc);
+            assay_roc_release(&roc);
+            above_truth += e.value > tv;
+            missed += e.low > tv || e.high < tv;
+            CHECK_UINT_EQ(e.n, 400);
+        }
+        CHECK(above_truth > w.draws / 2);
+        CHECK(missed <= w.draws / 20);
+    }
+}
+
 /* Scores 0 .. n - 1 of non-members and as many members half a step above
  * each: below the r-th non-member from the top lie n - r + 1 members. */
 static struct assay_estimate ladder(size_t n, double fpr, size_t among)
@@ -215,6 +242,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_intervals_hold_the_truth),
     CHECK_TEST(test_low_ends_are_not_idle),
     CHECK_TEST(test_intervals_among_many_hold_together),
+    CHECK_TEST(test_advantage_holds_the_truth_though_its_value_is_high),
     CHECK_TEST(test_ends_are_bounds_at_sure_ranks),
     CHECK_TEST(test_the_tail_is_what_a_coin_finds),
     CHECK_TEST(test_intervals_widen_with_their_number),
