@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "audit/audit.h"
+#include "core/json.h"
 
 /* The facts that advice depends on. */
 struct facts {
@@ -152,7 +153,7 @@ json_t *assay__advice_make(const assay_audit *a)
 
 static void say(json_t *list, const char *text)
 {
-    json_array_append_new(list, json_string(text));
+    json_array_append_new(list, assay__json_string(text));
 }
 
 json_t *assay__limits_make(const assay_audit *a)

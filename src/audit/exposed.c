@@ -85,9 +85,10 @@ static int add(assay_audit *a, const struct assay__outcome *o, int rank,
     if (code != ASSAY_OK)
         return code;
     item = json_pack(
-        "{s:i, s:I, s:i, s:s, s:o, s:s, s:o}", "rank", rank, "record",
+        "{s:i, s:I, s:i, s:o, s:o, s:s, s:o}", "rank", rank, "record",
         (json_int_t)record, "label", (int)label, "class_name",
-        a->data != NULL ? assay_dataset_class_name(a->data, label) : name,
+        assay__json_string(
+            a->data != NULL ? assay_dataset_class_name(a->data, label) : name),
         "score", assay__json_real(c->score), "attack", o->attack->name, "image",
         a->data != NULL ? json_string(path) : json_null());
     if (json_array_append_new(list, item) != 0)

@@ -29,7 +29,7 @@ static json_t *command_json(const assay_audit *a)
         }
         if (strncmp(word, "--out=", 6) == 0)
             continue;
-        json_array_append_new(words, json_string(word));
+        json_array_append_new(words, assay__json_string(word));
     }
     return words;
 }
@@ -88,16 +88,17 @@ static json_t *model_json(const assay_audit *a)
     if (a->data != NULL)
         input = json_pack("[i, i, i]", a->preprocess.channels,
                           a->preprocess.height, a->preprocess.width);
-    return json_pack(
-        "{s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o}", "name", name, "arch",
-        a->data != NULL ? json_string(a->arch) : json_null(), "sha256",
-        s->target_sha256, "parameters",
-        a->data != NULL ? json_integer((json_int_t)s->target_parameters)
-                        : json_null(),
-        "origin", origin, "train_accuracy",
-        accuracy_json(&s->target[ASSAY__MEMBERS]), "test_accuracy",
-        accuracy_json(&s->target[ASSAY__NONMEMBERS]), "gap", gap_json(a),
-        "input", input);
+    return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
+                     assay__json_string(name), "arch",
+                     a->data != NULL ? json_string(a->arch) : json_null(),
+                     "sha256", s->target_sha256, "parameters",
+                     a->data != NULL
+                         ? json_integer((json_int_t)s->target_parameters)
+                         : json_null(),
+                     "origin", assay__json_string(origin), "train_accuracy",
+                     accuracy_json(&s->target[ASSAY__MEMBERS]), "test_accuracy",
+                     accuracy_json(&s->target[ASSAY__NONMEMBERS]), "gap",
+                     gap_json(a), "input", input);
 }
 
 static json_t *class_names(const assay_audit *a)
@@ -108,11 +109,15 @@ static json_t *class_names(const assay_audit *a)
     int k;
 
     for (k = 0; k < n; k++) {
+        const char *name = number;
+
         snprintf(number, sizeof(number), "%d", k);
-        json_array_append_new(
-            list,
-            json_string(a->data != NULL ? assay_dataset_class_name(a->data, k)
-                                        : number));
+        if (a->data != NULL)
+            name = assay_dataset_class_name(a->data, k);
+        if (json_array_append_new(list, assay__json_string(name)) != 0) {
+            json_decref(list);
+            return NULL;
+        }
     }
     return list;
 }
@@ -129,11 +134,12 @@ static json_t *data_json(const assay_audit *a)
                          "split", "preprocess");
     split = json_pack("{s:I, s:s, s:I}", "seed", (json_int_t)a->split.seed,
                       "sha256", a->split.sha256, "n", (json_int_t)a->split.n);
-    return json_pack(
-        "{s:s, s:s, s:I, s:o, s:o, s:o}", "name", assay_dataset_name(a->data),
-        "sha256", assay_dataset_sha256(a->data), "records",
-        (json_int_t)assay_dataset_count(a->data), "classes", class_names(a),
-        "split", split, "preprocess", json_loads(a->preprocess_text, 0, NULL));
+    return json_pack("{s:o, s:s, s:I, s:o, s:o, s:o}", "name",
+                     assay__json_string(assay_dataset_name(a->data)), "sha256",
+                     assay_dataset_sha256(a->data), "records",
+                     (json_int_t)assay_dataset_count(a->data), "classes",
+                     class_names(a), "split", split, "preprocess",
+                     json_loads(a->preprocess_text, 0, NULL));
 }
 
 static json_t *recipe_json(const assay_audit *a)

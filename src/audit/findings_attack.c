@@ -350,8 +350,9 @@ json_t *assay__outcome_json(const assay_audit *a,
         assay_access_name(t->access), "auxiliary",
         assay_auxiliary_name(t->auxiliary), "baseline", t->baseline != 0,
         "status", ran ? "ran" : "not run", "why",
-        ran ? json_null() : json_string(o->why), "params",
-        assay__params_json(t, o->param), "scores", ran ? json_string(path) : json_null());
+        ran ? json_null() : assay__json_string(o->why), "params",
+        assay__params_json(t, o->param), "scores",
+        ran ? json_string(path) : json_null());
     if (root == NULL || o->measured == NULL)
         return root;
     if (add_joint_lows(a, o) != 0 ||

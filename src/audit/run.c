@@ -45,7 +45,7 @@ static json_t *words_json(const assay_audit *a)
     int i;
 
     for (i = 0; i < a->options.n_command; i++)
-        json_array_append_new(list, json_string(a->options.command[i]));
+        json_array_append_new(list, assay__json_string(a->options.command[i]));
     return list;
 }
 
@@ -66,8 +66,8 @@ static json_t *config_json(const assay_audit *a)
     }
     root = json_pack(
         "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:f, s:s, s:i, s:i}", "data",
-        o->data != NULL ? json_string(o->data) : json_null(), "model",
-        o->model != NULL ? json_string(o->model) : json_null(), "arch",
+        o->data != NULL ? assay__json_string(o->data) : json_null(), "model",
+        o->model != NULL ? assay__json_string(o->model) : json_null(), "arch",
         a->arch != NULL ? json_string(a->arch) : json_null(), "recipe",
         recipe != NULL ? json_loads(recipe, 0, NULL) : json_null(),
         "references", a->plan.n_references, "attacks", attacks, "attack_params",

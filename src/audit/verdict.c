@@ -229,7 +229,7 @@ static void put_reason(json_t *reasons, const struct assay__policy_rule *rule,
                  e->value, interval, rule->limit, rule->why);
         break;
     }
-    json_array_append_new(reasons, json_string(text));
+    json_array_append_new(reasons, assay__json_string(text));
 }
 
 static json_t *rule_json(const struct assay__policy_rule *rule,
@@ -267,7 +267,7 @@ static void put_unknown(json_t *reasons, const struct assay__policy_rule *rule,
 
     snprintf(text, sizeof(text), "Rule %s could not be judged: %s.", rule->id,
              j->why);
-    json_array_append_new(reasons, json_string(text));
+    json_array_append_new(reasons, assay__json_string(text));
 }
 
 static int judge_all(const assay_audit *a, json_t *rules, json_t *reasons,
@@ -326,7 +326,7 @@ static void control_reasons(const assay_audit *a, json_t *reasons)
                          "them (AUC %.3f, %.3f to %.3f): its findings are left "
                          "out of the verdict.",
                          r->attack->title, r->auc.value, r->low, r->high);
-            json_array_append_new(reasons, json_string(text));
+            json_array_append_new(reasons, assay__json_string(text));
         }
     }
 }

@@ -150,10 +150,11 @@ static json_t *result_json(const struct assay_evidence *e,
 
         json_array_append_new(
             classes,
-            json_pack("{s:s, s:o, s:o, s:o, s:I}", "class",
-                      assay_dataset_class_name(data, k), "accuracy",
-                      assay__json_real(x.value), "low", assay__json_real(x.low),
-                      "high", assay__json_real(x.high), "n", (json_int_t)x.n));
+            json_pack("{s:o, s:o, s:o, s:o, s:I}", "class",
+                      assay__json_string(assay_dataset_class_name(data, k)),
+                      "accuracy", assay__json_real(x.value), "low",
+                      assay__json_real(x.low), "high", assay__json_real(x.high),
+                      "n", (json_int_t)x.n));
     }
     return json_pack("{s:o, s:o, s:o, s:I, s:o, s:o}", "accuracy",
                      assay__json_real(all.value), "low",

@@ -48,6 +48,57 @@ json_t *assay__json_real(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+/* Bytes of the UTF-8 character at `p` (RFC 3629: no long forms, surrogates or
+ * beyond U+10FFFF); 0 when there is none. */
+static size_t utf8_size(const unsigned char *p)
+{
+    unsigned char low = 0x80;
+    unsigned char high = 0xbf;
+    size_t size = p[0] < 0xe0 ? 2 : p[0] < 0xf0 ? 3 : 4;
+    size_t i;
+
+    if (p[0] < 0x80)
+        return 1;
+    if (p[0] < 0xc2 || p[0] > 0xf4)
+        return 0;
+    if (p[0] == 0xe0)
+        low = 0xa0;
+    else if (p[0] == 0xed)
+        high = 0x9f;
+    else if (p[0] == 0xf0)
+        low = 0x90;
+    else if (p[0] == 0xf4)
+        high = 0x8f;
+    for (i = 1; i < size; i++) {
+        if (p[i] < low || p[i] > high)
+            return 0;
+        low = 0x80;
+        high = 0xbf;
+    }
+    return size;
+}
+
+json_t *assay__json_string(const char *bytes)
+{
+    struct assay__buf b = ASSAY__BUF_INIT;
+    json_t *value = NULL;
+
+    assay__buf_puts(&b, "");
+    while (*bytes) {
+        size_t size = utf8_size((const unsigned char *)bytes);
+
+        if (size > 0)
+            assay__buf_add(&b, bytes, size);
+        else
+            assay__buf_puts(&b, "\xef\xbf\xbd");
+        bytes += size > 0 ? size : 1;
+    }
+    if (!b.failed)
+        value = json_string(b.data);
+    assay__buf_release(&b);
+    return value;
+}
+
 static void put_string(struct assay__buf *b, const char *s, size_t size)
 {
     size_t i;

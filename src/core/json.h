@@ -23,5 +23,11 @@ int assay__json_write(const char *path, const json_t *value,
 char *assay__json_text(const json_t *value);
 /* A real, or null when x is not finite. New reference. */
 json_t *assay__json_real(double x);
+/*
+ * A string from bytes that may be anything, as names in files and folders
+ * are: what is not UTF-8 becomes U+FFFD, a byte at a time. New reference,
+ * NULL when out of memory. jansson's own functions refuse such bytes.
+ */
+json_t *assay__json_string(const char *bytes);
 
 #endif

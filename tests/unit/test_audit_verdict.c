@@ -11,7 +11,9 @@
 #include "assay/rng.h"
 #include "audit/audit.h"
 #include "check.h"
+#include "core/fs.h"
 #include "core/json.h"
+#include "small_data.h"
 
 enum { ATTACKS = 15, MOST = 2000 };
 
@@ -213,6 +215,56 @@ static void test_a_class_of_one_has_no_accuracy(void)
     release(&world);
 }
 
+/* A picture in a folder of which two classes have names in Latin-1. */
+static assay_dataset *open_latin1(const char *folder)
+{
+    static const char *const names[] = {"caf\xe9", "na\xefve"};
+    assay_dataset *small = small_records(2, 1);
+    assay_dataset *ds = NULL;
+    unsigned char *png = NULL;
+    char path[600];
+    char spec[600];
+    size_t size = 0;
+    size_t i;
+
+    CHECK_OK(assay_dataset_png(small, 0, &png, &size, &err), err);
+    for (i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
+        CHECK_OK(assay__make_dir(path, &err), err);
+        snprintf(path, sizeof(path), "%s/%s/a.png", folder, names[i]);
+        check_write_file(path, png, size);
+    }
+    snprintf(spec, sizeof(spec), "folder:%s", folder);
+    CHECK_OK(assay_dataset_open(&ds, spec, NULL, &err), err);
+    assay_bytes_free(png);
+    assay_dataset_free(small);
+    return ds;
+}
+
+static void test_class_names_of_any_bytes_are_listed(void)
+{
+    const double shift[] = {0, 1};
+    char folder[512];
+    char out[600];
+    json_t *exposed = NULL;
+    const json_t *first;
+
+    snprintf(folder, sizeof(folder), "%s/latin1", check_temp_dir());
+    snprintf(out, sizeof(out), "%s/exposed", folder);
+    fill(&world, 2, 2, shift, 5);
+    world.audit.data = open_latin1(folder);
+    CHECK_OK(assay__make_dir(out, &err), err);
+    world.audit.cache.dir = folder;
+    world.audit.scene.target[ASSAY__MEMBERS].n = 2;
+    CHECK_OK(assay__exposed_make(&world.audit, &exposed, &err), err);
+    first = json_array_get(exposed, 0);
+    CHECK_STR_EQ(json_string_value(json_object_get(first, "class_name")),
+                 "caf\xef\xbf\xbd");
+    json_decref(exposed);
+    assay_dataset_free(world.audit.data);
+    release(&world);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_a_rule_that_cannot_be_judged_is_no_pass),
     CHECK_TEST(test_a_broken_rule_fails_whatever_is_unknown),
@@ -220,5 +272,6 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_joint_lower_ends_are_lower),
     CHECK_TEST(test_an_attack_that_failed_the_control_counts_for_nothing),
     CHECK_TEST(test_a_class_of_one_has_no_accuracy),
+    CHECK_TEST(test_class_names_of_any_bytes_are_listed),
 };
 CHECK_MAIN(tests)

@@ -173,9 +173,38 @@ static void test_deep_nesting_is_refused(void)
     CHECK_FAILS(assay__json_read(path, DEPTH, &value, &err), ASSAY_FORMAT, err);
 }
 
+static void test_bytes_that_are_no_utf8_are_replaced(void)
+{
+#define GONE "\xef\xbf\xbd"
+    static const char *const rows[][2] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"na\xc3\xafve \xe6\xbc\xa2 \xf0\x9f\x98\x80",
+         "na\xc3\xafve \xe6\xbc\xa2 \xf0\x9f\x98\x80"},
+        {"caf\xe9", "caf" GONE},                   /* Latin-1 */
+        {"\x80\xff!", GONE GONE "!"},              /* no lead byte */
+        {"\xe2\x82", GONE GONE},                   /* cut short */
+        {"\xc0\xaf", GONE GONE},                   /* long form */
+        {"\xe0\x80\xaf", GONE GONE GONE},          /* likewise */
+        {"\xed\xa0\x80", GONE GONE GONE},          /* surrogate */
+        {"\xf4\x90\x80\x80", GONE GONE GONE GONE}, /* above U+10FFFF */
+        {"\xf4\x8f\xbf\xbd", "\xf4\x8f\xbf\xbd"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        json_t *value = assay__json_string(rows[i][0]);
+
+        CHECK(value != NULL);
+        CHECK_STR_EQ(json_string_value(value), rows[i][1]);
+        json_decref(value);
+    }
+#undef GONE
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_text_is_sorted_and_indented),
     CHECK_TEST(test_strings_are_escaped),
+    CHECK_TEST(test_bytes_that_are_no_utf8_are_replaced),
     CHECK_TEST(test_reals_take_the_fewest_digits),
     CHECK_TEST(test_reals_round_trip),
     CHECK_TEST(test_numbers_that_are_none_become_null),
