@@ -111,9 +111,10 @@ static size_t last_within(const struct assay_roc *roc, size_t fp)
  * up to q.
  *
  * High end: r is the smallest rank with U_r >= f but for a chance of
- * alpha / 4. Then G(Y_r) > f, every threshold whose true FPR is at most f
- * lies above Y_r, and the TPR of "Y_r and above" is no less. Its upper bound
- * at alpha / 4 holds. Where no rank qualifies the end is 1.
+ * alpha / 4. Then G(Y_r) > f, as U_r is f itself with no chance; every
+ * threshold whose true FPR is at most f lies above Y_r and finds no more
+ * than "above Y_r" does, whose upper bound at alpha / 4 holds. Where no rank
+ * qualifies the end is 1.
  *
  * Both ranks depend on n, f and alpha alone. The chances of a qualifying
  * rank fall with r, so bisection finds it.
@@ -169,8 +170,7 @@ static void bound_tpr(struct assay_estimate *e, const struct assay_roc *roc,
     e->high = 1.0;
     if (rank > roc->n_neg)
         return;
-    /* The point after the last with fewer: it takes Y_rank and its ties. */
-    tp = assay__roc_tp(roc, last_within(roc, rank - 1) + 1);
+    tp = assay__roc_tp(roc, last_within(roc, rank - 1));
     e->high = assay__proportion_high(tp, roc->n_pos, quarter);
 }
 

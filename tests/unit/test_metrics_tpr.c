@@ -214,6 +214,25 @@ static void test_ends_are_bounds_at_sure_ranks(void)
     CHECK_NEAR(e.high, assay_beta_quantile(.9875, 20, 981), 1e-14);
 }
 
+/* Right or wrong: half of all have score 1, so no threshold but "nobody"
+ * keeps to an FPR of .01, and its TPR is known to be next to 0. */
+static void test_two_values_leave_no_doubt(void)
+{
+    struct assay_error err = {0};
+    struct assay_estimate e;
+    struct assay_roc roc;
+
+    for (size_t i = 0; i < 2000; i++) {
+        positive[i] = i % 2;
+        scores[i] = (double)(i / 2 % 2);
+    }
+    CHECK_OK(assay_roc_make(&roc, scores, positive, 2000, &err), err);
+    CHECK_OK(assay_tpr_at_fpr(&e, &roc, .01, &err), err);
+    assay_roc_release(&roc);
+    CHECK_NEAR(e.value, 0.0, 0.0);
+    CHECK_NEAR(e.high, 1.0 - pow(.0125, .001), 1e-15);
+}
+
 static void test_the_tail_is_what_a_coin_finds(void)
 {
     /* 1 - .999^n >= .9875 from 4,380 on. One member is above all. */
@@ -244,6 +263,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_intervals_among_many_hold_together),
     CHECK_TEST(test_advantage_holds_the_truth_though_its_value_is_high),
     CHECK_TEST(test_ends_are_bounds_at_sure_ranks),
+    CHECK_TEST(test_two_values_leave_no_doubt),
     CHECK_TEST(test_the_tail_is_what_a_coin_finds),
     CHECK_TEST(test_intervals_widen_with_their_number),
 };
