@@ -94,8 +94,8 @@ static const struct advice table[] = {
     {is_overfitted, "Close the gap between training and test accuracy",
      "The model does better on records it was trained on; that gap alone is "
      "an attack. Stop training earlier, augment, raise weight decay, use a "
-     "smaller network or more data, and audit again: it costs no accuracy on "
-     "new records.",
+     "smaller network or more data, and audit again: on new records this "
+     "often costs little accuracy.",
      NULL, NULL},
     {is_over, "Train with differential privacy",
      "DP-SGD bounds what any attack, also an unknown one, can find out about "

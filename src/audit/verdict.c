@@ -388,8 +388,9 @@ int assay__verdict_make(assay_audit *a, json_t **policy, json_t **verdict,
     a->verdict = decide(a, &t);
     if (a->verdict == ASSAY_VERDICT_PASS && json_array_size(reasons) == 0)
         json_array_append_new(reasons,
-                              json_string("Every rule of the policy holds at "
-                                          "the lower end of the intervals."));
+                              json_string("No rule of the policy is surely "
+                                          "broken: the lower ends of all "
+                                          "intervals are within the limits."));
     *policy = json_pack("{s:s, s:o}", "name", a->policy.name, "rules", rules);
     *verdict =
         json_pack("{s:s, s:s, s:o}", "level", assay_verdict_name(a->verdict),

@@ -221,6 +221,8 @@ void assay__section_glossary(const struct assay__view *view,
                 "random non-member. 0.5 is guessing, 1 is certainty."},
         {"Balanced accuracy", "The mean of the shares of members and of "
                               "non-members that are called rightly."},
+        {"Posteriors", "The probabilities that the model gives to the classes "
+                       "for a record."},
         {"PPV", "Positive predictive value: of the records called members, "
                 "the share that are, where only a part of the candidates are "
                 "members. How far an accusation can be believed."},

@@ -144,7 +144,7 @@ static void put_model(const struct assay__view *view, struct assay__buf *b)
     assay__part_fact(b, "Origin", assay__field_text(model, "origin"));
     put_accuracy(b, "Accuracy on training records", model, "train_accuracy");
     put_accuracy(b, "Accuracy on other records", model, "test_accuracy");
-    put_accuracy(b, "Gap", model, "gap");
+    put_accuracy(b, "Difference (gap)", model, "gap");
     assay__buf_puts(b, "</dl>\n</div>\n");
 }
 

@@ -45,20 +45,30 @@ static bool is_target(const json_t *curve)
     return strcmp(assay__field_text(curve, "name"), "target") == 0;
 }
 
+/* Epochs without the number (test accuracy is taken every few) are passed
+ * over: those that have it are joined. */
 static void put_curve(struct assay__plot *p, const json_t *curve,
                       const char *key, const char *class_name)
 {
     const json_t *points = json_object_get(curve, "points");
-    size_t n = json_array_size(points);
-    size_t every = 1 + (n ? n - 1 : 0) / MAX_POINTS;
+    size_t n = 0;
+    size_t seen = 0;
+    size_t every;
 
+    for (size_t i = 0; i < json_array_size(points); i++)
+        if (!isnan(assay__field_number(json_array_get(points, i), key)))
+            n++;
+    every = 1 + (n ? n - 1 : 0) / MAX_POINTS;
     assay__plot_path_begin(p, class_name);
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < json_array_size(points); i++) {
         const json_t *point = json_array_get(points, i);
+        double y = assay__field_number(point, key);
 
-        if (i % every == 0 || i + 1 == n)
-            assay__plot_path_line(p, assay__field_number(point, "epoch"),
-                                  assay__field_number(point, key));
+        if (isnan(y))
+            continue;
+        if (seen % every == 0 || seen + 1 == n)
+            assay__plot_path_line(p, assay__field_number(point, "epoch"), y);
+        seen++;
     }
     assay__plot_path_end(p);
 }

@@ -62,10 +62,10 @@ static void put_plain_words(const struct assay__view *view,
                     view->baseline->title, of_thousand(base).s);
     assay__buf_puts(b, ". ");
     if (sure <= fpr)
-        assay__buf_puts(b, "With so few records and the best of all attacks "
-                           "picked, that may be chance.</p>\n");
+        assay__buf_puts(b, "With this few records, and the best of all attacks "
+                           "picked, the difference may be chance.</p>\n");
     else
-        assay__html(b, "Chance allowed for, it is %s or more.</p>\n",
+        assay__html(b, "Allowing for chance, it is %s or more.</p>\n",
                     of_thousand(sure).s);
 }
 
@@ -98,17 +98,29 @@ static void figure_end(struct assay__buf *b)
     assay__buf_puts(b, "</span></dd></div>\n");
 }
 
+/* " (0.705 - 0.721)", nothing without an interval. */
+static void put_range(struct assay__buf *b, const struct assay_estimate *e,
+                      enum assay__number_kind kind)
+{
+    if (!isnan(e->low) || !isnan(e->high))
+        assay__html(b, " (%s)", assay__number_interval(e, kind).s);
+}
+
 static void put_strongest(const struct assay__view *view, struct assay__buf *b)
 {
     const struct assay__attack_view *best = assay__view_best(view);
     double fpr = assay__view_lowest_fpr(view);
     const struct assay__attack_view *at = assay__view_best_at(view, fpr);
+    struct assay_estimate tpr;
     struct assay__text name;
 
     figure_begin(
         b, "Largest AUC",
         assay__number_fixed(best ? best->auc.value : ASSAY__MISSING, 3));
-    assay__html(b, "%s; guessing 0.5", best ? best->title : "no attack ran");
+    assay__html(b, "%s", best ? best->title : "no attack ran");
+    if (best)
+        put_range(b, &best->auc, ASSAY__NUMBER_FRACTION);
+    assay__buf_puts(b, "; guessing 0.5");
     if (view->baseline)
         assay__html(b, ", baseline %s",
                     assay__number_fixed(view->baseline->auc.value, 3).s);
@@ -117,9 +129,11 @@ static void put_strongest(const struct assay__view *view, struct assay__buf *b)
         return;
     snprintf(name.s, sizeof name.s, "Found at %.20s false alarms",
              assay__number_rate(fpr).s);
-    figure_begin(b, name.s,
-                 assay__number_percent(assay__view_rate(at, fpr).tpr.value));
-    assay__html(b, "%s; guessing %s", at->title, assay__number_rate(fpr).s);
+    tpr = assay__view_rate(at, fpr).tpr;
+    figure_begin(b, name.s, assay__number_percent(tpr.value));
+    assay__html(b, "%s", at->title);
+    put_range(b, &tpr, ASSAY__NUMBER_PERCENT);
+    assay__html(b, "; guessing %s", assay__number_rate(fpr).s);
     figure_end(b);
 }
 
@@ -190,14 +204,22 @@ void assay__section_verdict(const struct assay__view *view,
     assay__buf_puts(b, "</section>\n");
 }
 
-static void put_result(struct assay__buf *b, const json_t *rule)
+static bool only_warns(const json_t *rule)
+{
+    return strcmp(assay__field_text(rule, "level"), "warning") == 0;
+}
+
+static void put_result(struct assay__buf *b, const json_t *rule, double value)
 {
     const json_t *passed = json_object_get(rule, "passed");
-    bool warning = strcmp(assay__field_text(rule, "level"), "warning") == 0;
+    bool warning = only_warns(rule);
 
-    if (json_is_true(passed))
+    if (json_is_true(passed)) {
         assay__part_badge(b, "passed", "kept");
-    else if (!json_is_false(passed))
+        if (value > assay__field_number(rule, "limit"))
+            assay__buf_puts(b, "<span class=\"sub\">the excess may be chance"
+                               "</span>");
+    } else if (!json_is_false(passed))
         assay__part_badge(b, "unknown", "not judged");
     else if (warning)
         assay__part_badge(b, "warning", "warning");
@@ -205,38 +227,54 @@ static void put_result(struct assay__buf *b, const json_t *rule)
         assay__part_badge(b, "failed", "broken");
 }
 
-static void put_rule(const struct assay__view *view, struct assay__buf *b,
-                     struct assay__notes *notes, const json_t *rule)
+/* What the rule is about, and what it would mean to break it. */
+static void put_rule_head(struct assay__buf *b, const json_t *rule)
 {
     const char *metric = assay__field_text(rule, "metric");
-    enum assay__number_kind kind = assay__number_kind_of(metric);
-    const json_t *worst = json_object_get(rule, "worst");
-    struct assay_estimate e = assay__field_estimate(worst, "estimate");
-    const char *attack = assay__field_text(worst, "attack");
+    const char *why = assay__field_text(rule, "why");
+    bool broken = json_is_false(json_object_get(rule, "passed"));
     double limit = assay__field_number(rule, "limit");
     struct assay__text title =
         assay__part_metric(metric, assay__field_number(rule, "fpr"));
 
+    assay__html(b, "<tr><th scope=\"row\">%s", *title.s ? title.s : metric);
+    if (*why)
+        assay__html(b, "<span class=\"sub\">%s%s</span>",
+                    broken ? "" : "If broken: ", why);
     assay__html(b,
-                "<tr><th scope=\"row\">%s<span class=\"sub\">%s</span></th>"
-                "<td data-label=\"Limit\">at most %s</td>"
-                "<td data-label=\"Worst\">",
-                *title.s ? title.s : metric, assay__field_text(rule, "why"),
-                kind == ASSAY__NUMBER_PERCENT ? assay__number_rate(limit).s
-                                              : assay__number_plain(limit).s);
+                "</th><td data-label=\"Limit\">at most %s"
+                "<span class=\"sub\">%s</span></td><td data-label=\"Worst\">",
+                assay__number_kind_of(metric) == ASSAY__NUMBER_PERCENT
+                    ? assay__number_rate(limit).s
+                    : assay__number_plain(limit).s,
+                only_warns(rule) ? "above: a warning" : "above: failed");
+}
+
+static void put_rule(const struct assay__view *view, struct assay__buf *b,
+                     struct assay__notes *notes, const json_t *rule)
+{
+    const char *metric = assay__field_text(rule, "metric");
+    const json_t *worst = json_object_get(rule, "worst");
+    struct assay_estimate e = assay__field_estimate(worst, "estimate");
+    const char *attack = assay__field_text(worst, "attack");
+
+    put_rule_head(b, rule);
+    /* A lower bound is its own interval. */
+    if (e.low >= e.value && isnan(e.high))
+        e.low = ASSAY__MISSING;
     if (isnan(e.value))
         assay__part_missing(b, notes,
-                            "No attack that ran has this number; the table "
-                            "of attacks says why.");
+                            "No attack that ran has this number; the verdict "
+                            "says why.");
     else
-        assay__part_estimate(b, &e, kind);
+        assay__part_estimate(b, &e, assay__number_kind_of(metric));
     assay__html(b,
                 "</td><td data-label=\"Attack\">%s</td>"
                 "<td data-label=\"Result\">",
                 isnan(e.value) ? "\xe2\x80\x93"
                 : *attack      ? assay__part_attack_title(view, attack)
                                : "the model itself");
-    put_result(b, rule);
+    put_result(b, rule, e.value);
     assay__buf_puts(b, "</td></tr>\n");
 }
 
@@ -254,7 +292,7 @@ void assay__section_policy(const struct assay__view *view, struct assay__buf *b)
                 "what chance may have added. The intervals here are wider "
                 "than those of the table of attacks, as they hold for the "
                 "best of all attacks together. A broken rule fails the "
-                "audit, unless it is there to warn.</p>\n",
+                "audit, unless it only warns.</p>\n",
                 assay__field_text(policy, "name"));
     if (!json_array_size(rules)) {
         assay__buf_puts(b, "<p>The policy has no rules.</p>\n");

@@ -284,13 +284,13 @@ static void test_attacks_that_failed_the_control_head_nothing(void)
     char *text;
 
     CHECK_PAGE_HAS(page, "strongest attack that ran (RMIA)");
-    CHECK_PAGE_HAS(page, "<span class=\"below\">RMIA; guessing 0.5");
+    CHECK_PAGE_HAS(page, "<span class=\"below\">RMIA (0.641");
     CHECK(!strstr(page, "failed the control"));
     assay__free(page);
 
     page = page_of(discredit("failed", "rmia"));
     CHECK_PAGE_HAS(page, "strongest attack that ran (LiRA, online)");
-    CHECK_PAGE_HAS(page, "<span class=\"below\">LiRA, online; guessing 0.5");
+    CHECK_PAGE_HAS(page, "<span class=\"below\">LiRA, online (0.612");
     CHECK_PAGE_HAS(page, "RMIA <span class=\"tag\">failed the control</span>");
     assay__free(page);
     text = summary_of(check_temp_path("failed"), 0, 80);
@@ -364,6 +364,28 @@ static void test_bare_document_gives_a_page(void)
 
     CHECK_PAGE_HAS(page, "No attack applied to this model.");
     CHECK_PAGE_HAS(page, "Inconclusive");
+    assay__free(page);
+}
+
+/* Measured in epochs 1, 3 and 5 of 5: one line, no break at the others. */
+static void test_epochs_without_a_number_do_not_break_the_curve(void)
+{
+    char *page = page_of(run_with(
+        "gaps",
+        "{" HEAD ",\"attacks\":[],\"curves\":[{\"name\":\"target\",\"points\":["
+        "{\"epoch\":1,\"train_accuracy\":0.2,\"test_accuracy\":0.2},"
+        "{\"epoch\":2,\"train_accuracy\":0.4,\"test_accuracy\":null},"
+        "{\"epoch\":3,\"train_accuracy\":0.5,\"test_accuracy\":0.4},"
+        "{\"epoch\":4,\"train_accuracy\":0.6},"
+        "{\"epoch\":5,\"train_accuracy\":0.9,\"test_accuracy\":0.6}]}]}"));
+    const char *path = strstr(page, "<path class=\"curve s1 dashed\" d=\"M");
+    const char *end;
+
+    path = strstr(path + 1, "<path class=\"curve s1 dashed\" d=\"M");
+    CHECK(path != NULL); /* the first is in the key */
+    end = strchr(path, '/');
+    CHECK(strchr(path, 'L') < end);
+    CHECK(strchr(strchr(path, 'M') + 1, 'M') > end);
     assay__free(page);
 }
 
@@ -553,6 +575,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_summary_keeps_to_its_width),
     CHECK_TEST(test_summary_names_the_report_when_there_is_one),
     CHECK_TEST(test_bare_document_gives_a_page),
+    CHECK_TEST(test_epochs_without_a_number_do_not_break_the_curve),
     CHECK_TEST(test_attack_without_numbers_gives_a_page),
     CHECK_TEST(test_degenerate_curves_give_a_page),
     CHECK_TEST(test_malformed_documents_are_refused_with_the_place),
