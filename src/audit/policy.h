@@ -6,8 +6,8 @@
  * Policies: what a run may find and still pass. A rule holds a metric of
  * each attack against a limit and is broken when the lower end of the
  * metric's interval, made for the best of all attacks, is above it: what was
- * surely found counts, not what chance may have added. The built-in policy is a table in
- * policy.c; a file says its own in YAML (docs/policy.md).
+ * surely found counts, not what chance may have added. The built-in policy
+ * is a table in policy.c; a file says its own in YAML (docs/policy.md).
  */
 
 #include "assay/error.h"
