@@ -48,7 +48,8 @@ enum assay_needs {
     ASSAY_NEED_REFERENCES = 1 << 2,     /* reference models, some trained with
                                            each record and some without */
     ASSAY_NEED_REFERENCES_OUT = 1 << 3, /* such as never saw the record */
-    ASSAY_NEED_POPULATION = 1 << 4      /* records that no model trained on */
+    ASSAY_NEED_POPULATION = 1 << 4,     /* records that no model trained on */
+    ASSAY_NEED_QUERIES = 1 << 5         /* answers on altered copies */
 };
 
 /* A parameter: the only place its default is written. */

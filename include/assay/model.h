@@ -134,13 +134,21 @@ struct assay_evidence {
     size_t n;
     int n_classes;
     int embedding_dim; /* 0 when not collected */
+    int n_queries;     /* Q, 0 when not collected */
     float *logits;     /* [n, K] */
+    float *queries;    /* [n, Q, K]: logits of Q altered copies of the record */
     float *embedding;  /* [n, h]: input of the last linear layer */
     int32_t *label;    /* [n], 0..K-1 */
     uint32_t *record;  /* [n], index in the dataset */
 };
 
-enum assay_evidence_flags { ASSAY_EVIDENCE_EMBEDDING = 1 << 0 };
+enum assay_evidence_flags {
+    ASSAY_EVIDENCE_EMBEDDING = 1 << 0,
+    ASSAY_EVIDENCE_QUERIES = 1 << 1
+};
+/* Altered copies that are asked for: the mirror image, and both moved by a
+ * place to the right, left, down and up. */
+enum { ASSAY_QUERIES = 9 };
 
 int assay_evidence_collect(struct assay_evidence *out,
                            const struct assay_context *ctx,
@@ -148,7 +156,8 @@ int assay_evidence_collect(struct assay_evidence *out,
                            unsigned flags, const struct assay_compute *compute,
                            const char *task,
                            struct assay_error *err) ASSAY_MUST_CHECK;
-/* The same as files: safetensors with logits, embedding, labels, records. */
+/* The same as files: safetensors with logits, embedding, queries, labels,
+ * records. */
 int assay_evidence_write(const struct assay_evidence *e, const char *path,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 int assay_evidence_read(struct assay_evidence *e, const char *path,
@@ -156,7 +165,8 @@ int assay_evidence_read(struct assay_evidence *e, const char *path,
 /*
  * From a user's file (NPZ or safetensors): `logits` or `probs`
  * [n, K] (probabilities become log-probabilities, floored at 1e-30),
- * `labels` [n], optionally `embedding` [n, h] and `records` [n].
+ * `labels` [n], optionally `embedding` [n, h], `queries` [n, Q, K] (logits)
+ * and `records` [n].
  * Non-finite values, rows of probabilities that do not sum to 1 within
  * 1e-3, labels outside 0..K-1: ASSAY_DATA with the row.
  */
@@ -172,6 +182,9 @@ struct assay_estimate assay_evidence_accuracy(const struct assay_evidence *e);
 void assay_evidence_log_prob(const struct assay_evidence *e, double *out);
 void assay_evidence_scaled_confidence(const struct assay_evidence *e,
                                       double *out);
+/* The scaled confidences of row i's altered copies, [Q]. */
+void assay_evidence_query_confidence(const struct assay_evidence *e, size_t i,
+                                     double *out);
 /* Probabilities of row i, in double, [K]. */
 void assay_evidence_probs(const struct assay_evidence *e, size_t i,
                           double *out);

@@ -121,6 +121,19 @@ static const char *references_missing(const struct assay_membership_input *in,
                      "them";
 }
 
+/* As many for all records that an attack learns from or scores. */
+static int queries_there(const struct assay_membership_input *in,
+                         unsigned needs)
+{
+    int q = in->members->n_queries;
+
+    if (q == 0 || in->nonmembers->n_queries != q)
+        return 0;
+    return !(needs & ASSAY_NEED_SHADOW) ||
+           (in->shadow_members->n_queries == q &&
+            in->shadow_nonmembers->n_queries == q);
+}
+
 const char *assay_attack_missing(const struct assay_attack *a,
                                  const struct assay_membership_input *in)
 {
@@ -141,6 +154,9 @@ const char *assay_attack_missing(const struct assay_attack *a,
             return "white-box evidence (embeddings) of the shadow model is "
                    "not there";
     }
+    if ((needs & ASSAY_NEED_QUERIES) && !queries_there(in, needs))
+        return "answers on altered copies of the records (queries) are not "
+               "there, or not as many from each model";
     if (needs & ASSAY_NEED_POPULATION) {
         if (!in->population)
             return "no population records";

@@ -55,7 +55,12 @@ static int want(struct witness *w, const assay_audit *a,
         json_object_set_new(x->inputs, "kind", json_string("evidence")) ||
         json_object_set_new(x->inputs, "model", json_string(w->key)) ||
         json_object_set_new(x->inputs, "records", json_string(rows->sha256)) ||
-        json_object_set_new(x->inputs, "embedding", json_boolean(flags != 0)))
+        json_object_set_new(
+            x->inputs, "embedding",
+            json_boolean((flags & ASSAY_EVIDENCE_EMBEDDING) != 0)) ||
+        json_object_set_new(
+            x->inputs, "queries",
+            json_boolean((flags & ASSAY_EVIDENCE_QUERIES) != 0)))
         return assay_error_set(err, ASSAY_NOMEM, "inputs of %s", x->path);
     x->there = assay__cache_has(&a->cache, x->path, x->inputs);
     return ASSAY_OK;
@@ -153,11 +158,12 @@ static void witness_release(struct witness *w)
         json_decref(w->wanted[i].inputs);
 }
 
-static unsigned embedding_flag(const assay_audit *a)
+static unsigned evidence_flags(const assay_audit *a)
 {
-    return assay__audit_needs(a) & ASSAY_NEED_EMBEDDING
-               ? ASSAY_EVIDENCE_EMBEDDING
-               : 0;
+    unsigned needs = assay__audit_needs(a);
+
+    return (needs & ASSAY_NEED_EMBEDDING ? ASSAY_EVIDENCE_EMBEDDING : 0U) |
+           (needs & ASSAY_NEED_QUERIES ? ASSAY_EVIDENCE_QUERIES : 0U);
 }
 
 /* The three audited lists, as far as they are needed. */
@@ -206,7 +212,7 @@ static int hear_target(struct assay__scene *scene, assay_audit *a,
         w.key = a->opened_sha256;
     }
     code = want_audited(&w, a, scene, scene->target, plain_names,
-                        embedding_flag(a), err);
+                        evidence_flags(a), err);
     if (code == ASSAY_OK)
         code = hear(a, &w, err);
     witness_release(&w);
@@ -223,11 +229,11 @@ static int hear_shadow(struct assay__scene *scene, assay_audit *a,
 
     witness_of_job(&w, &scene->job[scene->shadow_job]);
     for (i = 0; i < 2 && code == ASSAY_OK; i++)
-        code = want(&w, a, &scene->shadow[i], own[i], embedding_flag(a),
+        code = want(&w, a, &scene->shadow[i], own[i], evidence_flags(a),
                     &scene->shadow_own[i], err);
     if (code == ASSAY_OK && scene->with_control)
         code = want_audited(&w, a, scene, scene->control, control_names,
-                            embedding_flag(a), err);
+                            evidence_flags(a), err);
     if (code == ASSAY_OK)
         code = hear(a, &w, err);
     witness_release(&w);

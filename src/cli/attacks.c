@@ -39,6 +39,7 @@ static const struct {
 } need_names[] = {
     {ASSAY_NEED_SHADOW, "a shadow model"},
     {ASSAY_NEED_EMBEDDING, "the last layer's input"},
+    {ASSAY_NEED_QUERIES, "answers on altered copies of the records"},
     {ASSAY_NEED_REFERENCES, "reference models, with and without each record"},
     {ASSAY_NEED_REFERENCES_OUT, "reference models that never saw the record"},
     {ASSAY_NEED_POPULATION, "records that no model was trained on"},

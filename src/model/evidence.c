@@ -23,16 +23,21 @@ int assay__argmax(const float *x, int k)
     return best;
 }
 
-static int evidence_alloc(struct assay_evidence *e, size_t n, int k, int h)
+static int evidence_alloc(struct assay_evidence *e, size_t n, int k, int h,
+                          int q)
 {
     e->n = n;
     e->n_classes = k;
     e->embedding_dim = h;
     e->logits = assay__calloc(n * (size_t)k, sizeof(float));
     e->embedding = h ? assay__calloc(n * (size_t)h, sizeof(float)) : NULL;
+    e->n_queries = q;
+    e->queries =
+        q ? assay__calloc(n * (size_t)q * (size_t)k, sizeof(float)) : NULL;
     e->label = assay__calloc(n, sizeof(int32_t));
     e->record = assay__calloc(n, sizeof(uint32_t));
-    if (e->logits && e->label && e->record && (e->embedding || !h))
+    if (e->logits && e->label && e->record && (e->embedding || !h) &&
+        (e->queries || !q))
         return ASSAY_OK;
     assay_evidence_release(e);
     return ASSAY_NOMEM;
@@ -42,18 +47,17 @@ void assay_evidence_release(struct assay_evidence *e)
 {
     assay__free(e->logits);
     assay__free(e->embedding);
+    assay__free(e->queries);
     assay__free(e->label);
     assay__free(e->record);
     memset(e, 0, sizeof(*e));
 }
 
-/* Copy a batch out of the scorer; refuse numbers that are not finite. */
-static int keep_batch(struct assay_evidence *e, const struct assay__scorer *s,
-                      const assay_view *view, size_t first, size_t n,
-                      struct assay_error *err)
+/* Refuse numbers that are not finite among the logits of n rows. */
+static int check_finite(const struct assay__scorer *s, const assay_view *view,
+                        size_t first, size_t n, struct assay_error *err)
 {
-    size_t k = (size_t)e->n_classes;
-    size_t h = (size_t)e->embedding_dim;
+    size_t k = (size_t)s->model->n_classes;
 
     for (size_t i = 0; i < n * k; i++)
         if (!isfinite(s->logits[i]))
@@ -62,6 +66,20 @@ static int keep_batch(struct assay_evidence *e, const struct assay__scorer *s,
                 "logit %zu of record %u is not finite: the model's numbers "
                 "overflow on this input",
                 i % k, assay_view_record(view, first + i / k));
+    return ASSAY_OK;
+}
+
+/* Copy a batch out of the scorer. */
+static int keep_batch(struct assay_evidence *e, const struct assay__scorer *s,
+                      const assay_view *view, size_t first, size_t n,
+                      struct assay_error *err)
+{
+    size_t k = (size_t)e->n_classes;
+    size_t h = (size_t)e->embedding_dim;
+    int rc = check_finite(s, view, first, n, err);
+
+    if (rc)
+        return rc;
     memcpy(e->logits + first * k, s->logits, n * k * sizeof(float));
     if (h)
         memcpy(e->embedding + first * h, s->embedding, n * h * sizeof(float));
@@ -70,6 +88,26 @@ static int keep_batch(struct assay_evidence *e, const struct assay__scorer *s,
         e->record[first + i] = assay_view_record(view, first + i);
     }
     return ASSAY_OK;
+}
+
+/* Ask about the altered copies of the batch that was scored last. */
+static int keep_queries(struct assay_evidence *e, struct assay__scorer *s,
+                        const assay_view *view, size_t first, size_t n,
+                        struct assay_error *err)
+{
+    size_t k = (size_t)e->n_classes;
+    size_t row = (size_t)e->n_queries * k;
+    int rc = ASSAY_OK;
+
+    for (int q = 0; !rc && q < e->n_queries; q++) {
+        rc = assay__scorer_query(s, q, err);
+        if (!rc)
+            rc = check_finite(s, view, first, n, err);
+        for (size_t i = 0; !rc && i < n; i++)
+            memcpy(e->queries + (first + i) * row + (size_t)q * k,
+                   s->logits + i * k, k * sizeof(float));
+    }
+    return rc;
 }
 
 static int labels_fit(const assay_model *m, const assay_view *view,
@@ -109,7 +147,8 @@ int assay_evidence_collect(struct assay_evidence *out,
                             err);
     if (rc)
         return rc;
-    rc = evidence_alloc(&e, n, m->n_classes, s.embedding_dim);
+    rc = evidence_alloc(&e, n, m->n_classes, s.embedding_dim,
+                        flags & ASSAY_EVIDENCE_QUERIES ? ASSAY_QUERIES : 0);
     if (rc)
         rc = assay_error_set(err, rc, "%s: out of memory for %zu records", task,
                              n);
@@ -122,6 +161,8 @@ int assay_evidence_collect(struct assay_evidence *out,
             rc = assay__scorer_run(&s, view, first, count, err);
         if (!rc)
             rc = keep_batch(&e, &s, view, first, count, err);
+        if (!rc)
+            rc = keep_queries(&e, &s, view, first, count, err);
         step.done = first + count;
         assay_progress(ctx, &step);
     }
@@ -144,7 +185,7 @@ struct assay_estimate assay_evidence_accuracy(const struct assay_evidence *e)
     return assay_proportion(right, e->n);
 }
 
-/* Row i's largest logit, and the sum of exp(logit - largest) with and
+/* The largest of K logits, and the sum of exp(logit - largest) with and
  * without the label's class. */
 struct row_sums {
     double top;
@@ -152,52 +193,67 @@ struct row_sums {
     double others;
 };
 
-static struct row_sums row_sums(const struct assay_evidence *e, size_t i)
+static struct row_sums row_sums(const float *x, int n_classes, int32_t label)
 {
-    const float *x = e->logits + i * (size_t)e->n_classes;
     struct row_sums r = {-(double)INFINITY, 0, 0};
 
-    for (int k = 0; k < e->n_classes; k++)
+    for (int k = 0; k < n_classes; k++)
         r.top = fmax(r.top, (double)x[k]);
-    for (int k = 0; k < e->n_classes; k++) {
+    for (int k = 0; k < n_classes; k++) {
         double part = exp((double)x[k] - r.top);
 
         r.all += part;
-        if (k != e->label[i])
+        if (k != label)
             r.others += part;
     }
     return r;
 }
 
-static double label_logit(const struct assay_evidence *e, size_t i)
+static const float *logits_of(const struct assay_evidence *e, size_t i)
 {
-    return (double)e->logits[i * (size_t)e->n_classes + (size_t)e->label[i]];
+    return e->logits + i * (size_t)e->n_classes;
 }
 
 void assay_evidence_log_prob(const struct assay_evidence *e, double *out)
 {
     for (size_t i = 0; i < e->n; i++) {
-        struct row_sums r = row_sums(e, i);
+        const float *x = logits_of(e, i);
+        struct row_sums r = row_sums(x, e->n_classes, e->label[i]);
 
-        out[i] = label_logit(e, i) - r.top - log(r.all);
+        out[i] = (double)x[e->label[i]] - r.top - log(r.all);
     }
+}
+
+/* log p - log(1 - p) for the label's p. */
+static double scaled_confidence(const float *x, int n_classes, int32_t label)
+{
+    struct row_sums r = row_sums(x, n_classes, label);
+
+    return (double)x[label] - r.top - log(fmax(r.others, 1e-300));
 }
 
 void assay_evidence_scaled_confidence(const struct assay_evidence *e,
                                       double *out)
 {
-    for (size_t i = 0; i < e->n; i++) {
-        struct row_sums r = row_sums(e, i);
-        double others = fmax(r.others, 1e-300);
+    for (size_t i = 0; i < e->n; i++)
+        out[i] = scaled_confidence(logits_of(e, i), e->n_classes, e->label[i]);
+}
 
-        out[i] = label_logit(e, i) - r.top - log(others);
-    }
+void assay_evidence_query_confidence(const struct assay_evidence *e, size_t i,
+                                     double *out)
+{
+    size_t k = (size_t)e->n_classes;
+
+    for (size_t q = 0; q < (size_t)e->n_queries; q++)
+        out[q] =
+            scaled_confidence(e->queries + (i * (size_t)e->n_queries + q) * k,
+                              e->n_classes, e->label[i]);
 }
 
 void assay_evidence_probs(const struct assay_evidence *e, size_t i, double *out)
 {
-    const float *x = e->logits + i * (size_t)e->n_classes;
-    struct row_sums r = row_sums(e, i);
+    const float *x = logits_of(e, i);
+    struct row_sums r = row_sums(x, e->n_classes, e->label[i]);
 
     for (int k = 0; k < e->n_classes; k++)
         out[k] = exp((double)x[k] - r.top) / r.all;

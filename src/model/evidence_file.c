@@ -14,6 +14,7 @@
 #include "model/model.h"
 
 static const double PROB_FLOOR = 1e-30;
+enum { QUERIES_MAX = 1024 };
 static const double PROB_SUM_TOLERANCE = 1e-3;
 
 int assay_evidence_write(const struct assay_evidence *e, const char *path,
@@ -32,6 +33,12 @@ int assay_evidence_write(const struct assay_evidence *e, const char *path,
         wide.dim[1] = e->embedding_dim;
         rc =
             assay_tensors_add_f32(&list, "embedding", &wide, e->embedding, err);
+    }
+    if (!rc && e->n_queries) {
+        struct assay_shape deep = assay_shape_make(
+            3, (int64_t)e->n, (int64_t)e->n_queries, (int64_t)e->n_classes);
+
+        rc = assay_tensors_add_f32(&list, "queries", &deep, e->queries, err);
     }
     if (!rc)
         rc =
@@ -185,6 +192,38 @@ static int import_embedding(struct assay_evidence *e,
     return ASSAY_OK;
 }
 
+static int import_queries(struct assay_evidence *e,
+                          const struct assay_tensor *t, const char *path,
+                          struct assay_error *err)
+{
+    int64_t q = t->shape.dim[1];
+    size_t n;
+
+    if (q < 1 || q > QUERIES_MAX || t->shape.dim[2] != e->n_classes)
+        return assay_error_set(err, ASSAY_SHAPE,
+                               "%s: 'queries' are %lld by %lld; 1 to %d by "
+                               "the %d classes are needed",
+                               path, (long long)q, (long long)t->shape.dim[2],
+                               QUERIES_MAX, e->n_classes);
+    n = e->n * (size_t)q * (size_t)e->n_classes;
+    e->n_queries = (int)q;
+    e->queries = assay__calloc(n, sizeof(float));
+    if (!e->queries)
+        return assay_error_set(err, ASSAY_NOMEM,
+                               "%s: out of memory for %zu rows", path, e->n);
+    for (size_t i = 0; i < n; i++) {
+        double x = assay_tensor_value(t, i);
+
+        e->queries[i] = (float)x;
+        if (!isfinite(e->queries[i]))
+            return assay_error_set(err, ASSAY_DATA,
+                                   "%s: queries row %zu holds %g; all must "
+                                   "be finite in single precision",
+                                   path, i / (n / e->n), x);
+    }
+    return ASSAY_OK;
+}
+
 static int from_tensors(struct assay_evidence *e,
                         const struct assay_tensors *list, const char *path,
                         struct assay_error *err)
@@ -193,6 +232,7 @@ static int from_tensors(struct assay_evidence *e,
     const struct assay_tensor *labels = NULL;
     const struct assay_tensor *records = NULL;
     const struct assay_tensor *embedding = NULL;
+    const struct assay_tensor *queries = NULL;
     int probs = !assay_tensors_find(list, "logits");
     int64_t n;
     int rc;
@@ -210,6 +250,8 @@ static int from_tensors(struct assay_evidence *e,
         rc = take(list, "records", 1, n, &records, path, err);
     if (!rc && assay_tensors_find(list, "embedding"))
         rc = take(list, "embedding", 2, n, &embedding, path, err);
+    if (!rc && assay_tensors_find(list, "queries"))
+        rc = take(list, "queries", 3, n, &queries, path, err);
     if (!rc)
         rc = evidence_shape(e, outputs, embedding, path, err);
     if (!rc)
@@ -219,6 +261,8 @@ static int from_tensors(struct assay_evidence *e,
         rc = import_labels(e, labels, records, path, err);
     if (!rc && embedding)
         rc = import_embedding(e, embedding, path, err);
+    if (!rc && queries)
+        rc = import_queries(e, queries, path, err);
     return rc;
 }
 

@@ -34,6 +34,7 @@ struct assay__scorer {
     float *x;          /* [batch, C, H, W] */
     float *logits;     /* [batch, K] */
     float *embedding;  /* [batch, h] */
+    float *altered;    /* [batch, C, H, W], with queries */
     uint32_t *rows;    /* [batch] */
 };
 
@@ -49,6 +50,14 @@ void assay__scorer_release(struct assay__scorer *s);
 int assay__scorer_run(struct assay__scorer *s, const assay_view *view,
                       size_t first, size_t n,
                       struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* Score altered copy q of the rows that were scored last: logits alone. */
+int assay__scorer_query(struct assay__scorer *s, int q,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* Altered copy q, below ASSAY_QUERIES, of `planes` images of one channel. */
+void assay__query_alter(int q, const float *x, size_t planes, int height,
+                        int width, float *out);
 
 /* Index of the largest of k values; ties go to the lowest. */
 int assay__argmax(const float *x, int k);

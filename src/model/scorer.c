@@ -12,7 +12,7 @@
 
 enum { SCORER_BATCH = 128 };
 
-static int scorer_alloc(struct assay__scorer *s)
+static int scorer_alloc(struct assay__scorer *s, unsigned flags)
 {
     const struct assay_preprocess *pre = &s->model->preprocess;
     size_t pixels =
@@ -25,9 +25,13 @@ static int scorer_alloc(struct assay__scorer *s)
     if (s->embedding_dim)
         s->embedding =
             assay__calloc(b * (size_t)s->embedding_dim, sizeof(float));
-    if (s->x && s->logits && s->rows && (s->embedding || !s->embedding_dim))
-        return ASSAY_OK;
-    return ASSAY_NOMEM;
+    if (flags & ASSAY_EVIDENCE_QUERIES)
+        s->altered = assay__calloc(b * pixels, sizeof(float));
+    if (!s->x || !s->logits || !s->rows ||
+        (s->embedding_dim && !s->embedding) ||
+        ((flags & ASSAY_EVIDENCE_QUERIES) && !s->altered))
+        return ASSAY_NOMEM;
+    return ASSAY_OK;
 }
 
 int assay__scorer_init(struct assay__scorer *s, const assay_model *m,
@@ -44,7 +48,7 @@ int assay__scorer_init(struct assay__scorer *s, const assay_model *m,
     s->batch = SCORER_BATCH;
     if (flags & ASSAY_EVIDENCE_EMBEDDING)
         s->embedding_dim = (int)assay_graph_shape(graph, m->embedding)->dim[1];
-    rc = scorer_alloc(s);
+    rc = scorer_alloc(s, flags);
     if (rc) {
         assay__scorer_release(s);
         return assay_error_set(err, rc, "evaluation: out of memory");
@@ -73,6 +77,7 @@ void assay__scorer_release(struct assay__scorer *s)
     assay__free(s->x);
     assay__free(s->logits);
     assay__free(s->embedding);
+    assay__free(s->altered);
     assay__free(s->rows);
     memset(s, 0, sizeof(*s));
 }
@@ -92,5 +97,20 @@ int assay__scorer_run(struct assay__scorer *s, const assay_view *view,
         rc = assay_plan_read(s->plan, s->model->logits, s->logits, err);
     if (!rc && s->embedding_dim)
         rc = assay_plan_read(s->plan, s->model->embedding, s->embedding, err);
+    return rc;
+}
+
+int assay__scorer_query(struct assay__scorer *s, int q, struct assay_error *err)
+{
+    const struct assay_preprocess *pre = &s->model->preprocess;
+    int rc;
+
+    assay__query_alter(q, s->x, (size_t)s->batch * (size_t)pre->channels,
+                       pre->height, pre->width, s->altered);
+    rc = assay_plan_write(s->plan, s->model->input, s->altered, err);
+    if (!rc)
+        rc = assay_plan_run(s->plan, err);
+    if (!rc)
+        rc = assay_plan_read(s->plan, s->model->logits, s->logits, err);
     return rc;
 }

@@ -173,8 +173,9 @@ static void test_collecting_evidence(void)
         struct assay_error err = {0};
         struct assay_evidence e = {0};
         int code = assay_evidence_collect(&e, &d.ctx, m, d.view,
-                                          ASSAY_EVIDENCE_EMBEDDING, &d.compute,
-                                          "collect", &err);
+                                          ASSAY_EVIDENCE_EMBEDDING |
+                                              ASSAY_EVIDENCE_QUERIES,
+                                          &d.compute, "collect", &err);
 
         check_round(code, n, &err);
         CHECK((e.logits != NULL) == (code == ASSAY_OK));

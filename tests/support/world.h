@@ -16,7 +16,7 @@
 #include "assay/attack.h"
 #include "assay/rng.h"
 
-enum { K = 4, H = 6 };
+enum { K = 4, H = 6, Q = 2 };
 
 static inline struct assay_evidence make_evidence(size_t n)
 {
@@ -25,7 +25,9 @@ static inline struct assay_evidence make_evidence(size_t n)
     e.n = n;
     e.n_classes = K;
     e.embedding_dim = H;
+    e.n_queries = Q;
     e.logits = calloc(n * K, sizeof(float));
+    e.queries = calloc(n * Q * K, sizeof(float));
     e.embedding = calloc(n * H, sizeof(float));
     e.label = calloc(n, sizeof(int32_t));
     e.record = calloc(n, sizeof(uint32_t));
@@ -36,8 +38,21 @@ static inline void free_evidence(struct assay_evidence *e)
 {
     free(e->logits);
     free(e->embedding);
+    free(e->queries);
     free(e->label);
     free(e->record);
+}
+
+/* Answers on altered copies: those on the records, and N(0, 1/4). */
+static inline void draw_queries(struct assay_evidence *e, uint64_t stream)
+{
+    struct assay_rng rng;
+
+    assay_rng_init(&rng, 7, "test-queries", stream);
+    for (size_t i = 0; i < e->n * Q; i++)
+        for (size_t k = 0; k < K; k++)
+            e->queries[i * K + k] =
+                e->logits[i / Q * K + k] + (float)(.5 * assay_rng_normal(&rng));
 }
 
 /* Records whose label's logit is raised by margin + N(0, 1). */
@@ -57,6 +72,7 @@ static inline struct assay_evidence draw(size_t n, double margin,
         for (int h = 0; h < H; h++)
             e.embedding[i * H + (size_t)h] = (float)assay_rng_uniform(&rng);
     }
+    draw_queries(&e, stream);
     return e;
 }
 

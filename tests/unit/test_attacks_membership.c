@@ -285,6 +285,12 @@ static void test_missing_needs_are_named(void)
                     assay_attack_find("network-black-shadow"), &w.in, &s, &err),
                 ASSAY_NOTHING, err);
     CHECK_STR_HAS(err.msg, "no shadow model");
+    w.nonmembers.n_queries = 1;
+    CHECK_FAILS(
+        assay_attack_membership(assay_attack_find("network-white-partial"),
+                                &w.in, &s, &err),
+        ASSAY_NOTHING, err);
+    CHECK_STR_HAS(err.msg, "queries");
     w.members.embedding_dim = 0;
     CHECK_FAILS(
         assay_attack_membership(assay_attack_find("network-white-partial"),

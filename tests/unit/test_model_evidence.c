@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "assay/format.h"
+#include "model/model.h"
 #include "small_data.h"
 
 /* Three records of two classes; nothing is owned. */
@@ -113,6 +114,10 @@ static void check_same(const struct assay_evidence *a,
     CHECK_MEM_EQ(a->logits, b->logits, a->n * k * sizeof(float));
     if (h)
         CHECK_MEM_EQ(a->embedding, b->embedding, a->n * h * sizeof(float));
+    CHECK_INT_EQ(a->n_queries, b->n_queries);
+    if (a->n_queries)
+        CHECK_MEM_EQ(a->queries, b->queries,
+                     a->n * (size_t)a->n_queries * k * sizeof(float));
     CHECK_MEM_EQ(a->label, b->label, a->n * sizeof(int32_t));
     CHECK_MEM_EQ(a->record, b->record, a->n * sizeof(uint32_t));
 }
@@ -121,6 +126,7 @@ static void test_written_evidence_is_read_back(void)
 {
     const char *path = check_temp_path("e.safetensors");
     float embedding[] = {1, -2, 3, 4, 5, 6e-30f};
+    float queries[3 * 2 * 2];
     struct assay_evidence e = some_evidence();
     struct assay_evidence back;
     struct assay_error err = {0};
@@ -132,6 +138,12 @@ static void test_written_evidence_is_read_back(void)
     assay_evidence_release(&back);
     e.embedding = embedding;
     e.embedding_dim = 2;
+    for (size_t i = 0; i < sizeof(queries) / sizeof(queries[0]); i++)
+        queries[i] = (float)i / 3;
+    e.queries = queries;
+    e.n_queries = 2;
+    CHECK_UINT_EQ(e.n * 2 * (size_t)e.n_classes,
+                  sizeof(queries) / sizeof(queries[0]));
     CHECK_OK(assay_evidence_write(&e, path, &err), err);
     CHECK_OK(assay_evidence_read(&back, path, &err), err);
     check_same(&e, &back);
@@ -340,6 +352,89 @@ static void test_rows_of_other_arrays_must_match(void)
     }
 }
 
+static void check_queries_fail(int64_t q, int64_t k, double value,
+                               const char *words)
+{
+    const int64_t dim[3] = {3, q, k};
+    double cell[16] = {0};
+    struct file f = {{0}};
+    struct assay_error err = {0};
+    struct assay_evidence e;
+
+    cell[5] = value;
+    put_rows(&f, "logits", 3, 2, cell + 8);
+    put_rows(&f, "labels", 3, 0, cell + 8);
+    put(&f, "queries", 3, dim, cell);
+    CHECK(import(&f, &e, &err) != ASSAY_OK);
+    CHECK_STR_HAS(err.msg, words);
+}
+
+static void test_queries_must_fit_the_logits(void)
+{
+    check_queries_fail(2, 1, 0, "'queries' are 2 by 1");
+    check_queries_fail(0, 2, 0, "'queries' are 0 by 2");
+    check_queries_fail(2, 2, (double)NAN, "queries row 1 holds nan");
+}
+
+static void test_altered_copies_are_moved_and_mirrored(void)
+{
+    static const float x[] = {1, 2, 3, 4, 5, 6}; /* two rows of three */
+    static const float want[ASSAY_QUERIES][6] = {
+        {3, 2, 1, 6, 5, 4}, {1, 1, 2, 4, 4, 5}, {3, 3, 2, 6, 6, 5},
+        {2, 3, 3, 5, 6, 6}, {2, 1, 1, 5, 4, 4}, {1, 2, 3, 1, 2, 3},
+        {3, 2, 1, 3, 2, 1}, {4, 5, 6, 4, 5, 6}, {6, 5, 4, 6, 5, 4},
+    };
+    float out[6];
+
+    for (int q = 0; q < ASSAY_QUERIES; q++) {
+        assay__query_alter(q, x, 1, 2, 3, out);
+        CHECK_MEM_EQ(out, want[q], sizeof(out));
+    }
+}
+
+/* What is heard of a mirrored copy is what is heard of the mirrored record. */
+static void test_queries_are_answers_on_altered_copies(void)
+{
+    struct assay_compute compute = {.threads = 1,
+                                    .algorithms = ASSAY_ALGORITHMS_DIRECT};
+    struct assay_error err = {0};
+    struct assay_context ctx;
+    struct assay_evidence e;
+    struct assay__scorer s;
+    assay_dataset *ds = small_records(150, 1);
+    assay_view *view = small_view(ds);
+    assay_model *m = small_model(1);
+    float x[SMALL_PIXELS];
+    float logits[128 * SMALL_CLASSES];
+    uint32_t row = 149;
+
+    assay_context_init(&ctx);
+    CHECK_OK(assay_evidence_collect(&e, &ctx, m, view, ASSAY_EVIDENCE_QUERIES,
+                                    &compute, "all", &err),
+             err);
+    CHECK_INT_EQ(e.n_queries, ASSAY_QUERIES);
+    CHECK_OK(assay__scorer_init(&s, m, assay_model_graph(m), NULL, 0, &compute,
+                                1, &err),
+             err);
+    assay_view_fill(view, &row, 1, NULL, 0, 0, x);
+    for (int q = 0; q < ASSAY_QUERIES; q++) {
+        memset(s.x, 0, (size_t)s.batch * SMALL_PIXELS * sizeof(float));
+        assay__query_alter(q, x, 1, SMALL_SIDE, SMALL_SIDE, s.x);
+        CHECK_OK(assay_plan_write(s.plan, assay_model_input(m), s.x, &err),
+                 err);
+        CHECK_OK(assay_plan_run(s.plan, &err), err);
+        CHECK_OK(assay_plan_read(s.plan, assay_model_logits(m), logits, &err),
+                 err);
+        CHECK_MEM_EQ(e.queries + (149 * ASSAY_QUERIES + q) * SMALL_CLASSES,
+                     logits, SMALL_CLASSES * sizeof(float));
+    }
+    assay__scorer_release(&s);
+    assay_evidence_release(&e);
+    assay_view_free(view);
+    assay_model_free(m);
+    assay_dataset_free(ds);
+}
+
 /* 150 records are a whole batch and a part of one. */
 static void test_collected_evidence_is_of_each_record(void)
 {
@@ -428,6 +523,9 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_embedding_must_be_finite),
     CHECK_TEST(test_wrong_shapes_are_told_by_array),
     CHECK_TEST(test_rows_of_other_arrays_must_match),
+    CHECK_TEST(test_queries_must_fit_the_logits),
+    CHECK_TEST(test_altered_copies_are_moved_and_mirrored),
+    CHECK_TEST(test_queries_are_answers_on_altered_copies),
     CHECK_TEST(test_collected_evidence_is_of_each_record),
     CHECK_TEST(test_labels_and_logits_out_of_range_are_refused),
 };

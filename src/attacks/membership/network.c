@@ -17,8 +17,11 @@
  *
  * Deviations from the published code, whose gradients are never zeroed and
  * whose black-box loss applies softmax twice: Adam runs on fresh gradients
- * of the plain cross-entropy, in a new order each epoch, at a rate of 1e-3
- * for fewer epochs (its 1e-5 suits gradients that pile up).
+ * of the plain cross-entropy, in a new order each epoch, at a larger rate
+ * for fewer epochs (its 1e-5 suits gradients that pile up). White-box networks
+ * also get the model's confidence on altered copies of the record, which a
+ * holder of the model may ask for at will; with the parameter `queries` 0 they
+ * keep to the published features.
  */
 
 #include <math.h>
@@ -30,12 +33,19 @@
 #include "attacks/membership/scores.h"
 #include "core/mem.h"
 
-enum { PARAM_EPOCHS, PARAM_LR, PARAM_BATCH };
+enum { PARAM_EPOCHS, PARAM_LR, PARAM_BATCH, PARAM_QUERIES };
 
-static const struct assay_attack_param params[] = {
+static const struct assay_attack_param black_params[] = {
     {"epochs", 20, 1, 10000, "training epochs of the attack network"},
-    {"lr", 5e-4, 1e-8, 1, "Adam's learning rate"},
+    {"lr", 1e-3, 1e-8, 1, "Adam's learning rate"},
     {"batch", 64, 1, 65536, "batch size"},
+    {NULL, 0, 0, 0, NULL}};
+
+static const struct assay_attack_param white_params[] = {
+    {"epochs", 20, 1, 10000, "training epochs of the attack network"},
+    {"lr", 1e-3, 1e-8, 1, "Adam's learning rate"},
+    {"batch", 64, 1, 65536, "batch size"},
+    {"queries", 1, 0, 1, "1: hear answers on altered copies, too"},
     {NULL, 0, 0, 0, NULL}};
 
 enum { SCORE_BATCH = 256 };
@@ -304,21 +314,23 @@ static int run(const struct assay_membership_input *in, int white_box,
 {
     struct attack a = {0};
     int k = in->members->n_classes;
+    int h = white_box ? in->members->embedding_dim : 0;
+    int q =
+        white_box && in->param[PARAM_QUERIES] > 0 ? in->members->n_queries : 0;
     int rc;
 
     a.in = in;
     a.white_box = white_box;
-    a.scratch = assay__calloc(2 * (size_t)k, sizeof(double));
+    a.scratch = assay__calloc((size_t)k + 2 + (size_t)q, sizeof(double));
     if (!a.scratch)
         return assay_error_set(err, ASSAY_NOMEM,
                                "attack network: out of memory");
     rc = partial ? partial_rows(&a, err) : shadow_rows(&a, err);
     if (!rc)
         rc = assay__feature_scale_fit(&a.scale, a.train, a.n_train, white_box,
-                                      err);
+                                      q, err);
     if (!rc)
-        rc = assay__network_build(&a.net, white_box, k,
-                                  in->members->embedding_dim, err);
+        rc = assay__network_build(&a.net, k, h, q, err);
     if (!rc)
         rc = train(&a, name, err);
     if (!rc)
@@ -355,17 +367,18 @@ static int run_white_partial(const struct assay_membership_input *in,
     return run(in, 1, 1, "network-white-partial", out, err);
 }
 
-#define NETWORK_ROW(id, word, long_title, text, box, aux, need, function) \
-    const struct assay_attack assay_attack_##id = {                       \
-        .name = (word),                                                   \
-        .title = (long_title),                                            \
-        .summary = (text),                                                \
-        .cites = "Liu et al. (ML-Doctor), USENIX Security 2022",          \
-        .goal = ASSAY_GOAL_MEMBERSHIP,                                    \
-        .access = (box),                                                  \
-        .auxiliary = (aux),                                               \
-        .needs = (need),                                                  \
-        .params = params,                                                 \
+#define NETWORK_ROW(id, word, long_title, text, box, aux, need, rows, \
+                    function)                                         \
+    const struct assay_attack assay_attack_##id = {                   \
+        .name = (word),                                               \
+        .title = (long_title),                                        \
+        .summary = (text),                                            \
+        .cites = "Liu et al. (ML-Doctor), USENIX Security 2022",      \
+        .goal = ASSAY_GOAL_MEMBERSHIP,                                \
+        .access = (box),                                              \
+        .auxiliary = (aux),                                           \
+        .needs = (need),                                              \
+        .params = (rows),                                             \
         .membership = (function)}
 
 NETWORK_ROW(network_black_shadow, "network-black-shadow",
@@ -373,19 +386,22 @@ NETWORK_ROW(network_black_shadow, "network-black-shadow",
             "a network on sorted posteriors and correctness, trained on a "
             "shadow model",
             ASSAY_ACCESS_BLACK_BOX, ASSAY_AUX_SHADOW, ASSAY_NEED_SHADOW,
-            run_black_shadow);
+            black_params, run_black_shadow);
 NETWORK_ROW(network_black_partial, "network-black-partial",
             "Network, black-box, partial",
             "the same network, trained on some true members",
-            ASSAY_ACCESS_BLACK_BOX, ASSAY_AUX_PARTIAL, 0, run_black_partial);
+            ASSAY_ACCESS_BLACK_BOX, ASSAY_AUX_PARTIAL, 0, black_params,
+            run_black_partial);
 NETWORK_ROW(network_white_shadow, "network-white-shadow",
             "Network, white-box, shadow",
-            "a network on posteriors, loss, last-layer gradient and label, "
-            "trained on a shadow model",
+            "a network on posteriors, loss, last-layer gradient, label and "
+            "answers on altered copies, trained on a shadow model",
             ASSAY_ACCESS_WHITE_BOX, ASSAY_AUX_SHADOW,
-            ASSAY_NEED_SHADOW | ASSAY_NEED_EMBEDDING, run_white_shadow);
+            ASSAY_NEED_SHADOW | ASSAY_NEED_EMBEDDING | ASSAY_NEED_QUERIES,
+            white_params, run_white_shadow);
 NETWORK_ROW(network_white_partial, "network-white-partial",
             "Network, white-box, partial",
             "the same network, trained on some true members",
-            ASSAY_ACCESS_WHITE_BOX, ASSAY_AUX_PARTIAL, ASSAY_NEED_EMBEDDING,
+            ASSAY_ACCESS_WHITE_BOX, ASSAY_AUX_PARTIAL,
+            ASSAY_NEED_EMBEDDING | ASSAY_NEED_QUERIES, white_params,
             run_white_partial);

@@ -13,6 +13,8 @@ enum {
     ASSAY__FEATURE_LOSS,       /* [1] log of the cross-entropy */
     ASSAY__FEATURE_GRADIENT,   /* [1, K, h] of the last layer's weights */
     ASSAY__FEATURE_LABEL,      /* [K] one-hot */
+    ASSAY__FEATURE_QUERIES,    /* [1 + Q] scaled confidences: the record's,
+                                  then its altered copies' */
     ASSAY__FEATURES
 };
 
@@ -26,20 +28,21 @@ struct assay__row {
 /* Scales that bring features to mean 0 and deviation 1 on the records that
  * train the attack; fitted there, applied everywhere. */
 struct assay__feature_scale {
-    double *mean; /* [K + 1]: sorted log-posteriors, then log loss */
-    double *sd;
+    double *mean;    /* [K + 1 + (1 + Q)]: sorted log-posteriors, log loss, */
+    double *sd;      /* scaled confidences */
     double gradient; /* mean absolute entry */
     int n_classes;
+    int n_queries; /* Q */
 };
 
 int assay__feature_scale_fit(struct assay__feature_scale *scale,
                              const struct assay__row *row, size_t n,
-                             int white_box,
+                             int white_box, int n_queries,
                              struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__feature_scale_release(struct assay__feature_scale *scale);
 
 /* Write one record's features; each pointer may be NULL to leave it out.
- * `scratch` has room for 2 K doubles. */
+ * `scratch` has room for K + 2 + Q doubles. */
 void assay__features(const struct assay__feature_scale *scale,
                      const struct assay__row *row, float *const *feature,
                      double *scratch);
@@ -54,8 +57,10 @@ struct assay__network {
     assay_value logits; /* [N, 2]: non-member, member */
     assay_value loss;   /* scalar */
 };
-int assay__network_build(struct assay__network *net, int white_box,
-                         int n_classes, int embedding_dim,
+/* With embedding_dim 0 the black-box network; with n_queries 0 a white-box
+ * one without those. */
+int assay__network_build(struct assay__network *net, int n_classes,
+                         int embedding_dim, int n_queries,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__network_release(struct assay__network *net);
 

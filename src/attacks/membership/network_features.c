@@ -26,15 +26,33 @@ static int descending(const void *a, const void *b)
     return (x < y) - (x > y);
 }
 
-/* Sorted log-posteriors into out[K]; returns the log of the cross-entropy. */
-static double dense_features(const struct assay_evidence *e, size_t i,
-                             double *out)
+/* log of the cross-entropy, from the logarithm of own / others. */
+static double log_loss(double confidence)
+{
+    /* loss = log(1 + others / own), which is others / own when small. */
+    if (confidence > 30)
+        return fmax(-confidence, LOG_FLOOR);
+    return log(confidence < -30 ? -confidence : log1p(exp(-confidence)));
+}
+
+static size_t dense_width(const struct assay__feature_scale *scale)
+{
+    size_t queries = scale->n_queries ? 1 + (size_t)scale->n_queries : 0;
+
+    return (size_t)scale->n_classes + 1 + queries;
+}
+
+/* Sorted log-posteriors, log of the cross-entropy, scaled confidences into
+ * out[dense_width]. */
+static void dense_features(const struct assay__feature_scale *scale,
+                           const struct assay_evidence *e, size_t i,
+                           double *out)
 {
     const float *x = e->logits + i * (size_t)e->n_classes;
     double top = -(double)INFINITY;
     double all = 0;
     double others = 0;
-    double margin;
+    double own;
 
     for (int k = 0; k < e->n_classes; k++)
         top = fmax(top, (double)x[k]);
@@ -44,15 +62,16 @@ static double dense_features(const struct assay_evidence *e, size_t i,
         all += part;
         others += k == e->label[i] ? 0 : part;
     }
+    own = (double)x[e->label[i]] - top - log(fmax(others, 1e-300));
     for (int k = 0; k < e->n_classes; k++)
         out[k] = fmax((double)x[k] - top - log(all), LOG_FLOOR);
     qsort(out, (size_t)e->n_classes, sizeof(*out), descending);
-    /* loss = log(1 + others / own), whose log is near log(others / own)
-     * when that is small. */
-    margin = log(fmax(others, 1e-300)) - ((double)x[e->label[i]] - top);
-    if (margin < -30)
-        return fmax(margin, LOG_FLOOR);
-    return log(margin > 30 ? margin : log1p(exp(margin)));
+    out += e->n_classes;
+    out[0] = log_loss(own);
+    if (scale->n_queries) {
+        out[1] = own;
+        assay_evidence_query_confidence(e, i, out + 2);
+    }
 }
 
 /* softmax minus one-hot into out[K]. */
@@ -85,16 +104,21 @@ static double gradient_size(const struct assay__row *row, double *scratch)
 
 int assay__feature_scale_fit(struct assay__feature_scale *scale,
                              const struct assay__row *row, size_t n,
-                             int white_box, struct assay_error *err)
+                             int white_box, int n_queries,
+                             struct assay_error *err)
 {
-    size_t k = (size_t)row[0].evidence->n_classes;
-    double *scratch = assay__calloc(2 * k, sizeof(double));
-    double *square = assay__calloc(k + 1, sizeof(double));
+    double *scratch;
+    double *square;
+    size_t width;
 
     memset(scale, 0, sizeof(*scale));
-    scale->n_classes = (int)k;
-    scale->mean = assay__calloc(k + 1, sizeof(double));
-    scale->sd = assay__calloc(k + 1, sizeof(double));
+    scale->n_classes = row[0].evidence->n_classes;
+    scale->n_queries = white_box ? n_queries : 0;
+    width = dense_width(scale);
+    scratch = assay__calloc(width, sizeof(double));
+    square = assay__calloc(width, sizeof(double));
+    scale->mean = assay__calloc(width, sizeof(double));
+    scale->sd = assay__calloc(width, sizeof(double));
     if (!scratch || !square || !scale->mean || !scale->sd) {
         assay__free(scratch);
         assay__free(square);
@@ -103,18 +127,15 @@ int assay__feature_scale_fit(struct assay__feature_scale *scale,
                                "attack network: out of memory");
     }
     for (size_t i = 0; i < n; i++) {
-        double loss = dense_features(row[i].evidence, row[i].index, scratch);
-
-        for (size_t j = 0; j <= k; j++) {
-            double x = j < k ? scratch[j] : loss;
-
-            scale->mean[j] += x / (double)n;
-            square[j] += x * x / (double)n;
+        dense_features(scale, row[i].evidence, row[i].index, scratch);
+        for (size_t j = 0; j < width; j++) {
+            scale->mean[j] += scratch[j] / (double)n;
+            square[j] += scratch[j] * scratch[j] / (double)n;
         }
         if (white_box)
             scale->gradient += gradient_size(&row[i], scratch) / (double)n;
     }
-    for (size_t j = 0; j <= k; j++) {
+    for (size_t j = 0; j < width; j++) {
         double variance = square[j] - scale->mean[j] * scale->mean[j];
 
         scale->sd[j] = sqrt(fmax(variance, 1e-12));
@@ -147,6 +168,14 @@ static void gradient_feature(const struct assay__feature_scale *scale,
                 asinhf((float)(scratch[k] / scale->gradient) * embedding[j]);
 }
 
+/* n dense features from `first` on, brought to scale. */
+static void standardise(const struct assay__feature_scale *scale,
+                        const double *dense, size_t first, size_t n, float *out)
+{
+    for (size_t j = first; out && j < first + n; j++)
+        out[j - first] = (float)((dense[j] - scale->mean[j]) / scale->sd[j]);
+}
+
 void assay__features(const struct assay__feature_scale *scale,
                      const struct assay__row *row, float *const *feature,
                      double *scratch)
@@ -154,15 +183,12 @@ void assay__features(const struct assay__feature_scale *scale,
     const struct assay_evidence *e = row->evidence;
     size_t k = (size_t)e->n_classes;
     const float *x = e->logits + row->index * k;
-    double loss = dense_features(e, row->index, scratch);
 
-    if (feature[ASSAY__FEATURE_POSTERIORS])
-        for (size_t j = 0; j < k; j++)
-            feature[ASSAY__FEATURE_POSTERIORS][j] =
-                (float)((scratch[j] - scale->mean[j]) / scale->sd[j]);
-    if (feature[ASSAY__FEATURE_LOSS])
-        *feature[ASSAY__FEATURE_LOSS] =
-            (float)((loss - scale->mean[k]) / scale->sd[k]);
+    dense_features(scale, e, row->index, scratch);
+    standardise(scale, scratch, 0, k, feature[ASSAY__FEATURE_POSTERIORS]);
+    standardise(scale, scratch, k, 1, feature[ASSAY__FEATURE_LOSS]);
+    standardise(scale, scratch, k + 1, 1 + (size_t)scale->n_queries,
+                feature[ASSAY__FEATURE_QUERIES]);
     if (feature[ASSAY__FEATURE_CORRECT]) {
         size_t best = 0;
 

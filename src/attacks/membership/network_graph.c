@@ -7,6 +7,7 @@
  *
  * Deviation: dropout of a branch comes before its hidden layers, not on the
  * raw features, of which a dropped one cannot be recovered from the others.
+ * The branch of altered copies is not there; it has the form of the others.
  */
 
 #include <stdio.h>
@@ -109,7 +110,7 @@ static int black_box(struct assay__network *net, int k, assay_value *part)
     return 2;
 }
 
-static int white_box_parts(struct assay__network *net, int k, int h,
+static int white_box_parts(struct assay__network *net, int k, int h, int q,
                            assay_value *part)
 {
     static const int width[] = {128, 64, 0};
@@ -128,11 +129,16 @@ static int white_box_parts(struct assay__network *net, int k, int h,
     shape = row_shape(k);
     x = add_input(net, ASSAY__FEATURE_LABEL, "label", &shape);
     part[3] = branch(net->graph, x, "label", DROPOUT, width);
-    return 4;
+    if (q == 0)
+        return 4;
+    shape = row_shape(1 + q);
+    x = add_input(net, ASSAY__FEATURE_QUERIES, "queries", &shape);
+    part[4] = branch(net->graph, x, "queries", DROPOUT, width);
+    return 5;
 }
 
-int assay__network_build(struct assay__network *net, int white_box,
-                         int n_classes, int embedding_dim,
+int assay__network_build(struct assay__network *net, int n_classes,
+                         int embedding_dim, int n_queries,
                          struct assay_error *err)
 {
     static const int width[] = {256, 128, 64, 2, 0};
@@ -146,10 +152,12 @@ int assay__network_build(struct assay__network *net, int white_box,
     rc = assay_graph_new(&net->graph, err);
     if (rc)
         return rc;
-    n = white_box ? white_box_parts(net, n_classes, embedding_dim, part)
-                  : black_box(net, n_classes, part);
+    n = embedding_dim
+            ? white_box_parts(net, n_classes, embedding_dim, n_queries, part)
+            : black_box(net, n_classes, part);
     x = assay_op_concat(net->graph, part, n, 1);
-    net->logits = branch(net->graph, x, "join", white_box ? DROPOUT : 0, width);
+    net->logits =
+        branch(net->graph, x, "join", embedding_dim ? DROPOUT : 0, width);
     net->input[net->n_features] =
         assay_graph_input(net->graph, "member", &rows);
     net->width[net->n_features] = 1;
