@@ -323,6 +323,20 @@ static assay_value residual_body(assay_graph *g, assay_value x)
     return assay_layer_linear(g, x, "f", CLASSES);
 }
 
+/* A stem that pools a relu, read by the block's skip alone. */
+static assay_value pooled_body(assay_graph *g, assay_value x)
+{
+    assay_value skip;
+
+    x = norm_relu(g, conv_plain(g, x, "c0", 32, 3, 1), "n0");
+    skip = x = assay_op_maxpool(g, x, 3, 2, 1);
+    x = norm_relu(g, conv_plain(g, x, "a1", 32, 3, 1), "an1");
+    x = assay_layer_batchnorm(g, conv_plain(g, x, "a2", 32, 3, 1), "an2");
+    x = assay_op_relu(g, assay_op_add(g, x, skip));
+    x = assay_op_flatten(g, assay_op_global_avgpool(g, x));
+    return assay_layer_linear(g, x, "f", CLASSES);
+}
+
 static assay_value separable(assay_graph *g, assay_value x, const char *name,
                              int out, int kernel)
 {
@@ -678,7 +692,7 @@ static void test_plans_train_side_by_side(void)
 
 /* The gradient of the input with parameters that nobody trains: what is
  * derived from these must follow when they are loaded anew. */
-static void test_input_gradient_follows_new_parameters(void)
+static void check_input_gradient(body *make)
 {
     struct assay_error err;
     struct assay_plan_options o;
@@ -687,7 +701,7 @@ static void test_input_gradient_follows_new_parameters(void)
     assay_value dx;
     struct net n;
 
-    net_open(&n, residual_body, 4, 3, 8);
+    net_open(&n, make, 4, 3, 8);
     CHECK_OK(assay_differentiate(n.g, n.loss, &n.x, 1, &dx, &err), err);
     CHECK_OK(assay_params_make(&p, n.g, &err), err);
     for (int i = 0; i < 2; i++) {
@@ -712,6 +726,19 @@ static void test_input_gradient_follows_new_parameters(void)
     assay_plan_free(plan[0]);
     assay_plan_free(plan[1]);
     assay_graph_free(n.g);
+}
+
+static void test_input_gradient_follows_new_parameters(void)
+{
+    check_input_gradient(residual_body);
+}
+
+/* The pooling's gradient reads what the pooling made, in place of the relu
+ * before it; nothing may have been laid over that. */
+static void test_input_gradient_passes_a_pooled_relu(void)
+{
+    check_input_gradient(pooled_body);
+    check_input_gradient(plain_body);
 }
 
 /* Loading and saving pass through the store's layouts unchanged. */
@@ -787,6 +814,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_training_again_gives_the_same_bytes),
     CHECK_TEST(test_plans_train_side_by_side),
     CHECK_TEST(test_input_gradient_follows_new_parameters),
+    CHECK_TEST(test_input_gradient_passes_a_pooled_relu),
     CHECK_TEST(test_parameters_survive_the_store),
     CHECK_TEST(test_tuning_is_remembered),
 };

@@ -7,7 +7,8 @@
  * Where a maximum was is kept as the number of the cell in its window, a
  * byte each. A relu's gradient that follows that of the maximum is done in
  * passing when the pooling read that relu: the maximum is above 0 just when
- * its cell is.
+ * its cell is. The graph knows nothing of that read of the maxima, so where
+ * it may come they are pinned: nothing is laid over them.
  */
 
 #include <string.h>
@@ -236,6 +237,17 @@ static struct assay__form open_x(struct assay__dnn *d, assay_value v,
     return form;
 }
 
+/* Whether the gradient of node `index` may read what it made. */
+static bool output_is_read_later(const struct assay__dnn *d, int index)
+{
+    const assay_graph *g = d->plan->graph;
+    const struct assay__node *node = &g->node[index];
+    int maker = g->value[node->in[0]].node;
+
+    return d->plan->uses[node->out + 1] > 0 && maker >= 0 &&
+           g->node[maker].op == &assay__op_relu;
+}
+
 static void lower_forward(struct assay__dnn *d, int index)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
@@ -269,6 +281,8 @@ static void lower_forward(struct assay__dnn *d, int index)
                    (size_t)(y_view.h * y_view.w));
         t.buffer[AT] = trail->at;
         d->value[node->out + 1].secret = trail;
+        if (d->code == ASSAY_OK && output_is_read_later(d, index))
+            d->pinned[t.buffer[Y]] = true;
     }
     assay__dnn_append(d, &t);
 }
