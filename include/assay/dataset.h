@@ -180,6 +180,8 @@ int assay_view_new(assay_view **out, const assay_dataset *ds,
                    const struct assay_preprocess *pre,
                    struct assay_error *err) ASSAY_MUST_CHECK;
 void assay_view_free(assay_view *view);
+/* Borrowed: the dataset it was made of. */
+const assay_dataset *assay_view_dataset(const assay_view *view);
 size_t assay_view_count(const assay_view *view);
 int assay_view_channels(const assay_view *view);
 int assay_view_height(const assay_view *view);

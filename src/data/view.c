@@ -270,6 +270,11 @@ void assay_view_free(assay_view *view)
     assay__free(view);
 }
 
+const assay_dataset *assay_view_dataset(const assay_view *view)
+{
+    return view->ds;
+}
+
 size_t assay_view_count(const assay_view *view)
 {
     return view->n;

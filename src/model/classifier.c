@@ -146,7 +146,7 @@ static int make_program(struct classifier *c, struct assay_error *err)
 }
 
 /* A checkpoint fits when it began from these parameters, with these
- * records, in this order. */
+ * records of these data, in this order. */
 static int make_key(struct classifier *c, struct assay_error *err)
 {
     const assay_view *view = c->t->train;
@@ -161,9 +161,10 @@ static int make_key(struct classifier *c, struct assay_error *err)
     for (size_t i = 0; i < assay_view_count(view); i++)
         records = assay_rng_hash(records, assay_view_record(view, i),
                                  (uint64_t)assay_view_label(view, i));
-    c->key =
-        assay__format("initial %s, records %016llx, flip %d, crop %d", model,
-                      (unsigned long long)records, aug->flip, aug->crop_pad);
+    c->key = assay__format(
+        "initial %s, data %.32s, records %016llx, flip %d, crop %d", model,
+        assay_dataset_sha256(assay_view_dataset(view)),
+        (unsigned long long)records, aug->flip, aug->crop_pad);
     return c->key ? ASSAY_OK
                   : assay_error_set(err, ASSAY_NOMEM, "%s: out of memory",
                                     c->t->task);

@@ -364,6 +364,33 @@ static void test_checkpoint_of_other_data_is_not_used(void)
     work_close(&w);
 }
 
+/* Pixels that were put right, under the labels and numbers of before. */
+static void test_checkpoint_of_other_pixels_is_not_used(void)
+{
+    struct assay_error err = {0};
+    struct ear ear = {""};
+    assay_dataset *before;
+    struct work w;
+
+    work_open(&w);
+    w.t.checkpoint = check_temp_path("pixels.ckpt");
+    CHECK_OK(run(&w, &err), err);
+    assay_view_free(w.view);
+    before = w.data;
+    w.data = small_records(RECORDS, 2);
+    for (size_t i = 0; i < RECORDS; i++)
+        CHECK_INT_EQ(assay_dataset_label(w.data, i),
+                     assay_dataset_label(before, i));
+    assay_dataset_free(before);
+    w.t.train = w.view = small_view(w.data);
+    w.ctx.log = listen;
+    w.ctx.user = &ear;
+    CHECK_OK(run(&w, &err), err);
+    CHECK_UINT_EQ(w.t.resumed_at, 0);
+    CHECK_STR_HAS(ear.text, "data");
+    work_close(&w);
+}
+
 static void test_unusable_data_are_refused(void)
 {
     struct assay_error err = {0};
@@ -392,6 +419,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_canceled_training_goes_on_to_the_same_bytes),
     CHECK_TEST(test_checkpoint_carries_a_longer_training),
     CHECK_TEST(test_checkpoint_of_other_data_is_not_used),
+    CHECK_TEST(test_checkpoint_of_other_pixels_is_not_used),
     CHECK_TEST(test_unusable_data_are_refused),
 };
 
