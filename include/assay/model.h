@@ -61,10 +61,14 @@ int assay_model_set_note(assay_model *m, const char *key, const char *value,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 const char *assay_model_note(const assay_model *m, const char *key);
 
-/* How kernels run; shared by training, evaluation and attacks. */
+/*
+ * How kernels run; shared by training, evaluation and attacks. With threads
+ * 0, evaluation takes the context's, and training these or 1, as
+ * assay_models_train() says.
+ */
 struct assay_compute {
     const char *backend; /* NULL: "onednn" */
-    int threads;         /* 0: the context's */
+    int threads;         /* of one plan; 0: see above */
     enum assay_algorithms algorithms;
     enum assay_dtype dtype; /* F32 or BF16 */
     assay_tuning *tuning;   /* borrowed, may be NULL */
@@ -116,15 +120,32 @@ struct assay_training {
 };
 
 /*
- * Train one or several models, side by side where that is faster (a short
- * measurement decides and is remembered in compute->tuning). Results do not
- * depend on how many run at once. On failure every finished model is kept
- * and checkpoints of the others stay.
+ * Train one or several models, ctx->threads in all: so many at once as
+ * compute->threads goes into that. With compute->threads 0 a short
+ * measurement says for each problem (model, batch, arithmetic, cores)
+ * whether its trainings run with one thread each or with all. The answer is
+ * kept in compute->tuning and holds for a training that is alone too, so
+ * that with equal tunings the bytes of a model do not depend on what is
+ * trained beside it. Without a tuning nothing is remembered, and a training
+ * that is alone takes all threads.
+ *
+ * On failure every finished model is kept and checkpoints of the others
+ * stay.
  */
 int assay_models_train(const struct assay_context *ctx,
                        const struct assay_compute *compute,
                        struct assay_training *training, size_t n,
                        struct assay_error *err) ASSAY_MUST_CHECK;
+/*
+ * Make the measurements for these trainings that compute->tuning lacks, and
+ * no more; nothing without a tuning. For callers that want it in a file
+ * before the first checkpoint is, so that a training that was killed goes
+ * on with as many threads.
+ */
+int assay_models_measure(const struct assay_context *ctx,
+                         const struct assay_compute *compute,
+                         struct assay_training *training, size_t n,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
 
 /*
  * What a model says of records: computed once, shared by all attacks.

@@ -4,7 +4,9 @@
  * model that is in the folder under them is not trained again. The others
  * are trained in small groups, side by side, each saved when its group is
  * done, so that few are in memory at once and a kill costs little: within a
- * group, checkpoints hold every finished epoch.
+ * group, checkpoints hold every finished epoch. After a kill other models
+ * make up a group; with how many threads a model is trained is in
+ * tuning.json before it begins, so its bytes stay the same.
  */
 
 #include <stdio.h>
@@ -226,8 +228,13 @@ static int train_group(assay_audit *a, struct group *g, struct assay_error *err)
     size_t i;
     int code;
 
-    code = assay_models_train(&a->ctx, &a->options.compute, g->training, g->n,
-                              err);
+    code = assay_models_measure(&a->ctx, &a->options.compute, g->training, g->n,
+                                err);
+    if (code == ASSAY_OK)
+        code = write_tuning(a, err);
+    if (code == ASSAY_OK)
+        code = assay_models_train(&a->ctx, &a->options.compute, g->training,
+                                  g->n, err);
     for (i = 0; i < g->n && code == ASSAY_OK; i++)
         code = save(a, g->job[i], &g->training[i], err);
     if (code == ASSAY_OK)

@@ -298,6 +298,7 @@ static int train(struct work *w, struct assay__session *s,
 {
     int code;
 
+    s->compute.threads = s->ctx.threads; /* all are this one training's */
     code = assay_models_train(&s->ctx, &s->compute, &w->training, 1, err);
     if (code == ASSAY_OK)
         code = write_notes(w, s->ctx.seed, err);

@@ -8,6 +8,7 @@
  */
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "assay/format.h"
@@ -47,6 +48,7 @@ struct classifier {
     const struct assay_compute *compute;
     struct assay_training *t;
     int threads;
+    bool collected; /* has a job */
     assay_graph *graph;
     assay_value inputs[2];
     struct assay_program program;
@@ -161,7 +163,7 @@ static int make_key(struct classifier *c, struct assay_error *err)
     for (size_t i = 0; i < assay_view_count(view); i++)
         records = assay_rng_hash(records, assay_view_record(view, i),
                                  (uint64_t)assay_view_label(view, i));
-    c->key = assay__format(
+    c->options.key = c->key = assay__format(
         "initial %s, data %.32s, records %016llx, flip %d, crop %d", model,
         assay_dataset_sha256(assay_view_dataset(view)),
         (unsigned long long)records, aug->flip, aug->crop_pad);
@@ -191,7 +193,6 @@ static void make_options(struct classifier *c)
     o->tuning = c->compute->tuning;
     o->task = c->t->task;
     o->checkpoint = c->t->checkpoint;
-    o->key = c->key;
     o->io.write = assay_tensors_write;
     o->io.read = assay_tensors_read;
     o->on_epoch = on_epoch;
@@ -233,8 +234,6 @@ static int classifier_init(struct classifier *c,
     rc = labels_fit(t, err);
     if (!rc)
         rc = make_program(c, err);
-    if (!rc)
-        rc = make_key(c, err);
     if (rc)
         return rc;
     c->source.self = c;
@@ -279,32 +278,118 @@ static int keep_curve(struct classifier *c, struct assay_error *err)
     return ASSAY_OK;
 }
 
-static int train_side_by_side(struct classifier *c, size_t n,
-                              struct assay_error *err)
+/* Threads of one training: what the caller says, else what was measured for
+ * its problem, be it alone or one of many. */
+static int choose_threads(struct classifier *c, assay_tuning *tuning,
+                          struct assay_error *err)
 {
-    const struct assay_context *ctx = c[0].ctx;
+    struct assay_train_options options = c->options;
+    int workers;
+
+    if (c->compute->threads || c->ctx->threads == 1 || !tuning)
+        return ASSAY_OK;
+    options.tuning = tuning;
+    return assay_train_measure(c->ctx, &c->program, &c->source, &options,
+                               &c->t->model->params, &workers, &c->threads,
+                               err);
+}
+
+/* Without a tuning to remember it in, equal problems of one call still get
+ * one choice, and a training that is alone all threads. */
+static int choose_all(struct classifier *c, size_t n, struct assay_error *err)
+{
+    assay_tuning *tuning = c[0].compute->tuning;
+    assay_tuning *own = NULL;
+    int rc = ASSAY_OK;
+
+    if (!tuning && n > 1) {
+        rc = assay_tuning_new(&own, err);
+        tuning = own;
+    }
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = choose_threads(&c[i], tuning, err);
+    assay_tuning_free(own);
+    return rc;
+}
+
+/* Jobs of all trainings from c[i] on that have as many threads as c[i];
+ * their number. */
+static size_t collect_alike(struct assay_train_job *jobs, struct classifier *c,
+                            size_t i, size_t n)
+{
+    int threads = c[i].threads;
+    size_t n_jobs = 0;
+
+    for (; i < n; i++) {
+        if (c[i].threads != threads)
+            continue;
+        jobs[n_jobs].program = &c[i].program;
+        jobs[n_jobs].source = &c[i].source;
+        jobs[n_jobs].options = &c[i].options;
+        jobs[n_jobs].params = &c[i].t->model->params;
+        jobs[n_jobs++].history = &c[i].history;
+        c[i].collected = true;
+    }
+    return n_jobs;
+}
+
+static int train_all(struct classifier *c, size_t n, struct assay_error *err)
+{
     struct assay_train_job *jobs = assay__calloc(n, sizeof(*jobs));
-    int workers = 1;
-    int threads = c[0].threads;
+    const struct assay_context *ctx = c[0].ctx;
     int rc = ASSAY_OK;
 
     if (!jobs)
         return assay_error_set(err, ASSAY_NOMEM, "training: out of memory");
-    if (n > 1 && threads > 1)
-        rc = assay_train_measure(ctx, &c[0].program, &c[0].source,
-                                 &c[0].options, &c[0].t->model->params,
-                                 &workers, &threads, err);
-    for (size_t i = 0; i < n; i++) {
-        jobs[i].program = &c[i].program;
-        jobs[i].source = &c[i].source;
-        jobs[i].options = &c[i].options;
-        jobs[i].params = &c[i].t->model->params;
-        jobs[i].history = &c[i].history;
-        c[i].threads = threads;
+    for (size_t i = 0; i < n && !rc; i++) {
+        int threads = c[i].threads;
+        int workers = ctx->threads > threads ? ctx->threads / threads : 1;
+
+        if (!c[i].collected)
+            rc = assay_train_many(ctx, jobs, collect_alike(jobs, c, i, n),
+                                  workers, threads, err);
     }
-    if (!rc)
-        rc = assay_train_many(ctx, jobs, n, workers, threads, err);
     assay__free(jobs);
+    return rc;
+}
+
+static int open_all(struct classifier **out, const struct assay_context *ctx,
+                    const struct assay_compute *compute,
+                    struct assay_training *training, size_t n,
+                    struct assay_error *err)
+{
+    struct classifier *c = assay__calloc(n, sizeof(*c));
+    int rc = ASSAY_OK;
+
+    if (!c)
+        return assay_error_set(err, ASSAY_NOMEM, "training: out of memory");
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = classifier_init(&c[i], ctx, compute, &training[i], err);
+    *out = c;
+    return rc;
+}
+
+static void close_all(struct classifier *c, size_t n)
+{
+    for (size_t i = 0; c && i < n; i++)
+        classifier_release(&c[i]);
+    assay__free(c);
+}
+
+int assay_models_measure(const struct assay_context *ctx,
+                         const struct assay_compute *compute,
+                         struct assay_training *training, size_t n,
+                         struct assay_error *err)
+{
+    struct classifier *c = NULL;
+    int rc;
+
+    if (n == 0 || !compute->tuning)
+        return ASSAY_OK;
+    rc = open_all(&c, ctx, compute, training, n, err);
+    if (!rc)
+        rc = choose_all(c, n, err);
+    close_all(c, n);
     return rc;
 }
 
@@ -314,25 +399,19 @@ int assay_models_train(const struct assay_context *ctx,
                        struct assay_error *err)
 {
     struct classifier *c = NULL;
-    size_t made = 0;
-    int rc = ASSAY_OK;
+    int rc;
 
     if (n == 0)
         return ASSAY_OK;
-    c = assay__calloc(n, sizeof(*c));
-    if (!c)
-        return assay_error_set(err, ASSAY_NOMEM, "training: out of memory");
-    while (!rc && made < n) {
-        rc = classifier_init(&c[made], ctx, compute, &training[made], err);
-        made++;
-    }
+    rc = open_all(&c, ctx, compute, training, n, err);
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = make_key(&c[i], err);
     if (!rc)
-        rc = train_side_by_side(c, n, err);
-    for (size_t i = 0; i < made; i++) {
-        if (!rc)
-            rc = keep_curve(&c[i], err);
-        classifier_release(&c[i]);
-    }
-    assay__free(c);
+        rc = choose_all(c, n, err);
+    if (!rc)
+        rc = train_all(c, n, err);
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = keep_curve(&c[i], err);
+    close_all(c, n);
     return rc;
 }

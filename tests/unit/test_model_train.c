@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "assay/format.h"
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/mem.h"
@@ -152,22 +153,46 @@ static void test_seed_decides_alone(void)
 
 enum { CROWD = 3 };
 
+static const char *crowd_checkpoint(int i)
+{
+    static const char *const name[CROWD] = {"a.ckpt", "b.ckpt", "c.ckpt"};
+
+    return check_temp_path(name[i]);
+}
+
+static struct assay_training member(const struct work *w, int i)
+{
+    struct assay_training t = w->t;
+
+    t.model = small_model((uint64_t)(20 + i));
+    t.seed = (uint64_t)(20 + i);
+    t.checkpoint = crowd_checkpoint(i);
+    return t;
+}
+
 /* CROWD trainings at once; models differ in their seeds. */
 static void train_crowd(struct work *w, struct assay_training t[CROWD])
 {
     struct assay_error err = {0};
 
     for (int i = 0; i < CROWD; i++) {
-        t[i] = w->t;
-        t[i].model = small_model((uint64_t)(20 + i));
-        t[i].seed = (uint64_t)(20 + i);
+        t[i] = member(w, i);
+        (void)unlink(t[i].checkpoint);
     }
     CHECK_OK(assay_models_train(&w->ctx, &w->compute, t, CROWD, &err), err);
 }
 
+static void free_crowd(struct assay_training t[CROWD])
+{
+    for (int i = 0; i < CROWD; i++) {
+        assay_model_free(t[i].model);
+        assay_curve_release(&t[i].curve);
+    }
+}
+
 /* What was measured (workers of one thread, or threads of one worker) is
- * overruled: both ways are to be tried. */
-static void choose(struct work *w, const char *how)
+ * overruled where the key has `part`: both ways are to be tried. */
+static void choose(struct work *w, const char *part, const char *how)
 {
     const char *path = check_temp_path("tuning.json");
     struct assay_error err = {0};
@@ -180,7 +205,7 @@ static void choose(struct work *w, const char *how)
     CHECK_OK(assay__json_read(path, 1 << 20, &root, &err), err);
     json_object_foreach(root, key, value)
     {
-        if (strncmp(key, "parallel|", 9) != 0)
+        if (strncmp(key, "parallel|", 9) != 0 || !strstr(key, part))
             continue;
         CHECK_OK(assay_tuning_put(w->compute.tuning, key, how, &err), err);
         found++;
@@ -189,48 +214,108 @@ static void choose(struct work *w, const char *how)
     CHECK_INT_EQ(found, 1);
 }
 
-static void check_crowd(struct work *w, const char *how, int threads)
+/* The threads that a checkpoint says it was made with. */
+static void check_threads(const char *path, const char *threads)
+{
+    struct assay_error err = {0};
+    struct assay_tensors list;
+
+    assay_tensors_init(&list);
+    CHECK_OK(assay_tensors_read(&list, path, &err), err);
+    CHECK_STR_EQ(assay_tensors_meta(&list, "assay.threads"), threads);
+    assay_tensors_release(&list);
+}
+
+/* The crowd; then half of it, each of which goes on alone. */
+static void check_crowd(struct work *w, const char *threads)
 {
     struct assay_error err = {0};
     struct assay_training crowd[CROWD];
-    struct assay_training alone;
+    struct assay_training half[CROWD];
 
-    w->ctx.threads = 2;
-    w->compute.threads = 0;
-    choose(w, how);
     train_crowd(w, crowd);
-    w->ctx.threads = threads;
+    w->recipe.epochs = EPOCHS / 2;
+    train_crowd(w, half);
+    w->recipe.epochs = EPOCHS;
     for (int i = 0; i < CROWD; i++) {
-        alone = w->t;
-        alone.seed = crowd[i].seed;
-        alone.model = small_model(crowd[i].seed);
+        struct assay_training alone = member(w, i);
+
+        check_threads(alone.checkpoint, threads);
         CHECK_OK(assay_models_train(&w->ctx, &w->compute, &alone, 1, &err),
                  err);
+        CHECK_UINT_EQ(alone.resumed_at, EPOCHS / 2);
+        check_threads(alone.checkpoint, threads);
         check_params(crowd[i].model, assay_model_params(alone.model)->data);
         CHECK_UINT_EQ(crowd[i].curve.n, EPOCHS);
         CHECK_NEAR(crowd[i].curve.point[EPOCHS - 1].loss,
                    alone.curve.point[EPOCHS - 1].loss, 0);
         assay_model_free(alone.model);
         assay_curve_release(&alone.curve);
-        assay_model_free(crowd[i].model);
-        assay_curve_release(&crowd[i].curve);
     }
+    free_crowd(crowd);
+    free_crowd(half);
 }
 
 static void test_company_changes_nothing(void)
 {
-    struct assay_training first[CROWD];
+    struct assay_error err = {0};
     struct work w;
 
     work_open(&w);
     w.ctx.threads = 2;
-    train_crowd(&w, first); /* measures */
+    CHECK_OK(assay_models_measure(&w.ctx, &w.compute, &w.t, 1, &err), err);
+    choose(&w, "batch 20|", "workers");
+    check_crowd(&w, "1");
+    choose(&w, "batch 20|", "threads");
+    check_crowd(&w, "2");
+    work_close(&w);
+}
+
+/* Two problems at once, each with its own number of threads. */
+static void test_each_problem_has_its_choice(void)
+{
+    struct assay_error err = {0};
+    struct assay_training t[CROWD];
+    struct assay_recipe small;
+    struct work w;
+
+    work_open(&w);
+    w.ctx.threads = 2;
+    small = w.recipe;
+    small.batch = 10;
     for (int i = 0; i < CROWD; i++) {
-        assay_model_free(first[i].model);
-        assay_curve_release(&first[i].curve);
+        t[i] = member(&w, i);
+        (void)unlink(t[i].checkpoint);
     }
-    check_crowd(&w, "workers", 1);
-    check_crowd(&w, "threads", 2);
+    t[1].recipe = &small;
+    CHECK_OK(assay_models_measure(&w.ctx, &w.compute, t, CROWD, &err), err);
+    choose(&w, "batch 20|", "workers");
+    choose(&w, "batch 10|", "threads");
+    CHECK_OK(assay_models_train(&w.ctx, &w.compute, t, CROWD, &err), err);
+    check_threads(crowd_checkpoint(0), "1");
+    check_threads(crowd_checkpoint(1), "2");
+    check_threads(crowd_checkpoint(2), "1");
+    for (int i = 0; i < CROWD; i++)
+        CHECK_UINT_EQ(t[i].curve.n, EPOCHS);
+    free_crowd(t);
+    work_close(&w);
+}
+
+/* A number of threads that is asked for is not measured. */
+static void test_given_threads_are_kept(void)
+{
+    struct assay_training t[CROWD];
+    struct assay_error err = {0};
+    struct work w;
+
+    work_open(&w);
+    w.ctx.threads = 2;
+    CHECK_OK(assay_models_measure(&w.ctx, &w.compute, &w.t, 1, &err), err);
+    choose(&w, "batch 20|", "threads");
+    w.compute.threads = 1;
+    train_crowd(&w, t);
+    check_threads(crowd_checkpoint(2), "1");
+    free_crowd(t);
     work_close(&w);
 }
 
@@ -416,6 +501,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_classifier_learns),
     CHECK_TEST(test_seed_decides_alone),
     CHECK_TEST(test_company_changes_nothing),
+    CHECK_TEST(test_each_problem_has_its_choice),
+    CHECK_TEST(test_given_threads_are_kept),
     CHECK_TEST(test_canceled_training_goes_on_to_the_same_bytes),
     CHECK_TEST(test_checkpoint_carries_a_longer_training),
     CHECK_TEST(test_checkpoint_of_other_data_is_not_used),
