@@ -48,6 +48,14 @@ int assay_params_to_tensors(const struct assay_params *p, const char *prefix,
                             struct assay_tensors *list,
                             struct assay_error *err) ASSAY_MUST_CHECK;
 /*
+ * Whether a tensor list could fill the parameters of g: all there (with
+ * `prefix`), shape for shape. Nothing is allocated for them, so that a file
+ * can be refused before its description is believed.
+ */
+int assay_params_match(const assay_graph *g, const char *prefix,
+                       const struct assay_tensors *list,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+/*
  * Fill all slots from a tensor list. Every slot must be there (with
  * `prefix`), shape for shape; extra tensors are allowed. Non-finite values
  * are refused, naming the tensor and the element.

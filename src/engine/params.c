@@ -235,22 +235,37 @@ int assay_params_to_tensors(const struct assay_params *p, const char *prefix,
     return code;
 }
 
-/* A tensor that may fill a slot: right shape, every number finite in f32. */
-static int check_tensor(const struct assay_tensor *t,
-                        const struct assay_param_slot *slot,
+/* The tensor of a parameter, borrowed. */
+static int find_tensor(const struct assay_tensors *list, const char *prefix,
+                       const char *param, const struct assay_shape *shape,
+                       const struct assay_tensor **out, struct assay_error *err)
+{
+    char *name = assay__format("%s%s", prefix, param);
+    int code = ASSAY_OK;
+    char is[80];
+    char should[80];
+
+    if (!name)
+        return assay_error_set(err, ASSAY_NOMEM,
+                               "out of memory for a tensor's name");
+    *out = assay_tensors_find(list, name);
+    if (!*out)
+        code = assay_error_set(err, ASSAY_FORMAT, "there is no tensor '%.150s'",
+                               name);
+    else if (!assay_shape_equal(&(*out)->shape, shape))
+        code = assay_error_set(err, ASSAY_SHAPE,
+                               "tensor '%.60s' has shape %s, must be %s", name,
+                               assay_shape_text(&(*out)->shape, is, sizeof(is)),
+                               assay_shape_text(shape, should, sizeof(should)));
+    assay__free(name);
+    return code;
+}
+
+/* Every number of a tensor is finite in f32. */
+static int check_finite(const struct assay_tensor *t, size_t n,
                         struct assay_error *err)
 {
-    if (!assay_shape_equal(&t->shape, &slot->shape)) {
-        char is[80];
-        char should[80];
-
-        assay_shape_text(&t->shape, is, sizeof(is));
-        assay_shape_text(&slot->shape, should, sizeof(should));
-        return assay_error_set(err, ASSAY_SHAPE,
-                               "tensor '%.60s' has shape %s, must be %s",
-                               t->name, is, should);
-    }
-    for (size_t i = 0; i < slot->count; i++) {
+    for (size_t i = 0; i < n; i++) {
         if (!isfinite((float)assay_tensor_value(t, i)))
             return assay_error_set(err, ASSAY_NUMERIC,
                                    "tensor '%.100s': element %zu is not a "
@@ -260,22 +275,18 @@ static int check_tensor(const struct assay_tensor *t,
     return ASSAY_OK;
 }
 
-/* The tensor of a slot, borrowed. */
-static int find_tensor(const struct assay_tensors *list, const char *prefix,
-                       const struct assay_param_slot *slot,
-                       const struct assay_tensor **out, struct assay_error *err)
+int assay_params_match(const assay_graph *g, const char *prefix,
+                       const struct assay_tensors *list,
+                       struct assay_error *err)
 {
-    char *name = assay__format("%s%s", prefix, slot->name);
+    const struct assay_tensor *found;
     int code = ASSAY_OK;
 
-    if (!name)
-        return assay_error_set(err, ASSAY_NOMEM,
-                               "out of memory for a tensor's name");
-    *out = assay_tensors_find(list, name);
-    if (!*out)
-        code = assay_error_set(err, ASSAY_FORMAT, "there is no tensor '%.150s'",
-                               name);
-    assay__free(name);
+    for (int i = 0; i < g->n_params && code == ASSAY_OK; i++) {
+        const struct assay__value *v = &g->value[g->param[i]];
+
+        code = find_tensor(list, prefix, v->name, &v->shape, &found, err);
+    }
     return code;
 }
 
@@ -301,9 +312,12 @@ int assay_params_from_tensors(struct assay_params *p, const char *prefix,
         return assay_error_set(err, ASSAY_NOMEM, "out of memory for %d tensors",
                                p->n_slots);
     for (int i = 0; i < p->n_slots && code == ASSAY_OK; i++) {
-        code = find_tensor(list, prefix, &p->slot[i], &found[i], err);
+        const struct assay_param_slot *slot = &p->slot[i];
+
+        code =
+            find_tensor(list, prefix, slot->name, &slot->shape, &found[i], err);
         if (code == ASSAY_OK)
-            code = check_tensor(found[i], &p->slot[i], err);
+            code = check_finite(found[i], slot->count, err);
     }
     for (int i = 0; i < p->n_slots && code == ASSAY_OK; i++)
         copy_tensor(p->data + p->slot[i].offset, found[i], p->slot[i].count);

@@ -86,8 +86,6 @@ int assay__model_build(assay_model **out, const struct assay_model_spec *spec,
         rc = assay_error_set(err, ASSAY_NOMEM, "model: out of memory");
     if (!rc)
         rc = build_graph(m, err);
-    if (!rc)
-        rc = assay_params_make(&m->params, m->graph, err);
     if (rc) {
         assay_model_free(m);
         return rc;
@@ -103,6 +101,8 @@ int assay_model_new(assay_model **out, const struct assay_model_spec *spec,
     int rc;
 
     rc = assay__model_build(&m, spec, err);
+    if (!rc)
+        rc = assay_params_make(&m->params, m->graph, err);
     if (!rc)
         rc = assay_params_init(&m->params, m->graph, seed, err);
     if (rc) {

@@ -18,7 +18,7 @@ struct assay_model {
     struct assay_tensors notes; /* its metadata list alone is used */
 };
 
-/* A model of this description with parameters still zero. */
+/* A model of this description, without parameters. */
 int assay__model_build(assay_model **out, const struct assay_model_spec *spec,
                        struct assay_error *err) ASSAY_MUST_CHECK;
 

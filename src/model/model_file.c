@@ -203,7 +203,7 @@ static int read_notes(assay_model *m, const json_t *notes, const char *path,
     return ASSAY_OK;
 }
 
-/* A model as its sidecar describes it, parameters still zero. */
+/* A model as its sidecar describes it, without parameters. */
 static int from_sidecar(assay_model **out, const char *side,
                         struct assay_error *err)
 {
@@ -245,6 +245,20 @@ out:
     return rc;
 }
 
+/* The file must have what the sidecar asks for before memory does: a few
+ * bytes of sidecar can ask for much. */
+static int read_params(assay_model *m, const struct assay_tensors *list,
+                       struct assay_error *err)
+{
+    int rc = assay_params_match(m->graph, "", list, err);
+
+    if (!rc)
+        rc = assay_params_make(&m->params, m->graph, err);
+    if (!rc)
+        rc = assay_params_from_tensors(&m->params, "", list, err);
+    return rc;
+}
+
 int assay_model_open(assay_model **out, const char *path,
                      struct assay_error *err)
 {
@@ -265,7 +279,7 @@ int assay_model_open(assay_model **out, const char *path,
     rc = from_sidecar(&m, side, err);
     if (rc)
         goto out;
-    rc = assay_params_from_tensors(&m->params, "", &list, err);
+    rc = read_params(m, &list, err);
     if (rc) {
         rc = assay_error_prefix(err, rc, "%s", path);
         goto out;

@@ -6,6 +6,7 @@
 
 #include <math.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "assay/format.h"
@@ -232,6 +233,30 @@ static void test_sidecar_of_another_network_is_refused(void)
     CHECK_STR_HAS(err.msg, "'resnet99'");
 }
 
+static long peak_kib(void)
+{
+    struct rusage use;
+
+    CHECK_INT_EQ(getrusage(RUSAGE_SELF, &use), 0);
+    return use.ru_maxrss;
+}
+
+/* An input of 500 x 500 would take 500 MB of parameters. */
+static void test_sidecar_cannot_ask_for_memory(void)
+{
+    struct assay_error err = {0};
+    long before = peak_kib();
+
+    CHECK_FAILS(open_beside("{\"arch\": \"simplecnn\", \"classes\": 3, "
+                            "\"preprocess\": {\"channels\": 1, "
+                            "\"height\": 500, \"width\": 500, "
+                            "\"scale\": 1, \"mean\": [0], \"std\": [1]}}",
+                            &err),
+                ASSAY_SHAPE, err);
+    CHECK_STR_HAS(err.msg, "classifier.0.weight");
+    CHECK(peak_kib() - before < 100 * 1024);
+}
+
 static void test_missing_files_are_named(void)
 {
     struct assay_error err = {0};
@@ -334,6 +359,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_sidecar_by_hand_is_enough),
     CHECK_TEST(test_wrong_sidecars_are_told_by_key),
     CHECK_TEST(test_sidecar_of_another_network_is_refused),
+    CHECK_TEST(test_sidecar_cannot_ask_for_memory),
     CHECK_TEST(test_missing_files_are_named),
     CHECK_TEST(test_unusable_weights_are_refused),
     CHECK_TEST(test_failed_save_leaves_nothing),
