@@ -19,7 +19,7 @@
 #include "core/mem.h"
 #include "data/data.h"
 
-enum { N_NAMES = 5 };
+enum { N_WHOLE = 3, N_NAMES = 5 };
 
 static const char *const image_names[N_NAMES] = {"x", "images", "data",
                                                  "x_train", "x_test"};
@@ -253,16 +253,39 @@ static int add_columns(struct assay_dataset *ds,
     return ASSAY_OK;
 }
 
+/* A set of images is read once: under one of x, images and data, or in
+ * parts. */
+static int check_names(const struct assay_tensors *list,
+                       struct assay_error *err)
+{
+    const char *whole = NULL;
+
+    for (size_t i = 0; i < N_NAMES; i++) {
+        if (!assay_tensors_find(list, image_names[i]))
+            continue;
+        if (whole)
+            return assay_error_set(err, ASSAY_DATA,
+                                   "there are '%s' and '%s'; which holds the "
+                                   "images is not clear",
+                                   whole, image_names[i]);
+        if (i < N_WHOLE)
+            whole = image_names[i];
+    }
+    return ASSAY_OK;
+}
+
 int assay__npz_read(struct assay_dataset *ds, const struct assay_tensors *list,
                     size_t max_records, struct assay_error *err)
 {
     size_t n_file = 0;
     size_t parts = 0;
+    int rc = check_names(list, err);
 
+    if (rc)
+        return rc;
     for (size_t i = 0; i < N_NAMES; i++) {
         const struct assay_tensor *x = assay_tensors_find(list, image_names[i]);
         const struct assay_tensor *y = find_labels(list, i);
-        int rc;
 
         if (!x)
             continue;

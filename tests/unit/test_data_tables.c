@@ -570,6 +570,31 @@ static void test_bad_arrays_are_refused(void)
     }
 }
 
+/* Two arrays of images beside one of labels. */
+static void check_two_arrays(const char *one, const char *other,
+                             const char *message)
+{
+    struct assay_shape shape = assay_shape_make(3, 2L, 2L, 2L);
+    struct assay_dataset ds = {0};
+    struct assay_error err = {0};
+    struct assay_tensors list;
+
+    assay_tensors_init(&list);
+    add(&list, one, ASSAY_DTYPE_U8, shape);
+    add(&list, other, ASSAY_DTYPE_U8, shape);
+    add(&list, "y", ASSAY_DTYPE_U8, assay_shape_make(1, 2L));
+    CHECK_FAILS(assay__npz_read(&ds, &list, SIZE_MAX, &err), ASSAY_DATA, err);
+    CHECK_STR_HAS(err.msg, message);
+    assay_tensors_release(&list);
+}
+
+static void test_images_under_two_names_are_refused(void)
+{
+    check_two_arrays("x", "images", "'x' and 'images'");
+    check_two_arrays("data", "images", "'images' and 'data'");
+    check_two_arrays("x_train", "x", "'x' and 'x_train'");
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_fields_are_unquoted_and_lines_may_end_either_way),
     CHECK_TEST(test_bad_tables_name_their_line),
@@ -584,6 +609,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_npz_reads_channels_first_and_last),
     CHECK_TEST(test_npz_joins_train_and_test),
     CHECK_TEST(test_bad_arrays_are_refused),
+    CHECK_TEST(test_images_under_two_names_are_refused),
 };
 
 CHECK_MAIN(tests)
