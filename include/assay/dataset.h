@@ -43,13 +43,15 @@ struct assay_dataset_options {
  *                          one; cifar100 has attributes fine and coarse
  *   stl10                  folder of train_X.bin, train_y.bin, test_X.bin...
  *   npz                    arrays x|images|data and y|labels, or x_train,
- *                          y_train, x_test, y_test; other integers per
- *                          record are attributes
+ *                          y_train, x_test, y_test; arrays of other
+ *                          integers per record are attributes, unless one
+ *                          is outside 0..65535
  *   csv                    header line; a column `file` (else the first)
  *                          of image paths below the CSV's folder, `label`,
  *                          and any others, which become attributes: values
  *                          sorted (by number when all are whole numbers)
- *                          and numbered from 0
+ *                          and numbered from 0; columns of over 65536
+ *                          different values are left out
  *   folder                 of PNG and JPEG, a sub-folder per class; or
  *                          train, val, test of such folders, joined
  *   records                ?labels=age,gender,race&shape=3x32x32, needed:

@@ -3,7 +3,8 @@
  * Arrays of a NPZ (or safetensors) file as a dataset: images under `x`,
  * `images` or `data`, labels under `y` or `labels`; or `x_train`, `y_train`
  * and `x_test`, `y_test`, joined in this order. Every other array of one
- * integer per record becomes an attribute of its name.
+ * integer per record becomes an attribute of its name, when all of these
+ * could be labels.
  *
  * Images are bytes or floats of shape [N, H, W], [N, C, H, W] or
  * [N, H, W, C]; C is 1, 3 or 4. Where both readings of four dimensions are
@@ -153,18 +154,34 @@ static int copy_images(struct assay_dataset *ds, const struct assay_tensor *t,
     return ASSAY_OK;
 }
 
-static int copy_column(int32_t *dst, const struct assay_tensor *t, size_t n,
-                       struct assay_error *err)
+/* The first of n values that cannot be a label; n: none. */
+static size_t first_outside(const struct assay_tensor *t, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         double v = assay_tensor_value(t, i);
 
         if (v < 0 || v >= ASSAY__CLASSES_MAX)
-            return assay_error_set(err, ASSAY_DATA,
-                                   "record %zu: '%.60s' is %.0f, not 0 to %d",
-                                   i, t->name, v, ASSAY__CLASSES_MAX - 1);
-        dst[i] = (int32_t)v;
+            return i;
     }
+    return n;
+}
+
+static void copy_column(int32_t *dst, const struct assay_tensor *t, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        dst[i] = (int32_t)assay_tensor_value(t, i);
+}
+
+static int copy_labels(int32_t *dst, const struct assay_tensor *t, size_t n,
+                       struct assay_error *err)
+{
+    size_t bad = first_outside(t, n);
+
+    if (bad < n)
+        return assay_error_set(
+            err, ASSAY_DATA, "record %zu: '%.60s' is %.0f, not 0 to %d", bad,
+            t->name, assay_tensor_value(t, bad), ASSAY__CLASSES_MAX - 1);
+    copy_column(dst, t, n);
     return ASSAY_OK;
 }
 
@@ -195,7 +212,7 @@ static int read_part(struct assay_dataset *ds, const struct assay_tensor *x,
     if (!rc)
         rc = copy_images(ds, x, &l, first, n, err);
     if (!rc)
-        rc = copy_column(ds->labels + first, y, n, err);
+        rc = copy_labels(ds->labels + first, y, n, err);
     return rc;
 }
 
@@ -222,7 +239,8 @@ static const struct assay_tensor *find_labels(const struct assay_tensors *list,
     return y;
 }
 
-/* The other columns; for joined parts there is no telling whose they are. */
+/* The other columns; for joined parts there is no telling whose they are.
+ * Times and identifiers are no categories and left out. */
 static int add_columns(struct assay_dataset *ds,
                        const struct assay_tensors *list, size_t n_file,
                        struct assay_error *err)
@@ -232,7 +250,8 @@ static int add_columns(struct assay_dataset *ds,
         struct assay__attribute *attribute;
         int rc;
 
-        if (is_known(t->name) || !is_column(t, n_file))
+        if (is_known(t->name) || !is_column(t, n_file) ||
+            first_outside(t, ds->n) < ds->n)
             continue;
         rc = assay__dataset_attribute(ds, t->name, err);
         if (rc)
@@ -242,9 +261,7 @@ static int add_columns(struct assay_dataset *ds,
         if (!attribute->value)
             return assay_error_set(err, ASSAY_NOMEM,
                                    "no memory for attribute '%.60s'", t->name);
-        rc = copy_column(attribute->value, t, ds->n, err);
-        if (rc)
-            return rc;
+        copy_column(attribute->value, t, ds->n);
         for (size_t k = 0; k < ds->n; k++) {
             if (attribute->value[k] >= attribute->cardinality)
                 attribute->cardinality = attribute->value[k] + 1;

@@ -362,6 +362,9 @@ static void test_npz_reads_channels_first_and_last(void)
         memcpy(t->data, "\1\6", 2);
         add(&list, "unrelated", ASSAY_DTYPE_F32,
             assay_shape_make(1, (int64_t)2));
+        t = add(&list, "taken_at", ASSAY_DTYPE_I64,
+                assay_shape_make(1, (int64_t)2));
+        ((int64_t *)t->data)[1] = 1700000000;
         write_npz(&list, "n.npz");
 
         CHECK_OK(open_spec(&ds, "", "n.npz", "", NULL, &err), err);
