@@ -741,6 +741,125 @@ static void test_input_gradient_passes_a_pooled_relu(void)
     check_input_gradient(plain_body);
 }
 
+static assay_value relu_body(assay_graph *g, assay_value x)
+{
+    return assay_op_relu(g, x);
+}
+
+static assay_value pool_body(assay_graph *g, assay_value x)
+{
+    return assay_op_maxpool(g, x, 2, 2, 0);
+}
+
+static assay_value norm_body(assay_graph *g, assay_value x)
+{
+    return norm_relu(g, x, "n");
+}
+
+static assay_value skip_body(assay_graph *g, assay_value x)
+{
+    assay_value y = assay_layer_batchnorm(g, x, "n");
+
+    return assay_op_relu(g, assay_op_add(g, y, x));
+}
+
+static assay_value group_body(assay_graph *g, assay_value x)
+{
+    return assay_op_relu(g, assay_layer_groupnorm(g, x, "n", 4));
+}
+
+static assay_value conv_body(assay_graph *g, assay_value x)
+{
+    return assay_op_relu(g, conv(g, x, "c", 16, 3, 1));
+}
+
+enum { NAN_BATCH = 8, NAN_CHANNELS = 16, NAN_NUMBERS = NAN_CHANNELS * 4 * 4 };
+
+/* x with a NaN at one place of record 1, through the plan to y. */
+static void run_nan(assay_plan *plan, const struct net *n, size_t place,
+                    assay_value out, float *y)
+{
+    size_t width = (size_t)(n->channels * n->size * n->size);
+    float x[NAN_BATCH * NAN_NUMBERS];
+    struct assay_error err;
+
+    load(n, plan);
+    for (size_t i = 0; i < NAN_BATCH * width; i++)
+        x[i] = (float)(i % 7) - 3.0F;
+    x[width + place] = NAN;
+    CHECK_OK(assay_plan_write(plan, n->x, x, &err), err);
+    CHECK_OK(assay_plan_run(plan, &err), err);
+    CHECK_OK(assay_plan_read(plan, out, y, &err), err);
+}
+
+/* NaNs of the output that come of one; false when a library's kernel would
+ * do it all. */
+static bool count_nans(body *make, int size, size_t place, size_t *n_nan)
+{
+    struct assay_shape image =
+        assay_shape_make(4, (int64_t)ASSAY_BATCH, (int64_t)NAN_CHANNELS,
+                         (int64_t)size, (int64_t)size);
+    struct assay_plan_options o = {.batch = NAN_BATCH, .threads = 1};
+    struct net n = {.channels = NAN_CHANNELS, .size = size};
+    float y[NAN_BATCH * NAN_NUMBERS];
+    struct assay_error err;
+    assay_plan *plan;
+    assay_value out;
+    size_t width;
+    bool ours;
+    char *text;
+
+    CHECK_OK(assay_graph_new(&n.g, &err), err);
+    n.x = assay_graph_input(n.g, "x", &image);
+    out = make(n.g, n.x);
+    o.algorithms = ASSAY_ALGORITHMS_DIRECT;
+    o.outputs = &out;
+    o.n_outputs = 1;
+    CHECK_OK(assay_plan_new(&plan, n.g, &o, &err), err);
+    text = assay_plan_describe(plan);
+    ours = strstr(text, "own") != NULL;
+    free(text);
+    run_nan(plan, &n, place, out, y);
+    width = assay_shape_count(assay_graph_shape(n.g, out), 1);
+    *n_nan = 0;
+    for (size_t i = 0; i < NAN_BATCH * width; i++) {
+        if (isnan(y[i])) {
+            CHECK_UINT_EQ(i / width, 1);
+            ++*n_nan;
+        }
+    }
+    assay_plan_free(plan);
+    assay_graph_free(n.g);
+    return ours;
+}
+
+/* What went wrong before must not look like a number after. */
+static void test_nan_survives_what_cuts_off(void)
+{
+    static const struct {
+        body *make;
+        int size;
+        size_t n; /* NaNs that come of one */
+    } table[] = {
+        {relu_body, 4, 1}, {pool_body, 4, 1},   {norm_body, 4, 1},
+        {skip_body, 4, 1}, {group_body, 4, 64}, {conv_body, 2, 64},
+    };
+
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        for (size_t place = 0; place < 8; place++) {
+            size_t n;
+
+            if (!count_nans(table[i].make, table[i].size, place, &n)) {
+                CHECK(table[i].make == conv_body);
+                continue;
+            }
+            if (n != table[i].n)
+                printf("# row %zu, place %zu\n", i, place);
+            CHECK_UINT_EQ(n, table[i].n);
+        }
+    }
+}
+
 /* Loading and saving pass through the store's layouts unchanged. */
 static void test_parameters_survive_the_store(void)
 {
@@ -815,6 +934,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_plans_train_side_by_side),
     CHECK_TEST(test_input_gradient_follows_new_parameters),
     CHECK_TEST(test_input_gradient_passes_a_pooled_relu),
+    CHECK_TEST(test_nan_survives_what_cuts_off),
     CHECK_TEST(test_parameters_survive_the_store),
     CHECK_TEST(test_tuning_is_remembered),
 };

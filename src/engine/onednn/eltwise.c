@@ -30,7 +30,8 @@ static void part_of(const struct assay__task *t, int part, int64_t *first,
 
 /*
  * run_NAME: y[i] = EXPRESSION of a[i], b[i] and the task's f and g. Input
- * and output may be one array, never two that overlap otherwise.
+ * and output may be one array, never two that overlap otherwise. A NaN of
+ * an activation's input is one of its output.
  */
 #define LOOP(name, expression)                                                     \
     ASSAY__CLONES static void loop_##name(float *y, const float *pa,               \
@@ -66,7 +67,7 @@ static void part_of(const struct assay__task *t, int part, int64_t *first,
 LOOP(add, a + b)
 LOOP(mul, a *b)
 LOOP(affine, f *a + g)
-LOOP(relu, a > 0.0F ? a : 0.0F)
+LOOP(relu, a < 0.0F ? 0.0F : a)
 LOOP(relu_bwd, b > 0.0F ? a : 0.0F)
 LOOP(leaky, a > 0.0F ? a : f * a)
 LOOP(leaky_bwd, b > 0.0F ? a : f * a)

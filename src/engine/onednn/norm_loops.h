@@ -51,7 +51,7 @@ ASSAY__CLONES static void NAMED(sums)(const float *x,
     }
 }
 
-/* y = scale x + offset, plus skip, and what is below 0 cut off. */
+/* y = scale x + offset, plus skip, and what is below 0 (no NaN is) cut off. */
 ASSAY__CLONES static void NAMED(scale)(float *y, const float *x,
                                        const float *skip, bool relu,
                                        const struct assay__span *r,
@@ -72,7 +72,7 @@ ASSAY__CLONES static void NAMED(scale)(float *y, const float *x,
             if (skip != NULL)
                 u += *(const NAMED(vec) *)(skip + at);
             if (relu)
-                u = (NAMED(vec))((NAMED(mask))u & (u > zero));
+                u = (NAMED(vec))((NAMED(mask))u & ~(u < zero));
             *(NAMED(vec) *)(y + at) = u;
         }
     }

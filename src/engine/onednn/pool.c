@@ -11,6 +11,7 @@
  * it may come they are pinned: nothing is laid over them.
  */
 
+#include <math.h>
 #include <string.h>
 
 #include "core/cpu.h"

@@ -11,10 +11,17 @@ typedef int32_t NAMED(mask)
     __attribute__((vector_size(LANES * sizeof(float)), may_alias));
 typedef uint8_t NAMED(bytes) __attribute__((vector_size(LANES), may_alias));
 
-/* Maxima, and in `at` which cell of its window each is (first of equals). */
+/*
+ * Maxima, and in `at` which cell of its window each is (first of equals). A
+ * NaN is more than any number. It is let in by a comparison and a choice of
+ * its own: gcc 12 takes blocks of 16 apart, at a 40th of the speed, when two
+ * comparisons become one mask.
+ */
 ASSAY__CLONES static void NAMED(max)(float *y, uint8_t *at, const float *x,
                                      const struct windows *w)
 {
+    NAMED(vec) infinity = (NAMED(vec)){0} + INFINITY;
+
     for (int i = 0; i < w->oh; i++) {
         for (int j = 0; j < w->ow; j++, y += w->y_step, at += LANES) {
             const float *row = x + w->row0[i] * w->x_row;
@@ -28,8 +35,11 @@ ASSAY__CLONES static void NAMED(max)(float *y, uint8_t *at, const float *x,
 
                 for (int c = w->col0[j]; c < w->col1[j]; c++, p += w->x_step) {
                     NAMED(vec) u = *(const NAMED(vec) *)p;
-                    NAMED(mask) more = u > best;
+                    NAMED(mask) more = ~(u <= infinity);
 
+                    best = (NAMED(vec))(((NAMED(mask))u & more) |
+                                        ((NAMED(mask))best & ~more));
+                    more = u > best;
                     best = (NAMED(vec))(((NAMED(mask))u & more) |
                                         ((NAMED(mask))best & ~more));
                     where = (cell & more) | (where & ~more);

@@ -144,7 +144,7 @@ ASSAY__FUSED static void multiply(float *acc, const float *x, const float *w,
         *(vec *)(acc + r * LANES) = a[r];
 }
 
-/* Records of a tile to the destination: bias, sum, relu. */
+/* Records of a tile to the destination: bias, sum, relu (a NaN stays). */
 ASSAY__CLONES static void finish(float *dst, const float *acc,
                                  const float *bias, const struct taps *k,
                                  int64_t n, int64_t step)
@@ -159,7 +159,7 @@ ASSAY__CLONES static void finish(float *dst, const float *acc,
         if (k->sum)
             v += *(const vec *)(dst + r * step);
         if (k->relu)
-            v = (vec)((mask)v & (v > zero));
+            v = (vec)((mask)v & ~(v < zero));
         *(vec *)(dst + r * step) = v;
     }
 }
