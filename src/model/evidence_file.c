@@ -13,6 +13,7 @@
 #include "core/mem.h"
 #include "model/model.h"
 
+enum { EMBEDDING_MAX = 1 << 20 }; /* numbers per record */
 static const double PROB_FLOOR = 1e-30;
 enum { QUERIES_MAX = 1024 };
 static const double PROB_SUM_TOLERANCE = 1e-3;
@@ -153,7 +154,13 @@ static int evidence_shape(struct assay_evidence *e,
 {
     int64_t n = outputs->shape.dim[0];
     int64_t k = outputs->shape.dim[1];
+    int64_t h = embedding ? embedding->shape.dim[1] : 0;
 
+    if (embedding && (h < 1 || h > EMBEDDING_MAX))
+        return assay_error_set(err, ASSAY_SHAPE,
+                               "%s: rows of 'embedding' hold %lld numbers; 1 "
+                               "to %d are possible",
+                               path, (long long)h, EMBEDDING_MAX);
     if (n < 1 || n > UINT32_MAX || k < 2 || k > 65536)
         return assay_error_set(err, ASSAY_SHAPE,
                                "%s: %lld rows of %lld classes; at least 1 row "
@@ -165,9 +172,8 @@ static int evidence_shape(struct assay_evidence *e,
     e->label = assay__calloc(e->n, sizeof(int32_t));
     e->record = assay__calloc(e->n, sizeof(uint32_t));
     if (embedding) {
-        e->embedding_dim = (int)embedding->shape.dim[1];
-        e->embedding =
-            assay__calloc(e->n * (size_t)e->embedding_dim, sizeof(float));
+        e->embedding_dim = (int)h;
+        e->embedding = assay__calloc(e->n * (size_t)h, sizeof(float));
     }
     if (!e->logits || !e->label || !e->record || (embedding && !e->embedding))
         return assay_error_set(err, ASSAY_NOMEM,

@@ -301,6 +301,29 @@ static void test_embedding_must_be_finite(void)
     CHECK_STR_HAS(err.msg, "embedding row 1 holds 1e+39");
 }
 
+/* The width is held as an int, and multiplied. */
+static void test_embedding_has_a_width_in_bounds(void)
+{
+    enum { WIDE = (1 << 20) + 1 };
+    static const int64_t dim[2][2] = {{2, 0}, {2, WIDE}};
+    double *zero = calloc(2 * WIDE, sizeof(*zero));
+
+    CHECK(zero != NULL);
+    for (int i = 0; i < 2; i++) {
+        struct file f = {{0}};
+        struct assay_error err = {0};
+        struct assay_evidence e;
+
+        put_rows(&f, "probs", 2, 2, two_probs);
+        put_rows(&f, "labels", 2, 0, two_labels);
+        put(&f, "embedding", 2, dim[i], zero);
+        CHECK_FAILS(import(&f, &e, &err), ASSAY_SHAPE, err);
+        CHECK_STR_HAS(err.msg, i ? "hold 1048577 numbers; 1 to 1048576"
+                                 : "hold 0 numbers");
+    }
+    free(zero);
+}
+
 /* A file of up to two arrays of zeros. */
 static void check_shapes_fail(const char *a, int64_t n_a, int64_t width_a,
                               const char *b, int64_t n_b, int code,
@@ -521,6 +544,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_npz_is_imported_too),
     CHECK_TEST(test_unusable_numbers_are_told_by_place),
     CHECK_TEST(test_embedding_must_be_finite),
+    CHECK_TEST(test_embedding_has_a_width_in_bounds),
     CHECK_TEST(test_wrong_shapes_are_told_by_array),
     CHECK_TEST(test_rows_of_other_arrays_must_match),
     CHECK_TEST(test_queries_must_fit_the_logits),
