@@ -768,6 +768,12 @@ static assay_value group_body(assay_graph *g, assay_value x)
     return assay_op_relu(g, assay_layer_groupnorm(g, x, "n", 4));
 }
 
+static assay_value linear_body(assay_graph *g, assay_value x)
+{
+    return assay_op_relu(
+        g, assay_layer_linear(g, assay_op_flatten(g, x), "f", CLASSES));
+}
+
 static assay_value conv_body(assay_graph *g, assay_value x)
 {
     return assay_op_relu(g, conv(g, x, "c", 16, 3, 1));
@@ -841,8 +847,9 @@ static void test_nan_survives_what_cuts_off(void)
         int size;
         size_t n; /* NaNs that come of one */
     } table[] = {
-        {relu_body, 4, 1}, {pool_body, 4, 1},   {norm_body, 4, 1},
-        {skip_body, 4, 1}, {group_body, 4, 64}, {conv_body, 2, 64},
+        {relu_body, 4, 1},  {pool_body, 4, 1},   {norm_body, 4, 1},
+        {skip_body, 4, 1},  {group_body, 4, 64}, {linear_body, 4, CLASSES},
+        {conv_body, 2, 64},
     };
 
     for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {

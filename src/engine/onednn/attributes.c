@@ -35,9 +35,8 @@ int assay__dnn_relu_after(const struct assay__dnn *d, assay_value y)
     return reader;
 }
 
-/* The library's relu makes 0 of a NaN, where our kernels keep it: a network
- * of such layers alone shows by its inputs, not by its outputs, that it has
- * diverged. A trainer sees the loss, which no relu follows. */
+/* The library's relu makes 0 of a NaN, where our own keeps it: behind a
+ * convolution an overflow shows by its infinities alone. */
 void assay__dnn_append_post_ops(struct assay__dnn *d,
                                 dnnl_primitive_attr_t attr, bool sum, bool relu)
 {

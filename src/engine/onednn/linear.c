@@ -185,20 +185,18 @@ void assay__linear_backward_weights(struct assay__dnn *d, int index,
     assay__dnn_primitive(d, index, pd, arg, n);
 }
 
+/* A relu behind it stays a step of its own, cheap on so few numbers: the
+ * library's makes 0 of a NaN, and the last layers of a network are where
+ * one must show. */
 void assay__lower_linear(struct assay__dnn *d, int index)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
-    int relu = assay__dnn_relu_after(d, node->out);
     struct assay__ports v = {node->in[0], node->in[1], ASSAY_NO_VALUE,
                              node->out,   NULL,        ASSAY_NO_VALUE};
 
     if (node->n_in > 2)
         v.b = node->in[2];
-    if (relu >= 0)
-        v.y = d->plan->graph->node[relu].out;
-    assay__linear_forward(d, index, &v, false, relu >= 0);
-    if (relu >= 0)
-        assay__dnn_done(d, relu);
+    assay__linear_forward(d, index, &v, false, false);
 }
 
 void assay__lower_linear_bwd_data(struct assay__dnn *d, int index)
