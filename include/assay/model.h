@@ -56,7 +56,8 @@ struct assay_params *assay_model_params(assay_model *m); /* borrowed */
  * into text[65]. */
 int assay_model_sha256(const assay_model *m, char text[65],
                        struct assay_error *err) ASSAY_MUST_CHECK;
-/* Free text notes kept in the sidecar ("split.seed", "quarter", ...). */
+/* Free text notes kept in the sidecar ("split.seed", "quarter", ...), in
+ * UTF-8; else ASSAY_ARG. */
 int assay_model_set_note(assay_model *m, const char *key, const char *value,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 const char *assay_model_note(const assay_model *m, const char *key);

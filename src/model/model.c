@@ -10,6 +10,7 @@
 
 #include "assay/arch.h"
 #include "core/fs.h"
+#include "core/json.h"
 #include "core/mem.h"
 
 static int spec_check(const struct assay_model_spec *spec,
@@ -193,6 +194,13 @@ int assay_model_sha256(const assay_model *m, char text[65],
 int assay_model_set_note(assay_model *m, const char *key, const char *value,
                          struct assay_error *err)
 {
+    json_t *pair = json_pack("[s, s]", key, value);
+
+    /* What JSON does not take now, the sidecar could not hold later. */
+    if (!pair)
+        return assay_error_set(err, ASSAY_ARG, "note '%.60s' is not UTF-8",
+                               key);
+    json_decref(pair);
     return assay_tensors_set_meta(&m->notes, key, value, err);
 }
 

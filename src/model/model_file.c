@@ -27,12 +27,17 @@ static char *sidecar_path(const char *path)
     return assay__format("%.*s.json", (int)stem, path);
 }
 
+/* Here and below NULL: out of memory. */
 static json_t *real_array(const double *x, int n)
 {
     json_t *a = json_array();
 
-    for (int i = 0; i < n; i++)
-        json_array_append_new(a, assay__json_real(x[i]));
+    for (int i = 0; i < n && a; i++) {
+        if (json_array_append_new(a, assay__json_real(x[i]))) {
+            json_decref(a);
+            a = NULL;
+        }
+    }
     return a;
 }
 
@@ -45,18 +50,25 @@ static json_t *preprocess_json(const struct assay_preprocess *pre)
                      real_array(pre->std, pre->channels));
 }
 
-static json_t *sidecar_json(const assay_model *m)
+static json_t *notes_json(const assay_model *m)
 {
     json_t *notes = json_object();
-    json_t *root;
 
-    for (size_t i = 0; i < m->notes.n_meta; i++)
-        json_object_set_new(notes, m->notes.meta[2 * i],
-                            json_string(m->notes.meta[2 * i + 1]));
-    root = json_pack("{s:s, s:i, s:o, s:o}", "arch", m->arch, "classes",
+    for (size_t i = 0; i < m->notes.n_meta && notes; i++) {
+        if (json_object_set_new(notes, m->notes.meta[2 * i],
+                                json_string(m->notes.meta[2 * i + 1]))) {
+            json_decref(notes);
+            notes = NULL;
+        }
+    }
+    return notes;
+}
+
+static json_t *sidecar_json(const assay_model *m)
+{
+    return json_pack("{s:s, s:i, s:o, s:o}", "arch", m->arch, "classes",
                      m->n_classes, "preprocess",
-                     preprocess_json(&m->preprocess), "notes", notes);
-    return root;
+                     preprocess_json(&m->preprocess), "notes", notes_json(m));
 }
 
 int assay_model_save(const assay_model *m, const char *path,

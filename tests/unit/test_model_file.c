@@ -57,6 +57,19 @@ static void test_saved_model_opens_as_it_was(void)
     assay_model_free(m);
 }
 
+static void test_notes_are_utf8(void)
+{
+    struct assay_error err = {0};
+    assay_model *m = small_model(3);
+
+    CHECK_FAILS(assay_model_set_note(m, "where", "M\xfcnchen", &err), ASSAY_ARG,
+                err);
+    CHECK_STR_HAS(err.msg, "'where' is not UTF-8");
+    CHECK_FAILS(assay_model_set_note(m, "\xff", "text", &err), ASSAY_ARG, err);
+    CHECK(assay_model_note(m, "where") == NULL);
+    assay_model_free(m);
+}
+
 static void test_saving_twice_gives_the_same_bytes(void)
 {
     static const char *const name[2] = {"one.safetensors", "two.safetensors"};
@@ -353,6 +366,7 @@ static void test_failed_save_leaves_nothing(void)
 
 static const struct check_test tests[] = {
     CHECK_TEST(test_saved_model_opens_as_it_was),
+    CHECK_TEST(test_notes_are_utf8),
     CHECK_TEST(test_saving_twice_gives_the_same_bytes),
     CHECK_TEST(test_sha256_follows_all_that_matters),
     CHECK_TEST(test_impossible_models_are_refused),
