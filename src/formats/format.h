@@ -16,10 +16,13 @@
 #include "assay/format.h"
 
 /*
- * Names are looked up by walking the list, so a file's number of tensors is
- * capped where that walk would begin to hurt.
+ * Names are looked up by walking the list, so the number of tensors and the
+ * length of their names are capped where that walk would begin to hurt.
  */
-enum { ASSAY__ITEMS_MAX = 1 << 14 };
+enum {
+    ASSAY__ITEMS_MAX = 1 << 14,
+    ASSAY__NAME_MAX = 1024 /* bytes */
+};
 
 struct assay_format_limits {
     size_t file_bytes;   /* of the file as a whole */

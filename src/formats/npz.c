@@ -24,7 +24,7 @@
 #include "formats/format.h"
 #include "formats/npy.h"
 
-enum { NAME_MAX_BYTES = 1024, DEFLATE_RATIO = 1032 };
+enum { DEFLATE_RATIO = 1032 };
 
 static const char SUFFIX[] = ".npy";
 enum { SUFFIX_SIZE = sizeof(SUFFIX) - 1 };
@@ -108,11 +108,11 @@ static int check_member(struct reader *r, struct archive_entry *entry,
                                "zip member %zu: its name is not UTF-8",
                                r->number);
     n = strlen(r->name);
-    if (n > NAME_MAX_BYTES)
+    if (n > ASSAY__NAME_MAX)
         return assay_error_set(
             err, ASSAY_LIMIT,
             "zip member %zu: its name has %zu bytes, limit %d", r->number, n,
-            NAME_MAX_BYTES);
+            ASSAY__NAME_MAX);
     if (!name_is_tame(r->name, n))
         return assay_error_set(err, ASSAY_FORMAT,
                                "zip member %zu: its name '%.60s' is "
@@ -221,7 +221,7 @@ static int read_member(struct reader *r, struct assay_tensors *list,
 {
     struct assay_tensor *t = NULL;
     struct assay__npy npy;
-    char name[NAME_MAX_BYTES + 1];
+    char name[ASSAY__NAME_MAX + 1];
     size_t n;
     int rc;
 

@@ -13,7 +13,8 @@
  * last tensor, so that a file cannot hide a second content. A tensor need
  * not be aligned to its element in the file, since it is copied into
  * aligned memory. Limits: header 100 MB as in the specification, and on
- * tensors, metadata and JSON values so that the header cannot expand.
+ * tensors, metadata, their names and JSON values so that the header cannot
+ * expand.
  *
  * Written files list tensors in the order of the list and store them by
  * element size, largest first, behind a header padded to 64 bytes: every
@@ -183,6 +184,19 @@ static int parse_json(struct header *h, json_t **out, struct assay_error *err)
     }
 }
 
+static int check_name(const struct header *h, const char *name,
+                      struct assay_error *err)
+{
+    size_t n = strlen(name);
+
+    if (n <= ASSAY__NAME_MAX)
+        return ASSAY_OK;
+    return assay_error_set(err, ASSAY_LIMIT,
+                           "byte %zu: the name '%.60s...' has %zu bytes, limit "
+                           "%d",
+                           place(h, name), name, n, ASSAY__NAME_MAX);
+}
+
 static int parse_dtype(struct entry *e, const char *text)
 {
     for (int d = 0; d < ASSAY_DTYPE_COUNT; d++) {
@@ -310,8 +324,10 @@ static int parse_meta(const struct header *h, struct assay_tensors *list,
 
     json_object_foreach(meta, key, value)
     {
-        int rc;
+        int rc = check_name(h, key, err);
 
+        if (rc)
+            return rc;
         if (!json_is_string(value))
             return assay_error_set(err, ASSAY_FORMAT,
                                    "byte %zu: metadata '%.60s' is not text",
@@ -396,9 +412,10 @@ static int parse_entries(struct header *h, struct entry *entry, json_t *root,
 
     json_object_foreach(root, name, value)
     {
-        if (strcmp(name, META) == 0)
+        rc = check_name(h, name, err);
+        if (!rc && strcmp(name, META) == 0)
             rc = parse_meta(h, list, value, err);
-        else
+        else if (!rc)
             rc = parse_entry(h, &entry[h->n_entries++], name, value, err);
         if (rc)
             return rc;

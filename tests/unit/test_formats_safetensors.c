@@ -171,6 +171,36 @@ static void test_flood_of_values_is_refused_before_parsing(void)
     assay__free(file);
 }
 
+/* A header with a name of n bytes. */
+static int parse_name(const char *before, size_t n, const char *after,
+                      struct assay_error *err)
+{
+    char name[1100];
+    char header[1300];
+
+    memset(name, 'a', n);
+    name[n] = '\0';
+    snprintf(header, sizeof(header), "{%s\"%s\"%s}", before, name, after);
+    return parse(header, 4, err);
+}
+
+static void test_long_names_are_refused(void)
+{
+    static const char tensor[] =
+        ":{\"dtype\":\"F32\",\"shape\":[1],\"data_offsets\":[0,4]}";
+    static const char meta[] = "\"__metadata__\":{";
+    static const char rest[] = ":\"v\"},\"b\":{\"dtype\":\"F32\",\"shape\":[1],"
+                               "\"data_offsets\":[0,4]}";
+    struct assay_error err = {0};
+
+    CHECK_OK(parse_name("", 1024, tensor, &err), err);
+    CHECK_FAILS(parse_name("", 1025, tensor, &err), ASSAY_LIMIT, err);
+    CHECK_STR_HAS(err.msg, "byte 9: the name 'aaa");
+    CHECK_STR_HAS(err.msg, "has 1025 bytes, limit 1024");
+    CHECK_OK(parse_name(meta, 1024, rest, &err), err);
+    CHECK_FAILS(parse_name(meta, 1025, rest, &err), ASSAY_LIMIT, err);
+}
+
 static void add(struct assay_tensors *list, const char *name,
                 enum assay_dtype dtype, struct assay_shape shape)
 {
@@ -326,6 +356,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_each_lie_is_refused_by_name),
     CHECK_TEST(test_header_length_beyond_file_or_cap_is_refused),
     CHECK_TEST(test_flood_of_values_is_refused_before_parsing),
+    CHECK_TEST(test_long_names_are_refused),
     CHECK_TEST(test_round_trip_keeps_order_types_and_bytes),
     CHECK_TEST(test_equal_content_gives_equal_bytes),
     CHECK_TEST(test_no_prefix_of_a_file_is_accepted),
