@@ -16,7 +16,9 @@
 extern "C" {
 #endif
 
-/* Cap on what one file may make Assay allocate. */
+/* Cap on the bytes of a file, which is read whole, and on those of all its
+ * tensors together, which are copied out of it: at most twice this, and what
+ * parsing a header takes, is allocated at once. */
 #define ASSAY_FORMAT_MAX_BYTES ((size_t)16 << 30)
 
 /*

@@ -14,6 +14,8 @@
 
 static const char MISSING[] = "missing";
 
+enum { CELLS_MAX = 1 << 27 }; /* 1 GiB of pointers */
+
 struct parser {
     struct assay__csv *csv;
     char *at;
@@ -25,6 +27,10 @@ struct parser {
 
 static int add_cell(struct parser *p, const char *cell, struct assay_error *err)
 {
+    if (p->n_cells == CELLS_MAX)
+        return assay_error_set(err, ASSAY_LIMIT,
+                               "line %zu: more than %d fields in the table",
+                               p->line, CELLS_MAX);
     if (p->n_cells == p->cap_cells) {
         size_t cap = p->cap_cells ? 2 * p->cap_cells : 256;
         const char **grown = assay__realloc(p->csv->cell, cap, sizeof(*grown));
