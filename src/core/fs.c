@@ -8,8 +8,10 @@
 #include "core/fs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "core/mem.h"
 
@@ -37,12 +39,27 @@ static int file_size(FILE *f, const char *path, size_t max_bytes, size_t *size,
     return ASSAY_OK;
 }
 
+/* Opening a pipe or a device must not wait for its other end: nothing but a
+ * regular file is read, and for that the flag changes nothing. */
+static FILE *open_now(const char *path)
+{
+    int fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+    FILE *f = fd >= 0 ? fdopen(fd, "rb") : NULL;
+    int why = errno;
+
+    if (fd >= 0 && !f) {
+        close(fd);
+        errno = why;
+    }
+    return f;
+}
+
 int assay__read_file(const char *path, size_t max_bytes, unsigned char **data,
                      size_t *size, struct assay_error *err)
 {
     unsigned char *block = NULL;
     size_t n = 0;
-    FILE *f = fopen(path, "rb");
+    FILE *f = open_now(path);
     int rc;
 
     if (!f)

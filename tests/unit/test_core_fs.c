@@ -313,6 +313,21 @@ static void test_sha256_matches_the_standard(void)
     CHECK_STR_EQ(text, nothing);
 }
 
+/* Nobody will ever write to it. */
+static void test_pipe_is_refused_at_once(void)
+{
+    const char *path = check_temp_path("pipe");
+    struct assay_error err = {0};
+    unsigned char *data = NULL;
+    size_t size = 0;
+
+    CHECK_INT_EQ(mkfifo(path, 0600), 0);
+    (void)alarm(10);
+    CHECK_FAILS(assay__read_file(path, 100, &data, &size, &err), ASSAY_IO, err);
+    (void)alarm(0);
+    CHECK_STR_HAS(err.msg, "not a regular file");
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_written_file_reads_back),
     CHECK_TEST(test_reading_stops_at_the_cap),
@@ -329,6 +344,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_folders_are_made_to_any_depth),
     CHECK_TEST(test_paths_join_with_one_slash),
     CHECK_TEST(test_sha256_matches_the_standard),
+    CHECK_TEST(test_pipe_is_refused_at_once),
 };
 
 CHECK_MAIN(tests)
