@@ -81,6 +81,9 @@ static void copy_plane(float *room, const float *x, const struct depth *p)
     int64_t rows = p->ph - p->pad[0] < p->x.h ? p->ph - p->pad[0] : p->x.h;
     int64_t cols = p->pw - p->pad[1] < p->x.w ? p->pw - p->pad[1] : p->x.w;
 
+    /* With long strides all windows may lie in the padding. */
+    if (cols <= 0)
+        return;
     for (int64_t i = 0; i < rows; i++)
         memcpy(room + ((i + p->pad[0]) * p->pw + p->pad[1]) * p->x.lanes,
                x + i * p->x.w * p->x.lanes,

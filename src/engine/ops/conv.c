@@ -435,6 +435,8 @@ static const struct assay__op_case weights_cases[] = {
          .shape = X(4, 3, 3, 3)),
     CASE("depthwise on 2x2", X(3, 16, 2, 2), X(3, 16, 2, 2),
          ATTRS(1, 1, 1, 16), .shape = X(16, 1, 3, 3)),
+    CASE("depthwise, columns that no window reads", X(2, 8, 8, 1),
+         X(2, 8, 2, 1), ATTRS(7, 4, 1, 8), .shape = X(8, 1, 3, 3)),
     CASE("2 groups", X(1, 4, 5, 5), X(1, 2, 3, 3), ATTRS(1, 0, 1, 2),
          .shape = X(2, 2, 3, 3)),
     {.label = NULL},
