@@ -54,10 +54,10 @@ int assay__tensors_parse(struct assay_tensors *list, const unsigned char *data,
     if (!format)
         return assay_error_set(err, ASSAY_FORMAT,
                                "byte 0: not a safetensors, NPZ or NPY file");
-    if (size > format->limits.file_bytes)
+    if (size > format->max_bytes)
         return assay_error_set(err, ASSAY_LIMIT,
                                "%zu bytes, over the limit of %zu for %s", size,
-                               format->limits.file_bytes, format->name);
+                               format->max_bytes, format->name);
 
     rc = format->read(list, data, size, err);
     if (rc) {

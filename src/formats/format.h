@@ -4,9 +4,9 @@
 
 /*
  * What a tensor format is to the rest of this folder: a probe, a reader of
- * bytes in memory, a writer of a file, and its limits. Readers get the whole
- * file, so every offset can be checked against its end before use; they
- * append to a list and need not clean it up on failure, the caller does.
+ * bytes in memory and a writer of a file. Readers get the whole file, so
+ * every offset can be checked against its end before use; they append to a
+ * list and need not clean it up on failure, the caller does.
  */
 
 #include <stdbool.h>
@@ -24,16 +24,10 @@ enum {
     ASSAY__NAME_MAX = 1024 /* bytes */
 };
 
-struct assay_format_limits {
-    size_t file_bytes;   /* of the file as a whole */
-    size_t header_bytes; /* of what is parsed rather than copied */
-    size_t items;        /* tensors in one file */
-};
-
 struct assay_format {
     const char *name;   /* "safetensors" */
     const char *suffix; /* ".safetensors": chooses the writer */
-    struct assay_format_limits limits;
+    size_t max_bytes;   /* of a file */
 
     /* Cheap: looks at the first bytes only. A damaged file of the format
      * should still be claimed, so that its reader can say what is wrong. */

@@ -471,9 +471,7 @@ static int read_bytes(struct assay_tensors *list, const unsigned char *data,
 const struct assay_format assay_format_npy = {
     .name = "npy",
     .suffix = ".npy",
-    .limits = {.file_bytes = ASSAY_FORMAT_MAX_BYTES,
-               .header_bytes = ASSAY__NPY_HEADER_MAX,
-               .items = 1},
+    .max_bytes = ASSAY_FORMAT_MAX_BYTES,
     .probe = probe,
     .read = read_bytes,
 };

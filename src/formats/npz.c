@@ -387,9 +387,7 @@ out:
 const struct assay_format assay_format_npz = {
     .name = "npz",
     .suffix = ".npz",
-    .limits = {.file_bytes = ASSAY_FORMAT_MAX_BYTES,
-               .header_bytes = ASSAY__NPY_HEADER_MAX,
-               .items = ASSAY__ITEMS_MAX},
+    .max_bytes = ASSAY_FORMAT_MAX_BYTES,
     .probe = probe,
     .read = read_bytes,
     .write = write_file,

@@ -635,9 +635,7 @@ out:
 const struct assay_format assay_format_safetensors = {
     .name = "safetensors",
     .suffix = ".safetensors",
-    .limits = {.file_bytes = ASSAY_FORMAT_MAX_BYTES,
-               .header_bytes = HEADER_MAX,
-               .items = ASSAY__ITEMS_MAX},
+    .max_bytes = ASSAY_FORMAT_MAX_BYTES,
     .probe = probe,
     .read = read_bytes,
     .write = write_file,
