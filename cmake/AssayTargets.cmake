@@ -9,7 +9,8 @@ target_include_directories(assay_flags INTERFACE
 target_compile_definitions(assay_flags INTERFACE _GNU_SOURCE)
 # errno and floating-point traps are never looked at: without them loops with
 # sqrtf() or a condition vectorise. Contraction is off so that each variant
-# of a loop that ASSAY__CLONES makes rounds alike on every machine. NAN and
+# of a loop that ASSAY__CLONES makes rounds alike on every machine; loops of
+# ASSAY__FUSED switch it on for themselves. NAN and
 # INFINITY are float constants, and clang counts each use in double as a
 # promotion: gcc alone is asked for those.
 target_compile_options(assay_flags INTERFACE

@@ -34,7 +34,9 @@ enum assay_mode { ASSAY_MODE_EVAL, ASSAY_MODE_TRAIN };
 
 enum assay_algorithms {
     ASSAY_ALGORITHMS_TUNED, /* the fastest by timing, remembered in `tuning` */
-    ASSAY_ALGORITHMS_DIRECT /* direct convolutions everywhere */
+    /* Without timing: our own kernels for outputs of 2x2 and less (where
+     * the CPU has AVX-512), direct convolutions for all others. */
+    ASSAY_ALGORITHMS_DIRECT
 };
 
 /* A parameter and the value that holds its gradient. */

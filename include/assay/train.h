@@ -152,7 +152,8 @@ int assay_train(const struct assay_context *ctx,
 assay_plan *assay_trainer_plan(assay_trainer *t);
 void assay_trainer_note(assay_trainer *t, int slot, double value);
 
-/* A training of many: all borrowed; `result` and `seconds` are out. */
+/* A training of many: all borrowed; `params` are in and out, `history` (may
+ * be NULL) is out. */
 struct assay_train_job {
     const struct assay_program *program;
     const struct assay_source *source;

@@ -11,7 +11,7 @@
  * error is set and false returned. */
 int assay__arch_fits(assay_graph *g, assay_value x, const char *name, int size);
 
-/* "prefix.N" layers: convolution, and ReLU of it. */
+/* Layers called "prefix.N"; no activation. */
 assay_value assay__arch_conv(assay_graph *g, assay_value x, const char *prefix,
                              int index, const struct assay_conv *conv);
 assay_value assay__arch_linear(assay_graph *g, assay_value x,

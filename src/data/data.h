@@ -40,7 +40,6 @@ struct assay__attribute {
 struct assay_dataset {
     char *name;
     size_t n;
-    size_t cap; /* records there is room for */
     int channels;
     int height;
     int width;

@@ -4,10 +4,10 @@
  *
  * Workers take job after job; each job is assay_train() with the same
  * number of threads, so results do not depend on the number of workers. A
- * job sees a context of its own: callbacks pass through (assay_log and
- * assay_progress let one thread at a time in), and its cancel flag, which
- * only its own thread touches, is raised when the caller's is or when
- * another job has failed. Both are looked at once per batch.
+ * job sees a context of its own: callbacks pass through, one thread at a time
+ * (`talk`), and its cancel flag, which only its own thread touches, is
+ * raised when the caller's is or when another job has failed. Both are
+ * looked at whenever the job reports progress, once per batch.
  */
 
 #include <pthread.h>

@@ -171,8 +171,8 @@ static void settle(const struct assay__task *t, const struct cut *c, int64_t at,
     *run_var += c->momentum * ((float)var - *run_var);
 }
 
-/* Mean and rstd of a block, kept for the gradient. In training only the
- * first part's job may come here with `move`. */
+/* Mean and rstd of a block, kept for the gradient. Once per run and block:
+ * in training the running ones move. */
 static void statistics(const struct assay__task *t, const struct cut *c,
                        int64_t block)
 {

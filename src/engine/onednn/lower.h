@@ -282,10 +282,8 @@ void assay__dnn_fallback(struct assay__dnn *d, int node);
 #include "engine/onednn/lower.def"
 #undef ASSAY_LOWER
 
-/* The layout that the weights of this node (conv, deconv, linear, or their
+/* The layout that the weights of this node (conv, deconv, or their
  * gradients) should be kept in; NULL: plain. */
 const_dnnl_memory_desc_t assay__dnn_conv_layout(struct assay__dnn *d, int node);
-const_dnnl_memory_desc_t assay__dnn_linear_layout(struct assay__dnn *d,
-                                                  int node);
 
 #endif
