@@ -7,6 +7,9 @@
  * AVX-512 and picks at load time. Only for leaf loops in plain C. Off for
  * other compilers and machines, and under sanitizers, whose run-time is not
  * up yet when the choice is made.
+ *
+ * ASSAY__FUSED is the same, and products and sums may be contracted into one
+ * rounding: faster, and results differ in the last digits between CPUs.
  */
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && \
@@ -18,6 +21,13 @@
         optimize("O3")))
 #else
 #define ASSAY__CLONES
+#endif
+
+#if defined(__GNUC__) && !defined(__clang__)
+#define ASSAY__FUSED \
+    ASSAY__CLONES __attribute__((optimize("O3", "fp-contract=fast")))
+#else
+#define ASSAY__FUSED ASSAY__CLONES
 #endif
 
 #endif

@@ -18,6 +18,7 @@
 #include "core/mem.h"
 #include "engine/onednn/incoming.h"
 #include "engine/onednn/norm.h"
+#include "engine/onednn/ports.h"
 
 enum { LANES = ASSAY__LANES_MAX, PART_SUMS = 2 * LANES };
 
@@ -253,11 +254,6 @@ static void run_forward(const struct assay__task *t)
         t->plan->store->version++;
 }
 
-static const struct assay_op *op_of(const struct assay__dnn *d, int node)
-{
-    return node >= 0 ? d->plan->graph->node[node].op : NULL;
-}
-
 /* An addition that alone reads `y` and whose other operand is there: that
  * operand, and the node into *add. */
 static assay_value skip_after(const struct assay__dnn *d, assay_value y,
@@ -267,7 +263,7 @@ static assay_value skip_after(const struct assay__dnn *d, assay_value y,
     const struct assay__node *node;
     assay_value other;
 
-    if (op_of(d, reader) != &assay__op_add)
+    if (assay__dnn_op(d, reader) != &assay__op_add)
         return ASSAY_NO_VALUE;
     node = &d->plan->graph->node[reader];
     other = node->in[0] == y ? node->in[1] : node->in[0];
@@ -275,16 +271,6 @@ static assay_value skip_after(const struct assay__dnn *d, assay_value y,
         return ASSAY_NO_VALUE;
     *add = reader;
     return other;
-}
-
-static int want_plain(struct assay__dnn *d, assay_value v)
-{
-    return assay__dnn_want(d, v, assay__dnn_plain_of(d, v));
-}
-
-static int plain_result(struct assay__dnn *d, assay_value v)
-{
-    return assay__dnn_result(d, v, assay__dnn_plain_of(d, v));
 }
 
 void assay__lower_batchnorm(struct assay__dnn *d, int index)
@@ -305,7 +291,7 @@ void assay__lower_batchnorm(struct assay__dnn *d, int index)
     if (add >= 0)
         y = d->plan->graph->node[add].out;
     relu = d->reader[y];
-    if (op_of(d, relu) == &assay__op_relu)
+    if (assay__dnn_op(d, relu) == &assay__op_relu)
         y = d->plan->graph->node[relu].out;
     else
         relu = -1;
@@ -317,12 +303,12 @@ void assay__lower_batchnorm(struct assay__dnn *d, int index)
     t.buffer[X] = x.buffer;
     if (add >= 0)
         t.buffer[SKIP] = assay__dnn_want(d, skip, x.md);
-    t.buffer[GAMMA] = want_plain(d, node->in[1]);
-    t.buffer[BETA] = want_plain(d, node->in[2]);
-    t.buffer[MEAN] = want_plain(d, node->in[3]);
-    t.buffer[VAR] = want_plain(d, node->in[4]);
-    t.buffer[SAVE_MEAN] = plain_result(d, node->out + 1);
-    t.buffer[SAVE_RSTD] = plain_result(d, node->out + 2);
+    t.buffer[GAMMA] = assay__plain(d, node->in[1]);
+    t.buffer[BETA] = assay__plain(d, node->in[2]);
+    t.buffer[MEAN] = assay__plain(d, node->in[3]);
+    t.buffer[VAR] = assay__plain(d, node->in[4]);
+    t.buffer[SAVE_MEAN] = assay__plain_result(d, node->out + 1);
+    t.buffer[SAVE_RSTD] = assay__plain_result(d, node->out + 2);
     if (c->training)
         t.buffer[SUMS] = sums_buffer(d, c);
     t.buffer[Y] =
@@ -427,21 +413,18 @@ void assay__lower_batchnorm_bwd(struct assay__dnn *d, int index)
     t.table = c;
     t.threads = assay__dnn_threads(d, assay__dnn_count(d, node->in[0]));
     t.buffer[B_X] = x.buffer;
-    t.buffer[B_DY] = assay__dnn_want(d, in.dy, x.md);
-    if (in.more != ASSAY_NO_VALUE)
-        t.buffer[B_MORE] = assay__dnn_want(d, in.more, x.md);
-    if (in.z != ASSAY_NO_VALUE)
-        t.buffer[B_Z] = assay__dnn_want(d, in.z, x.md);
-    if (in.dy != node->in[1])
-        t.buffer[B_OUT] =
-            assay__dnn_result_over(d, node->in[1], x.md, in.dy, t.buffer[B_DY]);
-    t.buffer[B_GAMMA] = want_plain(d, node->in[2]);
-    t.buffer[B_MEAN] = want_plain(d, node->in[3]);
-    t.buffer[B_RSTD] = want_plain(d, node->in[4]);
+    assay__dnn_open_incoming(d, &in, x.md);
+    t.buffer[B_DY] = in.dy_buffer;
+    t.buffer[B_MORE] = in.more_buffer;
+    t.buffer[B_Z] = in.z_buffer;
+    t.buffer[B_OUT] = in.out_buffer;
+    t.buffer[B_GAMMA] = assay__plain(d, node->in[2]);
+    t.buffer[B_MEAN] = assay__plain(d, node->in[3]);
+    t.buffer[B_RSTD] = assay__plain(d, node->in[4]);
     if (d->plan->uses[node->out + 1] > 0)
-        t.buffer[B_DGAMMA] = plain_result(d, node->out + 1);
+        t.buffer[B_DGAMMA] = assay__plain_result(d, node->out + 1);
     if (d->plan->uses[node->out + 2] > 0)
-        t.buffer[B_DBETA] = plain_result(d, node->out + 2);
+        t.buffer[B_DBETA] = assay__plain_result(d, node->out + 2);
     t.buffer[B_SUMS] = sums_buffer(d, c);
     if (d->plan->uses[node->out] > 0)
         t.buffer[B_DX] =

@@ -209,11 +209,6 @@ struct tail {
     assay_value skip, y;
 };
 
-static const struct assay_op *op_of(const struct assay__dnn *d, int node)
-{
-    return node >= 0 ? d->plan->graph->node[node].op : NULL;
-}
-
 /* The other operand of an addition that alone reads `y`, when `y` can be
  * added to it in its place: it is there, and read no more. */
 static assay_value skip_of(const struct assay__dnn *d, assay_value y, int add)
@@ -235,11 +230,11 @@ static struct tail find_tail(const struct assay__dnn *d, assay_value y)
     const struct assay_graph *g = d->plan->graph;
     bool eval = d->plan->options.mode == ASSAY_MODE_EVAL;
 
-    if (eval && op_of(d, d->reader[t.y]) == &assay__op_batchnorm) {
+    if (eval && assay__dnn_op(d, d->reader[t.y]) == &assay__op_batchnorm) {
         t.norm = d->reader[t.y];
         t.y = g->node[t.norm].out;
     }
-    if (eval && op_of(d, d->reader[t.y]) == &assay__op_add) {
+    if (eval && assay__dnn_op(d, d->reader[t.y]) == &assay__op_add) {
         t.skip = skip_of(d, t.y, d->reader[t.y]);
         if (t.skip != ASSAY_NO_VALUE) {
             t.add = d->reader[t.y];

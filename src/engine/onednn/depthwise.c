@@ -17,14 +17,6 @@
 #include "core/mem.h"
 #include "engine/onednn/depthwise.h"
 
-/* As ASSAY__CLONES, and products and sums may be fused. */
-#if defined(__GNUC__) && !defined(__clang__)
-#define ASSAY__FUSED \
-    ASSAY__CLONES __attribute__((optimize("O3", "fp-contract=fast")))
-#else
-#define ASSAY__FUSED ASSAY__CLONES
-#endif
-
 enum { TAPS_MAX = 25 };
 
 struct depth {

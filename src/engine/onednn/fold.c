@@ -9,6 +9,7 @@
 #include <math.h>
 
 #include "core/mem.h"
+#include "engine/onednn/ports.h"
 
 enum { W, B, GAMMA, BETA, MEAN, VAR, OUT_W, OUT_B, SCALE };
 
@@ -137,11 +138,6 @@ static struct walk *make_walk(struct assay__dnn *d, const_dnnl_memory_desc_t md,
     return k;
 }
 
-static int plain(struct assay__dnn *d, assay_value v)
-{
-    return assay__dnn_want(d, v, assay__dnn_plain_of(d, v));
-}
-
 struct assay__folded assay__dnn_fold(struct assay__dnn *d, int index,
                                      assay_value w, assay_value b, int norm)
 {
@@ -158,12 +154,11 @@ struct assay__folded assay__dnn_fold(struct assay__dnn *d, int index,
     t.table = k;
     t.threads = assay__dnn_threads(d, assay__dnn_count(d, w));
     t.buffer[W] = form.buffer;
-    if (b != ASSAY_NO_VALUE)
-        t.buffer[B] = plain(d, b);
-    t.buffer[GAMMA] = plain(d, node->in[1]);
-    t.buffer[BETA] = plain(d, node->in[2]);
-    t.buffer[MEAN] = plain(d, node->in[3]);
-    t.buffer[VAR] = plain(d, node->in[4]);
+    t.buffer[B] = assay__plain(d, b);
+    t.buffer[GAMMA] = assay__plain(d, node->in[1]);
+    t.buffer[BETA] = assay__plain(d, node->in[2]);
+    t.buffer[MEAN] = assay__plain(d, node->in[3]);
+    t.buffer[VAR] = assay__plain(d, node->in[4]);
     t.buffer[OUT_W] = out.weights =
         assay__dnn_derived(d, dnnl_memory_desc_get_size(form.md));
     t.buffer[OUT_B] = out.bias = assay__dnn_derived(d, row);

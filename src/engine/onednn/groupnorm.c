@@ -15,6 +15,7 @@
 #include "core/mem.h"
 #include "engine/onednn/incoming.h"
 #include "engine/onednn/norm.h"
+#include "engine/onednn/ports.h"
 
 enum { LANES = ASSAY__LANES_MAX };
 
@@ -178,16 +179,6 @@ static struct groups *make_groups(struct assay__dnn *d, int index,
     return k;
 }
 
-static int plain(struct assay__dnn *d, assay_value v)
-{
-    return assay__dnn_want(d, v, assay__dnn_plain_of(d, v));
-}
-
-static int plain_result(struct assay__dnn *d, assay_value v)
-{
-    return assay__dnn_result(d, v, assay__dnn_plain_of(d, v));
-}
-
 void assay__lower_groupnorm(struct assay__dnn *d, int index)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
@@ -209,10 +200,10 @@ void assay__lower_groupnorm(struct assay__dnn *d, int index)
     t.table = k;
     t.threads = assay__dnn_threads(d, assay__dnn_count(d, y));
     t.buffer[X] = x.buffer;
-    t.buffer[GAMMA] = plain(d, node->in[1]);
-    t.buffer[BETA] = plain(d, node->in[2]);
-    t.buffer[MEAN] = plain_result(d, node->out + 1);
-    t.buffer[RSTD] = plain_result(d, node->out + 2);
+    t.buffer[GAMMA] = assay__plain(d, node->in[1]);
+    t.buffer[BETA] = assay__plain(d, node->in[2]);
+    t.buffer[MEAN] = assay__plain_result(d, node->out + 1);
+    t.buffer[RSTD] = assay__plain_result(d, node->out + 2);
     t.buffer[ROOM] =
         assay__dnn_buffer(d, (size_t)view.n * room_size(k) * sizeof(double));
     t.buffer[Y] = assay__dnn_result_over(d, y, x.md, node->in[0], x.buffer);
@@ -359,13 +350,13 @@ void assay__lower_groupnorm_bwd(struct assay__dnn *d, int index)
     t.buffer[B_MORE] = in.more_buffer;
     t.buffer[B_Z] = in.z_buffer;
     t.buffer[B_OUT] = in.out_buffer;
-    t.buffer[B_GAMMA] = plain(d, node->in[2]);
-    t.buffer[B_MEAN] = plain(d, node->in[3]);
-    t.buffer[B_RSTD] = plain(d, node->in[4]);
+    t.buffer[B_GAMMA] = assay__plain(d, node->in[2]);
+    t.buffer[B_MEAN] = assay__plain(d, node->in[3]);
+    t.buffer[B_RSTD] = assay__plain(d, node->in[4]);
     if (d->plan->uses[node->out + 1] > 0)
-        t.buffer[B_DGAMMA] = plain_result(d, node->out + 1);
+        t.buffer[B_DGAMMA] = assay__plain_result(d, node->out + 1);
     if (d->plan->uses[node->out + 2] > 0)
-        t.buffer[B_DBETA] = plain_result(d, node->out + 2);
+        t.buffer[B_DBETA] = assay__plain_result(d, node->out + 2);
     t.buffer[B_ROOM] =
         assay__dnn_buffer(d, (size_t)view.n * room_size(k) * sizeof(double));
     if (d->plan->uses[node->out] > 0)

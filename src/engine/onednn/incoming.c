@@ -6,11 +6,6 @@
 
 #include "engine/onednn/incoming.h"
 
-static const struct assay_op *op_of(const struct assay__dnn *d, int node)
-{
-    return node >= 0 ? d->plan->graph->node[node].op : NULL;
-}
-
 struct assay__incoming assay__dnn_incoming(const struct assay__dnn *d,
                                            assay_value out)
 {
@@ -19,7 +14,7 @@ struct assay__incoming assay__dnn_incoming(const struct assay__dnn *d,
     const struct assay__node *node;
     int maker = assay__dnn_waiting(d, out);
 
-    if (op_of(d, maker) == &assay__op_relu_bwd) {
+    if (assay__dnn_op(d, maker) == &assay__op_relu_bwd) {
         node = &d->plan->graph->node[maker];
         in.relu = maker;
         in.dy = node->in[0];
@@ -28,7 +23,7 @@ struct assay__incoming assay__dnn_incoming(const struct assay__dnn *d,
         if (d->reader[in.dy] != in.relu)
             maker = -1;
     }
-    if (op_of(d, maker) == &assay__op_add) {
+    if (assay__dnn_op(d, maker) == &assay__op_add) {
         node = &d->plan->graph->node[maker];
         in.add = maker;
         in.dy = node->in[0];

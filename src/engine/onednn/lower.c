@@ -160,6 +160,11 @@ static void open_param(struct assay__dnn *d, assay_value v)
     assay__dnn_add_form(d, v, assay__dnn_slot_md(d, slot), id);
 }
 
+const struct assay_op *assay__dnn_op(const struct assay__dnn *d, int node)
+{
+    return node >= 0 ? d->plan->graph->node[node].op : NULL;
+}
+
 bool assay__dnn_may_wait(const struct assay__dnn *d, int node)
 {
     return d->asked != node;

@@ -196,6 +196,8 @@ void assay__dnn_done(struct assay__dnn *d, int node);
 bool assay__dnn_may_wait(const struct assay__dnn *d, int node);
 /* The waiting node that makes `v`, or -1. */
 int assay__dnn_waiting(const struct assay__dnn *d, assay_value v);
+/* The node's op; NULL for -1. */
+const struct assay_op *assay__dnn_op(const struct assay__dnn *d, int node);
 /* Append the steps of a node (backend.c). */
 void assay__dnn_lower_node(struct assay__dnn *d, int node);
 /* Threads worth starting for a loop over so many numbers. */

@@ -26,6 +26,11 @@ int assay__plain(struct assay__dnn *d, assay_value v)
                : -1;
 }
 
+int assay__plain_result(struct assay__dnn *d, assay_value v)
+{
+    return assay__dnn_result(d, v, assay__dnn_plain_of(d, v));
+}
+
 int assay__place_output(struct assay__dnn *d, assay_value y,
                         const_dnnl_memory_desc_t md, assay_value over)
 {

@@ -2,7 +2,8 @@
 #ifndef ASSAY_ENGINE_ONEDNN_PORTS_H
 #define ASSAY_ENGINE_ONEDNN_PORTS_H
 
-/* The values that one direction of a weighted layer reads and makes. */
+/* The values that one direction of a weighted layer reads and makes; plain
+ * ones also for normalisations. */
 
 #include "engine/onednn/conv.h"
 #include "engine/onednn/fold.h"
@@ -18,6 +19,8 @@ int assay__weights_as(struct assay__dnn *d, const_dnnl_memory_desc_t md,
                       assay_value w, const struct assay__folded *folded);
 /* The value in plain order; -1 for ASSAY_NO_VALUE. */
 int assay__plain(struct assay__dnn *d, assay_value v);
+/* A place in plain order for a value that is made. */
+int assay__plain_result(struct assay__dnn *d, assay_value v);
 /* Where y goes: over `over`, to which it is added, if there is one. */
 int assay__place_output(struct assay__dnn *d, assay_value y,
                         const_dnnl_memory_desc_t md, assay_value over);

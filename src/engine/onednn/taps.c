@@ -39,13 +39,6 @@ enum {
 #define BIAS ASSAY__TAPS_BIAS
 #define ROOM ASSAY__TAPS_ROOM
 
-#if defined(__GNUC__) && !defined(__clang__)
-#define ASSAY__FUSED \
-    ASSAY__CLONES __attribute__((optimize("O3", "fp-contract=fast")))
-#else
-#define ASSAY__FUSED ASSAY__CLONES
-#endif
-
 typedef float vec
     __attribute__((vector_size(LANES * sizeof(float)), may_alias));
 typedef int32_t mask
