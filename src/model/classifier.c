@@ -199,24 +199,16 @@ static void make_options(struct classifier *c)
     o->user = c;
 }
 
-static int labels_fit(const struct assay_training *t, struct assay_error *err)
+static int check_records(const struct assay_training *t,
+                         struct assay_error *err)
 {
-    size_t n = assay_view_count(t->train);
+    int rc;
 
-    if (n == 0)
+    if (assay_view_count(t->train) == 0)
         return assay_error_set(err, ASSAY_DATA, "%s: no records to train on",
                                t->task);
-    for (size_t i = 0; i < n; i++) {
-        int32_t label = assay_view_label(t->train, i);
-
-        if (label < 0 || label >= t->model->n_classes)
-            return assay_error_set(err, ASSAY_DATA,
-                                   "%s: record %u has label %d; the model has "
-                                   "classes 0 to %d",
-                                   t->task, assay_view_record(t->train, i),
-                                   label, t->model->n_classes - 1);
-    }
-    return ASSAY_OK;
+    rc = assay__labels_fit(t->model, t->train, err);
+    return rc ? assay_error_prefix(err, rc, "%s", t->task) : ASSAY_OK;
 }
 
 static int classifier_init(struct classifier *c,
@@ -231,7 +223,7 @@ static int classifier_init(struct classifier *c,
     c->compute = compute;
     c->t = t;
     c->threads = compute->threads ? compute->threads : ctx->threads;
-    rc = labels_fit(t, err);
+    rc = check_records(t, err);
     if (!rc)
         rc = make_program(c, err);
     if (rc)

@@ -110,22 +110,6 @@ static int keep_queries(struct assay_evidence *e, struct assay__scorer *s,
     return rc;
 }
 
-static int labels_fit(const assay_model *m, const assay_view *view,
-                      struct assay_error *err)
-{
-    for (size_t i = 0; i < assay_view_count(view); i++) {
-        int32_t label = assay_view_label(view, i);
-
-        if (label < 0 || label >= m->n_classes)
-            return assay_error_set(err, ASSAY_DATA,
-                                   "record %u has label %d; the model has "
-                                   "classes 0 to %d",
-                                   assay_view_record(view, i), label,
-                                   m->n_classes - 1);
-    }
-    return ASSAY_OK;
-}
-
 int assay_evidence_collect(struct assay_evidence *out,
                            const struct assay_context *ctx,
                            const assay_model *m, const assay_view *view,
@@ -139,7 +123,7 @@ int assay_evidence_collect(struct assay_evidence *out,
     size_t n = assay_view_count(view);
     int rc;
 
-    rc = labels_fit(m, view, err);
+    rc = assay__labels_fit(m, view, err);
     if (rc)
         return rc;
     rc = assay__scorer_init(&s, m, m->graph, NULL, flags, compute,

@@ -165,6 +165,22 @@ struct assay_params *assay_model_params(assay_model *m)
     return &m->params;
 }
 
+int assay__labels_fit(const assay_model *m, const assay_view *view,
+                      struct assay_error *err)
+{
+    for (size_t i = 0; i < assay_view_count(view); i++) {
+        int32_t label = assay_view_label(view, i);
+
+        if (label < 0 || label >= m->n_classes)
+            return assay_error_set(err, ASSAY_DATA,
+                                   "record %u has label %d; the model has "
+                                   "classes 0 to %d",
+                                   assay_view_record(view, i), label,
+                                   m->n_classes - 1);
+    }
+    return ASSAY_OK;
+}
+
 int assay_model_sha256(const assay_model *m, char text[65],
                        struct assay_error *err)
 {

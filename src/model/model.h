@@ -22,6 +22,10 @@ struct assay_model {
 int assay__model_build(assay_model **out, const struct assay_model_spec *spec,
                        struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* Every label of the view is a class of the model, or ASSAY_DATA. */
+int assay__labels_fit(const assay_model *m, const assay_view *view,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+
 /*
  * Evaluation in batches of a fixed size: a plan in evaluation mode whose
  * last, short batch is filled up with copies of its first row.
