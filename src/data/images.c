@@ -78,6 +78,18 @@ static int resize(const struct assay_dataset *ds, uint8_t *dst,
     return rc;
 }
 
+/* Most files have the size already; a resizer would copy them slowly. */
+static int fit(const struct assay_dataset *ds, uint8_t *dst,
+               const struct assay__image *image, struct assay_error *err)
+{
+    size_t plane = (size_t)ds->height * (size_t)ds->width;
+
+    if (image->height != ds->height || image->width != ds->width)
+        return resize(ds, dst, image, err);
+    memcpy(dst, image->pixels, (size_t)image->channels * plane);
+    return ASSAY_OK;
+}
+
 static int decode(void *user, size_t i, struct assay_error *err)
 {
     const struct loading *l = user;
@@ -94,7 +106,7 @@ static int decode(void *user, size_t i, struct assay_error *err)
         rc = assay_error_set(err, ASSAY_IO, "%s: changed while it was read",
                              l->path[i]);
     else
-        rc = resize(ds, dst, &image, err);
+        rc = fit(ds, dst, &image, err);
     for (int c = image.channels; c < ds->channels && !rc; c++)
         memcpy(dst + (size_t)c * plane, dst, plane);
     assay__image_release(&image);

@@ -7,6 +7,7 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "assay/dataset.h"
@@ -432,6 +433,33 @@ static void test_quarters_have_names(void)
     CHECK_STR_EQ(assay_quarter_name(ASSAY_SHADOW_TEST), "shadow-test");
 }
 
+/* So that pictures of the right size may be copied instead. */
+static void test_resizing_to_the_same_size_changes_nothing(void)
+{
+    enum { MOST = 40 };
+    uint8_t in[MOST * MOST];
+    uint8_t out[MOST * MOST];
+
+    for (int h = 1; h <= MOST; h += 3) {
+        for (int w = 1; w <= MOST; w++) {
+            size_t n = (size_t)(h * w);
+            struct assay__resizer r;
+            struct assay_error err = {0};
+            float *scratch;
+
+            for (size_t i = 0; i < n; i++)
+                in[i] = (uint8_t)(i * 167);
+            CHECK_OK(assay__resizer_init(&r, h, w, h, w, &err), err);
+            scratch = calloc(assay__resizer_scratch(&r), sizeof(*scratch));
+            CHECK(scratch != NULL);
+            assay__resize_u8(&r, out, in, scratch);
+            CHECK_MEM_EQ(out, in, n);
+            free(scratch);
+            assay__resizer_release(&r);
+        }
+    }
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_growing_agrees_with_pytorch),
     CHECK_TEST(test_shrinking_is_the_mean_over_the_area),
@@ -445,6 +473,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_split_is_disjoint_and_repeats),
     CHECK_TEST(test_split_is_stored_and_tied_to_its_data),
     CHECK_TEST(test_quarters_have_names),
+    CHECK_TEST(test_resizing_to_the_same_size_changes_nothing),
 };
 
 CHECK_MAIN(tests)
