@@ -262,10 +262,11 @@ out:
 static int read_params(assay_model *m, const struct assay_tensors *list,
                        struct assay_error *err)
 {
-    int rc = assay_params_match(m->graph, "", list, err);
+    const assay_graph *graph = assay_model_graph(m);
+    int rc = assay_params_match(graph, "", list, err);
 
     if (!rc)
-        rc = assay_params_make(&m->params, m->graph, err);
+        rc = assay_params_make(&m->params, graph, err);
     if (!rc)
         rc = assay_params_from_tensors(&m->params, "", list, err);
     return rc;

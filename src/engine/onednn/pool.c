@@ -61,7 +61,7 @@ static void run_forward(const struct assay__task *t)
         const float *from =
             (const float *)t->p[X] + n * x->stride_n + b * x->stride_b;
         float *to = (float *)t->p[Y] + n * y->stride_n + b * y->stride_b;
-        uint8_t *at = t->p[AT] != NULL ? (uint8_t *)t->p[AT] + j * plane : NULL;
+        uint8_t *at = w->kind == MAX ? (uint8_t *)t->p[AT] + j * plane : NULL;
 
         if (w->kind == MAX && x->lanes == 16)
             max_16(to, at, from, w);
@@ -92,7 +92,7 @@ static void run_backward(const struct assay__task *t)
         const float *top =
             t->p[TOP] != NULL ? (const float *)t->p[TOP] + at_y : NULL;
         const uint8_t *at =
-            t->p[AT] != NULL ? (const uint8_t *)t->p[AT] + j * plane : NULL;
+            w->kind == MAX ? (const uint8_t *)t->p[AT] + j * plane : NULL;
 
         if (!w->tiled && x->lanes == 16)
             clear_16(dx, w);
