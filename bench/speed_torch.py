@@ -2,6 +2,8 @@
 """PyTorch's side of speed.py: images per second of one network.
 
 usage: speed_torch.py train|infer NET SIZE contiguous|channels_last SECONDS
+       speed_torch.py peak - 0 - SECONDS
+`peak` multiplies matrices of 2048 x 2048 instead.
 """
 import json
 import statistics
@@ -15,11 +17,23 @@ import torch_nets
 BATCH, CLASSES, CHANNELS, BLOCKS = 64, 10, 3, 10
 
 
+def peak(seconds):
+    a, b = torch.randn(2048, 2048), torch.randn(2048, 2048)
+    best, start = 0, time.perf_counter()
+    while time.perf_counter() - start < seconds:
+        before = time.perf_counter()
+        torch.mm(a, b)
+        best = max(best, 2 * 2048**3 / (time.perf_counter() - before))
+    print(json.dumps({"gflops": best / 1e9}))
+
+
 def main():
     mode, net, size, layout, seconds = sys.argv[1:6]
     size, seconds = int(size), float(seconds)
     torch.set_num_threads(len(__import__("os").sched_getaffinity(0)))
     torch.manual_seed(1)
+    if mode == "peak":
+        return peak(seconds)
     form = (torch.channels_last if layout == "channels_last"
             else torch.contiguous_format)
     model = torch_nets.build(net, CHANNELS, size, CLASSES).to(
