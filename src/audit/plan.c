@@ -153,20 +153,29 @@ static void plan_training(assay_audit *a, const struct assay__scene *scene,
         snprintf(item->what, sizeof(item->what), "%s", what);
 }
 
+/* Altered copies that are asked about beside n records of which a model is
+ * asked all there is. */
+static size_t altered_copies(const assay_audit *a, size_t n)
+{
+    return assay__audit_needs(a) & ASSAY_NEED_QUERIES ? ASSAY_QUERIES * n : 0;
+}
+
 static void plan_evidence(assay_audit *a)
 {
     const struct assay__scene *s = &a->scene;
-    size_t per_model = s->audited[0].n + s->audited[1].n;
-    size_t n;
+    size_t audited = s->audited[0].n + s->audited[1].n;
+    size_t own = s->shadow_job >= 0 ? s->shadow[0].n + s->shadow[1].n : 0;
+    size_t full = audited * (s->with_control ? 2 : 1) + own;
+    size_t n = full + audited * (size_t)s->n_references;
+    size_t asked;
 
     if (s->with_population)
-        per_model += s->audited[ASSAY__POPULATION].n;
-    n = per_model * (size_t)(1 + s->n_references + (s->with_control ? 1 : 0));
-    if (s->shadow_job >= 0)
-        n += s->shadow[0].n + s->shadow[1].n;
+        n += s->audited[ASSAY__POPULATION].n *
+             (size_t)(1 + s->n_references + (s->with_control ? 1 : 0));
+    asked = n + altered_copies(a, full);
     snprintf(add_item(&a->plan, n,
-                      (double)n / (double)a->recipe.batch * inference_share *
-                          a->plan.step_seconds)
+                      (double)asked / (double)a->recipe.batch *
+                          inference_share * a->plan.step_seconds)
                  ->what,
              sizeof(a->plan.item[0].what), "collect evidence on %zu records",
              n);
