@@ -541,6 +541,38 @@ static void test_evaluation_sees_what_training_changes(void)
     check_evaluation(grouped_body, 3, 8);
 }
 
+/* The head of a network made for larger images. */
+static assay_value spread_body(assay_graph *g, assay_value x)
+{
+    x = assay_op_relu(g, conv(g, x, "c", 20, 3, 1));
+    x = assay_op_adaptive_avgpool(g, x, 1, 1);
+    x = assay_op_flatten(g, assay_op_adaptive_avgpool(g, x, 3, 2));
+    x = assay_op_relu(g, assay_layer_linear(g, x, "f", 37));
+    return assay_layer_linear(g, x, "out", CLASSES);
+}
+
+static void test_evaluation_sums_weights_of_repeated_numbers(void)
+{
+    struct assay_error err;
+    struct assay_plan_options o;
+    assay_plan *plan;
+    char *text;
+    struct net n;
+
+    check_evaluation(spread_body, 3, 8);
+    net_open(&n, spread_body, 4, 3, 8);
+    o = options(&n, "onednn");
+    o.mode = ASSAY_MODE_EVAL;
+    o.outputs = &n.logits;
+    o.n_gradients = 0;
+    CHECK_OK(assay_plan_new(&plan, n.g, &o, &err), err);
+    text = assay_plan_describe(plan);
+    CHECK_STR_HAS(text, "own:sum");
+    free(text);
+    assay_plan_free(plan);
+    assay_graph_free(n.g);
+}
+
 static void test_evaluation_folds_normalisation(void)
 {
     struct assay_error err;
@@ -936,6 +968,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_half_precision_stays_near_the_reference),
     CHECK_TEST(test_evaluation_sees_what_training_changes),
     CHECK_TEST(test_evaluation_folds_normalisation),
+    CHECK_TEST(test_evaluation_sums_weights_of_repeated_numbers),
     CHECK_TEST(test_smaller_batch_shares_the_store),
     CHECK_TEST(test_training_again_gives_the_same_bytes),
     CHECK_TEST(test_plans_train_side_by_side),

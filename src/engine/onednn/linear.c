@@ -5,7 +5,7 @@
  * other, and with them one layout of the weights serves all directions.
  */
 
-#include "engine/onednn/ports.h"
+#include "engine/onednn/repeat.h"
 
 /* The descriptors to ask with. */
 struct problem {
@@ -193,9 +193,11 @@ void assay__lower_linear(struct assay__dnn *d, int index)
     const struct assay__node *node = &d->plan->graph->node[index];
     struct assay__ports v = {node->in[0], node->in[1], ASSAY_NO_VALUE,
                              node->out,   NULL,        ASSAY_NO_VALUE};
+    struct assay__folded sums;
 
     if (node->n_in > 2)
         v.b = node->in[2];
+    assay__fold_repeats(d, index, &v, &sums);
     assay__linear_forward(d, index, &v, false, false);
 }
 
