@@ -551,7 +551,8 @@ static assay_value spread_body(assay_graph *g, assay_value x)
     return assay_layer_linear(g, x, "out", CLASSES);
 }
 
-static void test_evaluation_sums_weights_of_repeated_numbers(void)
+/* The steps of its evaluation; freed with free(). */
+static char *describe_evaluation(body *make)
 {
     struct assay_error err;
     struct assay_plan_options o;
@@ -559,41 +560,35 @@ static void test_evaluation_sums_weights_of_repeated_numbers(void)
     char *text;
     struct net n;
 
-    check_evaluation(spread_body, 3, 8);
-    net_open(&n, spread_body, 4, 3, 8);
+    net_open(&n, make, 4, 3, 8);
     o = options(&n, "onednn");
     o.mode = ASSAY_MODE_EVAL;
     o.outputs = &n.logits;
     o.n_gradients = 0;
     CHECK_OK(assay_plan_new(&plan, n.g, &o, &err), err);
     text = assay_plan_describe(plan);
-    CHECK_STR_HAS(text, "own:sum");
-    free(text);
     assay_plan_free(plan);
     assay_graph_free(n.g);
+    return text;
+}
+
+static void test_evaluation_sums_weights_of_repeated_numbers(void)
+{
+    char *text = describe_evaluation(spread_body);
+
+    CHECK_STR_HAS(text, "own:sum");
+    free(text);
+    check_evaluation(spread_body, 3, 8);
 }
 
 static void test_evaluation_folds_normalisation(void)
 {
-    struct assay_error err;
-    struct assay_plan_options o;
-    assay_plan *plan;
-    char *text;
-    struct net n;
+    char *text = describe_evaluation(residual_body);
 
-    net_open(&n, residual_body, 4, 3, 8);
-    o = options(&n, "onednn");
-    o.mode = ASSAY_MODE_EVAL;
-    o.outputs = &n.logits;
-    o.n_gradients = 0;
-    CHECK_OK(assay_plan_new(&plan, n.g, &o, &err), err);
-    text = assay_plan_describe(plan);
     CHECK_STR_HAS(text, "fold");
     CHECK(strstr(text, "  add") == NULL);
     CHECK(strstr(text, "relu") == NULL);
     free(text);
-    assay_plan_free(plan);
-    assay_graph_free(n.g);
 }
 
 /* A smaller last batch: its plan shares the store, its gradients go through
