@@ -551,6 +551,14 @@ static assay_value spread_body(assay_graph *g, assay_value x)
     return assay_layer_linear(g, x, "out", CLASSES);
 }
 
+static assay_value dropped_body(assay_graph *g, assay_value x)
+{
+    x = assay_op_adaptive_avgpool(g, x, 1, 1);
+    x = assay_op_flatten(g, assay_op_adaptive_avgpool(g, x, 2, 2));
+    x = assay_op_dropout(g, x, .5);
+    return assay_layer_linear(g, x, "out", CLASSES);
+}
+
 /* The steps of its evaluation; freed with free(). */
 static char *describe_evaluation(body *make)
 {
@@ -576,6 +584,9 @@ static void test_evaluation_sums_weights_of_repeated_numbers(void)
 {
     char *text = describe_evaluation(spread_body);
 
+    CHECK_STR_HAS(text, "own:sum");
+    free(text);
+    text = describe_evaluation(dropped_body);
     CHECK_STR_HAS(text, "own:sum");
     free(text);
     check_evaluation(spread_body, 3, 8);

@@ -84,13 +84,21 @@ static struct sums *make_sums(struct assay__dnn *d,
     return k;
 }
 
+/* Whether the op leaves all numbers as and where they are. */
+static bool passes(const struct assay__dnn *d, const struct assay_op *op)
+{
+    return op == &assay__op_reshape ||
+           (op == &assay__op_dropout &&
+            d->plan->options.mode == ASSAY_MODE_EVAL);
+}
+
 /* The value whose single places `v` repeats, or ASSAY_NO_VALUE. */
 static assay_value repeated(const struct assay__dnn *d, assay_value v)
 {
     const assay_graph *g = d->plan->graph;
     int maker = g->value[v].node;
 
-    while (maker >= 0 && g->node[maker].op == &assay__op_reshape)
+    while (maker >= 0 && passes(d, g->node[maker].op))
         maker = g->value[g->node[maker].in[0]].node;
     if (maker < 0 || g->node[maker].op != &assay__op_adaptive_avgpool)
         return ASSAY_NO_VALUE;
