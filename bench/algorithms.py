@@ -4,7 +4,7 @@
 
 usage: algorithms.py FOLDER ARCH ...
 
-FOLDER holds ARCH-SEED-direct.json and ARCH-SEED-tuned.json, as `assay eval
+FOLDER holds eval-ARCH-SEED-WAY.json of both ways, as `assay eval
 --json` writes them. A network passes when the mean difference over seeds is
 no larger than Student's 99 % quantile of paired differences allows.
 """
@@ -21,7 +21,7 @@ T99 = {1: 63.657, 2: 9.925, 3: 5.841, 4: 4.604, 5: 4.032, 6: 3.707, 7: 3.499,
 
 
 def accuracies(folder, arch, way):
-    paths = sorted(glob.glob(os.path.join(folder, f"{arch}-*-{way}.json")))
+    paths = sorted(glob.glob(os.path.join(folder, f"eval-{arch}-*-{way}.json")))
     out = []
     for path in paths:
         with open(path, encoding="utf-8") as f:

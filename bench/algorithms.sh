@@ -25,7 +25,7 @@ for arch in ${ARCHS:-simplecnn3 vgg19_bn resnet18}; do
     seed=0
     while [ "$seed" -lt "${SEEDS:-5}" ]; do
         for way in direct tuned; do
-            accuracy "$arch" "$seed" "$way" >"$work/$arch-$seed-$way.json"
+            accuracy "$arch" "$seed" "$way" >"$work/eval-$arch-$seed-$way.json"
         done
         seed=$((seed + 1))
     done
