@@ -3,7 +3,7 @@
 #define ASSAY_FUZZ_FILES_H
 
 /* For readers that open a file themselves: inputs under a name in a folder of
- * this process, which stays behind in TMPDIR. */
+ * this process, which stays behind in /tmp. */
 
 #include <stdint.h>
 #include <stdio.h>

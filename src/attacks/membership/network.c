@@ -35,16 +35,18 @@
 
 enum { PARAM_EPOCHS, PARAM_LR, PARAM_BATCH, PARAM_QUERIES };
 
-static const struct assay_attack_param black_params[] = {
-    {"epochs", 20, 1, 10000, "training epochs of the attack network"},
-    {"lr", 1e-3, 1e-8, 1, "Adam's learning rate"},
-    {"batch", 64, 1, 65536, "batch size"},
-    {NULL, 0, 0, 0, NULL}};
+/* clang-format off */
+#define COMMON_PARAMS                                                   \
+    {"epochs", 20, 1, 10000, "training epochs of the attack network"},  \
+    {"lr", 1e-3, 1e-8, 1, "Adam's learning rate"},                      \
+    {"batch", 64, 1, 65536, "batch size"}
+/* clang-format on */
+
+static const struct assay_attack_param black_params[] = {COMMON_PARAMS,
+                                                         {NULL, 0, 0, 0, NULL}};
 
 static const struct assay_attack_param white_params[] = {
-    {"epochs", 20, 1, 10000, "training epochs of the attack network"},
-    {"lr", 1e-3, 1e-8, 1, "Adam's learning rate"},
-    {"batch", 64, 1, 65536, "batch size"},
+    COMMON_PARAMS,
     {"queries", 1, 0, 1, "1: hear answers on altered copies, too"},
     {NULL, 0, 0, 0, NULL}};
 
