@@ -14,6 +14,7 @@
 
 #include "assay/context.h"
 #include "assay/model.h"
+#include "assay/setting.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -49,15 +50,15 @@ enum assay_needs {
                                            each record and some without */
     ASSAY_NEED_REFERENCES_OUT = 1 << 3, /* such as never saw the record */
     ASSAY_NEED_POPULATION = 1 << 4,     /* records that no model trained on */
-    ASSAY_NEED_QUERIES = 1 << 5         /* answers on altered copies */
-};
-
-/* A parameter: the only place its default is written. */
-struct assay_attack_param {
-    const char *name;
-    double value; /* default */
-    double min, max;
-    const char *help;
+    ASSAY_NEED_QUERIES = 1 << 5,        /* answers on altered copies */
+    ASSAY_NEED_MODEL = 1 << 6,          /* the target itself, and the records'
+                                           pixels: not for predictions alone */
+    ASSAY_NEED_AUXILIARY = 1 << 7,      /* the target's word on the shadow
+                                           quarters */
+    ASSAY_NEED_ATTRIBUTE = 1 << 8,      /* a sensitive attribute is named */
+    ASSAY_NEED_EVALUATOR = 1 << 9,      /* a classifier to judge pictures by */
+    ASSAY_NEED_GENERATOR = 1 << 10,     /* a GAN of the shadow records */
+    ASSAY_NEED_POOL = 1 << 11           /* records of another distribution */
 };
 
 /* A reference model's word on the audited records. */
@@ -69,10 +70,39 @@ struct assay_reference {
     const uint8_t *trained_on_nonmember; /* [nonmembers->n] */
 };
 
-/* All borrowed. Members and non-members are the audited records; which is
+/*
+ * What lies behind the answers: models and pixels. Views hold the records of
+ * the evidence of the same name, in its order. All borrowed; NULL where
+ * there is none.
+ */
+struct assay_attack_world {
+    const assay_model *target; /* white-box; black-box attacks only ask it */
+    const assay_model *shadow;
+    const assay_model *evaluator;
+    const struct assay_generator *generator;
+    const assay_view *members;
+    const assay_view *nonmembers;
+    const assay_view *auxiliary; /* shadow-train, then shadow-test */
+    const assay_view *pool;      /* records of another distribution */
+    const char *copy_arch;       /* architecture of stolen copies */
+    const char *folder;          /* where trainings keep checkpoints; NULL:
+                                    they keep none. Emptied afterwards */
+    int attribute;               /* the sensitive attribute; -1: none */
+    int n_values;                /* its cardinality */
+    /* What the defence makes of the target's logits [n, K], in place: for
+     * attacks that ask the target anew. NULL: nothing. */
+    int (*alter)(const void *self, float *logits, size_t n, int n_classes,
+                 struct assay_error *err);
+    const void *alter_self;
+};
+
+/*
+ * All borrowed. Members and non-members are the audited records; which is
  * which may be used for scoring only in attacks whose auxiliary data are
- * partial, and there never on the records that are scored. */
-struct assay_membership_input {
+ * partial, and there never on the records that are scored. Attribute and
+ * stealing attacks are tested on the non-members alone.
+ */
+struct assay_attack_input {
     const struct assay_context *ctx; /* its seed drives the attack */
     const struct assay_compute *compute;
     const struct assay_evidence *members;        /* the target on its members */
@@ -80,8 +110,12 @@ struct assay_membership_input {
     const struct assay_evidence *shadow_members; /* the shadow model on */
     const struct assay_evidence *shadow_nonmembers; /* its own; or NULL */
     const struct assay_evidence *population; /* the target on these; or NULL */
+    const struct assay_evidence *auxiliary;  /* the target on the shadow
+                                                quarters, train then test; or
+                                                NULL */
     const struct assay_reference *reference;
     int n_references;
+    const struct assay_attack_world *world; /* NULL: predictions alone */
     const double *param; /* values in the order of attack->params; NULL:
                             the defaults */
 };
@@ -98,6 +132,38 @@ struct assay_membership_scores {
 };
 void assay_membership_scores_release(struct assay_membership_scores *s);
 
+enum { ASSAY_BUDGETS_MAX = 16 };
+
+/*
+ * What an attribute attack says of the non-members, or a stolen copy. A
+ * stealing attack may give a copy for each of several query budgets.
+ */
+struct assay_guesses {
+    size_t n;      /* records */
+    int n_budgets; /* 1 for attribute attacks */
+    size_t
+        budget[ASSAY_BUDGETS_MAX]; /* queries asked, or records learnt from */
+    int32_t *guess;                /* [n_budgets, n] value or class, owned */
+};
+void assay_guesses_release(struct assay_guesses *g);
+
+/* Pictures that an inversion attack made. */
+struct assay_pictures {
+    size_t n;
+    int channels, height, width;
+    int32_t *wanted; /* [n] class whose records they should resemble, owned */
+    float *x;        /* [n, C, H, W] as the target's input, owned */
+};
+void assay_pictures_release(struct assay_pictures *p);
+
+/* How much there is to work on, for estimates. */
+struct assay_attack_sizes {
+    size_t n_members;
+    size_t n_auxiliary;
+    int n_classes;
+    size_t epochs; /* of the target's recipe */
+};
+
 struct assay_attack {
     const char *name;    /* "lira-online": stable, for flags and files */
     const char *title;   /* "LiRA, online" */
@@ -108,34 +174,48 @@ struct assay_attack {
     enum assay_auxiliary auxiliary;
     unsigned needs; /* assay_needs */
     int baseline;   /* 1: a baseline that the others must beat */
-    const struct assay_attack_param *params; /* ends with name NULL */
-    int (*membership)(const struct assay_membership_input *in,
+    const struct assay_setting *params; /* ends with name NULL */
+    /* Records that models are trained on, in all, in units of the target's
+     * training step per record: for plans. NULL: next to none. */
+    double (*work)(const struct assay_attack_sizes *sizes, const double *param);
+    /* The one of its goal: membership; attribute and stealing; inversion. */
+    int (*membership)(const struct assay_attack_input *in,
                       struct assay_membership_scores *out,
                       struct assay_error *err);
+    int (*guess)(const struct assay_attack_input *in, struct assay_guesses *out,
+                 struct assay_error *err);
+    int (*picture)(const struct assay_attack_input *in,
+                   struct assay_pictures *out, struct assay_error *err);
 };
 
 /* The table, in the order of attacks.def; ends with NULL. */
 const struct assay_attack *const *assay_attack_table(void);
 const struct assay_attack *assay_attack_find(const char *name);
-/* Number of its parameters, and index by name or -1. */
-int assay_attack_n_params(const struct assay_attack *a);
-int assay_attack_param_index(const struct assay_attack *a, const char *name);
 
 /*
  * NULL when `in` has all that the attack needs, else what is missing, in
  * words ("no reference models").
  */
 const char *assay_attack_missing(const struct assay_attack *a,
-                                 const struct assay_membership_input *in);
+                                 const struct assay_attack_input *in);
 
 /*
  * Check the needs and the input (equal record counts, classes, orders), run,
- * check the output (finite scores).
+ * check the output (finite scores, guesses and classes in range). One for
+ * each kind of outcome; the attack must be of that kind.
  */
 int assay_attack_membership(const struct assay_attack *a,
-                            const struct assay_membership_input *in,
+                            const struct assay_attack_input *in,
                             struct assay_membership_scores *out,
                             struct assay_error *err) ASSAY_MUST_CHECK;
+int assay_attack_guess(const struct assay_attack *a,
+                       const struct assay_attack_input *in,
+                       struct assay_guesses *out,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+int assay_attack_picture(const struct assay_attack *a,
+                         const struct assay_attack_input *in,
+                         struct assay_pictures *out,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
 
 #ifdef __cplusplus
 }

@@ -189,6 +189,11 @@ int assay_view_channels(const assay_view *view);
 int assay_view_height(const assay_view *view);
 int assay_view_width(const assay_view *view);
 int32_t assay_view_label(const assay_view *view, size_t row);
+/* Let the attribute be the view's label (-1: the dataset's own label), to
+ * train a classifier of it. */
+void assay_view_set_label(assay_view *view, int attribute);
+/* Number of values the view's label takes. */
+int assay_view_n_classes(const assay_view *view);
 /* The dataset's index of a row: how records are named in reports. */
 uint32_t assay_view_record(const assay_view *view, size_t row);
 /*
@@ -199,6 +204,10 @@ uint32_t assay_view_record(const assay_view *view, size_t row);
 void assay_view_fill(const assay_view *view, const uint32_t *rows, size_t n,
                      const struct assay_augment *aug, uint64_t seed,
                      uint64_t epoch, float *x);
+
+/* Whether assay_view_fill() mirrors that row in that epoch. */
+int assay_view_mirrors(const struct assay_augment *aug, uint64_t seed,
+                       uint64_t epoch, uint32_t row);
 
 /*
  * Record i of `ds` as a PNG file's bytes (8 bit, grey or RGB), for reports.

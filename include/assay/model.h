@@ -106,13 +106,44 @@ struct assay_curve {
 };
 void assay_curve_release(struct assay_curve *curve);
 
+/* What a loss is made of; ids in the graph that it is appended to. */
+struct assay_loss_values {
+    assay_value logits; /* [N, K] */
+    assay_value labels; /* [N] */
+    assay_value soft;   /* [N, K] targets, or ASSAY_NO_VALUE */
+};
+
+/*
+ * What a training minimises instead of the cross-entropy with labels. All
+ * borrowed.
+ */
+struct assay_objective {
+    const char *text; /* all that determines it: part of checkpoints' keys */
+    const void *self;
+    /* Appends the loss per record, [N]. */
+    assay_value (*loss)(const void *self, assay_graph *g,
+                        const struct assay_loss_values *v);
+    /* From losses per record to the scalar that is minimised; NULL: mean. */
+    assay_value (*reduce)(const void *self, assay_graph *g, assay_value losses);
+    /* Targets of the training view's rows, [rows, variants, K]; their meaning
+     * is the loss's. The second variant is for a mirrored record. NULL with
+     * variants 0: none. */
+    const float *soft;
+    int variants;
+    /* > 0: each record is mixed with another of its batch, both times by a
+     * share from Beta(mixup, mixup), and soft holds the log of the mixed
+     * label's probabilities (Zhang et al., ICLR 2018). Excludes `soft`. */
+    double mixup;
+};
+
 /* One model to train: a row of assay_models_train(). */
 struct assay_training {
     assay_model *model;      /* parameters in: initial; out: trained */
     const assay_view *train; /* borrowed */
     const assay_view *test;  /* for the curve; may be NULL */
     const struct assay_recipe *recipe;
-    uint64_t seed;            /* order, augmentation, dropout */
+    const struct assay_objective *objective; /* NULL: cross-entropy */
+    uint64_t seed;                           /* order, augmentation, dropout */
     const char *task;         /* for progress: "target", "shadow" */
     const char *checkpoint;   /* path, or NULL */
     struct assay_curve curve; /* out */
@@ -147,6 +178,20 @@ int assay_models_measure(const struct assay_context *ctx,
                          const struct assay_compute *compute,
                          struct assay_training *training, size_t n,
                          struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* A model ready to answer about pixels that are in no data set. */
+typedef struct assay_predictor assay_predictor;
+
+/* `m` is borrowed. Used by one thread at a time. */
+int assay_predictor_new(assay_predictor **out, const assay_model *m,
+                        const struct assay_compute *compute, int threads,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+void assay_predictor_free(assay_predictor *p);
+/* x [n, C, H, W] as the model's input; logits [n, K] and, unless NULL,
+ * embedding [n, h] are the caller's. */
+int assay_predictor_run(assay_predictor *p, const float *x, size_t n,
+                        float *logits, float *embedding,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
 
 /*
  * What a model says of records: computed once, shared by all attacks.
@@ -195,6 +240,17 @@ int assay_evidence_read(struct assay_evidence *e, const char *path,
 int assay_evidence_import(struct assay_evidence *e, const char *path,
                           struct assay_error *err) ASSAY_MUST_CHECK;
 void assay_evidence_release(struct assay_evidence *e);
+/* Rows rows[0..n) of `e` as evidence of its own: ASSAY_NOMEM, or OK. */
+int assay_evidence_select(struct assay_evidence *out,
+                          const struct assay_evidence *e, const uint32_t *rows,
+                          size_t n, struct assay_error *err) ASSAY_MUST_CHECK;
+/* Two of one model, one after the other. */
+int assay_evidence_join(struct assay_evidence *out,
+                        const struct assay_evidence *a,
+                        const struct assay_evidence *b,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+/* The class of row i's largest logit; the lowest of equals. */
+int32_t assay_evidence_class(const struct assay_evidence *e, size_t i);
 
 /* Share of records whose largest logit is the label's (ties: lowest class),
  * with its Clopper-Pearson interval. */

@@ -11,6 +11,11 @@
 
 #include "core/mem.h"
 
+/* Needs that predictions alone cannot meet. */
+#define ASSAY__NEEDS_WORLD                                            \
+    (ASSAY_NEED_MODEL | ASSAY_NEED_ATTRIBUTE | ASSAY_NEED_EVALUATOR | \
+     ASSAY_NEED_GENERATOR | ASSAY_NEED_POOL)
+
 #define ASSAY_ATTACK(name) extern const struct assay_attack assay_attack_##name;
 #include "attacks/attacks.def"
 #undef ASSAY_ATTACK
@@ -61,26 +66,9 @@ const char *assay_auxiliary_name(enum assay_auxiliary aux)
     return pick(names, sizeof(names) / sizeof(names[0]), (unsigned)aux);
 }
 
-int assay_attack_n_params(const struct assay_attack *a)
-{
-    int n = 0;
-
-    while (a->params && a->params[n].name)
-        n++;
-    return n;
-}
-
-int assay_attack_param_index(const struct assay_attack *a, const char *name)
-{
-    for (int i = 0; i < assay_attack_n_params(a); i++)
-        if (strcmp(a->params[i].name, name) == 0)
-            return i;
-    return -1;
-}
-
 /* Does every audited record have enough references with and without it? */
 static int references_cover(
-    const struct assay_membership_input *in,
+    const struct assay_attack_input *in,
     const uint8_t *(*mask)(const struct assay_reference *), size_t n,
     int need_in)
 {
@@ -105,7 +93,7 @@ static const uint8_t *nonmember_mask(const struct assay_reference *r)
     return r->trained_on_nonmember;
 }
 
-static const char *references_missing(const struct assay_membership_input *in,
+static const char *references_missing(const struct assay_attack_input *in,
                                       unsigned needs)
 {
     int need_in = (needs & ASSAY_NEED_REFERENCES) != 0;
@@ -122,8 +110,7 @@ static const char *references_missing(const struct assay_membership_input *in,
 }
 
 /* As many for all records that an attack learns from or scores. */
-static int queries_there(const struct assay_membership_input *in,
-                         unsigned needs)
+static int queries_there(const struct assay_attack_input *in, unsigned needs)
 {
     int q = in->members->n_queries;
 
@@ -134,13 +121,9 @@ static int queries_there(const struct assay_membership_input *in,
             in->shadow_nonmembers->n_queries == q);
 }
 
-const char *assay_attack_missing(const struct assay_attack *a,
-                                 const struct assay_membership_input *in)
+static const char *evidence_missing(const struct assay_attack_input *in,
+                                    unsigned needs)
 {
-    unsigned needs = a->needs;
-
-    if (!a->membership)
-        return "it is no membership attack";
     if ((needs & ASSAY_NEED_SHADOW) &&
         (!in->shadow_members || !in->shadow_nonmembers))
         return "no shadow model";
@@ -164,9 +147,40 @@ const char *assay_attack_missing(const struct assay_attack *a,
             if (!in->reference[r].population)
                 return "no population evidence of the reference models";
     }
-    if (needs & (ASSAY_NEED_REFERENCES | ASSAY_NEED_REFERENCES_OUT))
-        return references_missing(in, needs);
     return NULL;
+}
+
+static const char *world_missing(const struct assay_attack_input *in,
+                                 unsigned needs)
+{
+    const struct assay_attack_world *w = in->world;
+
+    if ((needs & ASSAY__NEEDS_WORLD) && !w)
+        return "the model and its records are not there, only predictions";
+    if ((needs & ASSAY_NEED_AUXILIARY) && !in->auxiliary)
+        return "the model's answers on shadow records are not there";
+    if ((needs & ASSAY_NEED_ATTRIBUTE) && w->attribute < 0)
+        return "no sensitive attribute is named";
+    if ((needs & ASSAY_NEED_EVALUATOR) && !w->evaluator)
+        return "no evaluation classifier";
+    if ((needs & ASSAY_NEED_GENERATOR) && !w->generator)
+        return "no generator of such records";
+    if ((needs & ASSAY_NEED_POOL) && !w->pool)
+        return "no records of another distribution are given";
+    return NULL;
+}
+
+const char *assay_attack_missing(const struct assay_attack *a,
+                                 const struct assay_attack_input *in)
+{
+    const char *missing = evidence_missing(in, a->needs);
+
+    if (!missing)
+        missing = world_missing(in, a->needs);
+    if (!missing &&
+        (a->needs & (ASSAY_NEED_REFERENCES | ASSAY_NEED_REFERENCES_OUT)))
+        missing = references_missing(in, a->needs);
+    return missing;
 }
 
 /* Two pieces of evidence about the same records in the same order. */
@@ -188,7 +202,7 @@ static int same_records(const struct assay_evidence *a,
     return ASSAY_OK;
 }
 
-static int same_classes(const struct assay_membership_input *in,
+static int same_classes(const struct assay_attack_input *in,
                         const struct assay_evidence *e, const char *what,
                         struct assay_error *err)
 {
@@ -201,7 +215,7 @@ static int same_classes(const struct assay_membership_input *in,
     return ASSAY_OK;
 }
 
-static int check_input(const struct assay_membership_input *in,
+static int check_input(const struct assay_attack_input *in,
                        struct assay_error *err)
 {
     int rc;
@@ -215,6 +229,8 @@ static int check_input(const struct assay_membership_input *in,
         rc = same_classes(in, in->shadow_nonmembers, "shadow non-members", err);
     if (!rc)
         rc = same_classes(in, in->population, "population", err);
+    if (!rc)
+        rc = same_classes(in, in->auxiliary, "auxiliary records", err);
     for (int r = 0; !rc && r < in->n_references; r++) {
         const struct assay_reference *ref = &in->reference[r];
 
@@ -232,21 +248,6 @@ static int check_input(const struct assay_membership_input *in,
     return rc;
 }
 
-static int check_params(const struct assay_attack *a, const double *param,
-                        struct assay_error *err)
-{
-    for (int i = 0; param && i < assay_attack_n_params(a); i++) {
-        const struct assay_attack_param *p = &a->params[i];
-
-        if (!(param[i] >= p->min && param[i] <= p->max))
-            return assay_error_set(err, ASSAY_ARG,
-                                   "%s: parameter %s is %g; %g to %g are "
-                                   "possible",
-                                   a->name, p->name, param[i], p->min, p->max);
-    }
-    return ASSAY_OK;
-}
-
 static int check_scores(const struct assay_attack *a,
                         const struct assay_membership_scores *s,
                         struct assay_error *err)
@@ -259,34 +260,134 @@ static int check_scores(const struct assay_attack *a,
     return ASSAY_OK;
 }
 
-int assay_attack_membership(const struct assay_attack *a,
-                            const struct assay_membership_input *in,
-                            struct assay_membership_scores *out,
-                            struct assay_error *err)
+/* Values on the way: the caller's, or the defaults. */
+struct begun {
+    struct assay_attack_input in;
+    double defaults[ASSAY_SETTINGS_MAX];
+};
+
+/* What comes before any attack, of whatever goal. */
+static int begin(struct begun *b, const struct assay_attack *a,
+                 const struct assay_attack_input *in, int right_kind,
+                 struct assay_error *err)
 {
-    struct assay_membership_input full = *in;
-    double defaults[16];
     const char *missing;
     int rc;
 
+    if (!right_kind)
+        return assay_error_set(err, ASSAY_ARG, "%s: its goal is %s", a->name,
+                               assay_goal_name(a->goal));
     rc = check_input(in, err);
-    if (!rc)
-        rc = check_params(a, in->param, err);
+    if (!rc && in->param)
+        rc = assay_settings_check(a->params, in->param, a->name, err);
     if (rc)
         return rc;
     missing = assay_attack_missing(a, in);
     if (missing)
         return assay_error_set(err, ASSAY_NOTHING, "%s: %s", a->name, missing);
-    for (int i = 0; i < assay_attack_n_params(a) && i < 16; i++)
-        defaults[i] = a->params[i].value;
-    if (!full.param)
-        full.param = defaults;
+    b->in = *in;
+    if (!in->param) {
+        assay_settings_init(a->params, b->defaults);
+        b->in.param = b->defaults;
+    }
+    return ASSAY_OK;
+}
+
+int assay_attack_membership(const struct assay_attack *a,
+                            const struct assay_attack_input *in,
+                            struct assay_membership_scores *out,
+                            struct assay_error *err)
+{
+    struct begun b;
+    int rc;
+
     memset(out, 0, sizeof(*out));
-    rc = a->membership(&full, out, err);
+    rc = begin(&b, a, in, a->membership != NULL, err);
+    if (rc)
+        return rc;
+    rc = a->membership(&b.in, out, err);
     if (!rc)
         rc = check_scores(a, out, err);
     if (rc)
         assay_membership_scores_release(out);
+    return rc;
+}
+
+static int check_guesses(const struct assay_attack *a,
+                         const struct assay_attack_input *in,
+                         const struct assay_guesses *g, struct assay_error *err)
+{
+    int values = a->goal == ASSAY_GOAL_ATTRIBUTE ? in->world->n_values
+                                                 : in->members->n_classes;
+    size_t total = g->n * (size_t)g->n_budgets;
+
+    if (g->n != in->nonmembers->n)
+        return assay_error_set(err, ASSAY_INTERNAL,
+                               "%s: %zu guesses for %zu records", a->name, g->n,
+                               in->nonmembers->n);
+    for (size_t i = 0; i < total; i++)
+        if (g->guess[i] < 0 || g->guess[i] >= values)
+            return assay_error_set(err, ASSAY_NUMERIC,
+                                   "%s: guess %d of row %zu is not in 0..%d",
+                                   a->name, g->guess[i], i % g->n, values - 1);
+    return ASSAY_OK;
+}
+
+int assay_attack_guess(const struct assay_attack *a,
+                       const struct assay_attack_input *in,
+                       struct assay_guesses *out, struct assay_error *err)
+{
+    struct begun b;
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    rc = begin(&b, a, in, a->guess != NULL, err);
+    if (rc)
+        return rc;
+    rc = a->guess(&b.in, out, err);
+    if (!rc)
+        rc = check_guesses(a, in, out, err);
+    if (rc)
+        assay_guesses_release(out);
+    return rc;
+}
+
+static int check_pictures(const struct assay_attack *a,
+                          const struct assay_attack_input *in,
+                          const struct assay_pictures *p,
+                          struct assay_error *err)
+{
+    size_t size = (size_t)p->channels * (size_t)p->height * (size_t)p->width;
+
+    for (size_t i = 0; i < p->n; i++)
+        if (p->wanted[i] < 0 || p->wanted[i] >= in->members->n_classes)
+            return assay_error_set(err, ASSAY_INTERNAL,
+                                   "%s: picture %zu is of class %d", a->name, i,
+                                   p->wanted[i]);
+    for (size_t i = 0; i < p->n * size; i++)
+        if (!isfinite(p->x[i]))
+            return assay_error_set(err, ASSAY_NUMERIC,
+                                   "%s: picture %zu is not finite", a->name,
+                                   i / size);
+    return ASSAY_OK;
+}
+
+int assay_attack_picture(const struct assay_attack *a,
+                         const struct assay_attack_input *in,
+                         struct assay_pictures *out, struct assay_error *err)
+{
+    struct begun b;
+    int rc;
+
+    memset(out, 0, sizeof(*out));
+    rc = begin(&b, a, in, a->picture != NULL, err);
+    if (rc)
+        return rc;
+    rc = a->picture(&b.in, out, err);
+    if (!rc)
+        rc = check_pictures(a, in, out, err);
+    if (rc)
+        assay_pictures_release(out);
     return rc;
 }
 
@@ -296,4 +397,17 @@ void assay_membership_scores_release(struct assay_membership_scores *s)
     assay__free(s->member);
     assay__free(s->row);
     memset(s, 0, sizeof(*s));
+}
+
+void assay_guesses_release(struct assay_guesses *g)
+{
+    assay__free(g->guess);
+    memset(g, 0, sizeof(*g));
+}
+
+void assay_pictures_release(struct assay_pictures *p)
+{
+    assay__free(p->wanted);
+    assay__free(p->x);
+    memset(p, 0, sizeof(*p));
 }

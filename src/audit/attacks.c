@@ -17,8 +17,8 @@ struct list {
     int row[ASSAY__ATTACKS_MAX]; /* the outcome each job belongs to */
     size_t n;                    /* of the audit */
     size_t n_all;
-    struct assay_membership_input in;
-    struct assay_membership_input control;
+    struct assay_attack_input in;
+    struct assay_attack_input control;
 };
 
 static void add_job(struct list *list, const assay_audit *a,

@@ -116,7 +116,7 @@ struct assay__control_result {
     int passed;
 };
 
-enum { ASSAY__ATTACKS_MAX = 64, ASSAY__PARAMS_MAX = 16 };
+enum { ASSAY__ATTACKS_MAX = 96 };
 
 struct assay__control {
     int ran;
@@ -144,7 +144,7 @@ struct assay_audit {
     int assumed_split;
 
     const struct assay_attack *attack[ASSAY__ATTACKS_MAX]; /* the chosen */
-    double param[ASSAY__ATTACKS_MAX][ASSAY__PARAMS_MAX];   /* of each */
+    double param[ASSAY__ATTACKS_MAX][ASSAY_SETTINGS_MAX];   /* of each */
     char left_out[ASSAY__ATTACKS_MAX][160]; /* not empty: why not */
     int n_attacks;
 
@@ -193,7 +193,7 @@ int assay__scene_collect(struct assay__scene *scene, assay_audit *a,
 void assay__scene_release(struct assay__scene *scene);
 /* What attacks see; as_control: the shadow model in the target's place. */
 void assay__scene_input(const struct assay__scene *scene, const assay_audit *a,
-                        int as_control, struct assay_membership_input *in);
+                        int as_control, struct assay_attack_input *in);
 /* The scenes of an audit and of its positive control. */
 int assay__scene_main(struct assay__scene *scene, const assay_audit *a,
                       struct assay_error *err) ASSAY_MUST_CHECK;
@@ -208,7 +208,7 @@ int assay__predictions_read(struct assay__scene *scene,
 /* One attack to run on one scene. */
 struct assay__score_job {
     const struct assay_attack *attack;
-    const struct assay_membership_input *in; /* borrowed */
+    const struct assay_attack_input *in; /* borrowed */
     const char *prefix; /* of the file: "", "control-", "overfitted-" */
     const char *evidence_sha256;
     double cost;                           /* expected seconds */
@@ -230,7 +230,7 @@ void assay__scores_path(const struct assay_attack *attack, const char *prefix,
 
 /* score_file.c; `in` names the records. */
 int assay__scores_write(const struct assay_membership_scores *s,
-                        const struct assay_membership_input *in,
+                        const struct assay_attack_input *in,
                         const struct assay_attack *attack, const char *path,
                         struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__scores_read(struct assay_membership_scores *s, const char *path,

@@ -125,7 +125,7 @@ int assay__control_wants_positive(const assay_audit *a)
  * the overfitted scene too. */
 static size_t positive_jobs(const assay_audit *a,
                             const struct assay__scene *scene,
-                            const struct assay_membership_input *in,
+                            const struct assay_attack_input *in,
                             struct assay__score_job *jobs)
 {
     size_t n = 0;
@@ -147,7 +147,7 @@ static int attack_overfitted(assay_audit *a, const struct assay__scene *scene,
                              struct assay_error *err)
 {
     struct assay__score_job jobs[ASSAY__ATTACKS_MAX];
-    struct assay_membership_input in;
+    struct assay_attack_input in;
     size_t n;
     int code;
 

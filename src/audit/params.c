@@ -6,12 +6,10 @@
  * assay__audit_params() alone.
  */
 
-#include <math.h>
-#include <stdlib.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "audit/audit.h"
-#include "core/buf.h"
 #include "core/json.h"
 
 const double *assay__audit_params(const assay_audit *a,
@@ -32,7 +30,7 @@ json_t *assay__params_json(const struct assay_attack *attack,
     json_t *params = json_object();
     int i;
 
-    for (i = 0; i < assay_attack_n_params(attack); i++)
+    for (i = 0; i < assay_settings_count(attack->params); i++)
         json_object_set_new(params, attack->params[i].name,
                             assay__json_real(param[i]));
     return params;
@@ -41,17 +39,15 @@ json_t *assay__params_json(const struct assay_attack *attack,
 static int set_defaults(assay_audit *a, struct assay_error *err)
 {
     int i;
-    int p;
 
     for (i = 0; i < a->n_attacks; i++) {
         const struct assay_attack *t = a->attack[i];
 
-        if (assay_attack_n_params(t) > ASSAY__PARAMS_MAX)
+        if (assay_settings_count(t->params) > ASSAY_SETTINGS_MAX)
             return assay_error_set(
                 err, ASSAY_LIMIT, "%s: %d parameters; at most %d", t->name,
-                assay_attack_n_params(t), (int)ASSAY__PARAMS_MAX);
-        for (p = 0; p < assay_attack_n_params(t); p++)
-            a->param[i][p] = t->params[p].value;
+                assay_settings_count(t->params), (int)ASSAY_SETTINGS_MAX);
+        assay_settings_init(t->params, a->param[i]);
     }
     return ASSAY_OK;
 }
@@ -81,54 +77,12 @@ static int find_chosen(const assay_audit *a, const char *text, size_t n,
     return -1;
 }
 
-static int refuse_name(const struct assay_attack *t, const char *text,
-                       struct assay_error *err)
-{
-    struct assay__buf names = ASSAY__BUF_INIT;
-    int p;
-    int code;
-
-    for (p = 0; p < assay_attack_n_params(t); p++)
-        assay__buf_printf(&names, "%s%s", p > 0 ? ", " : "", t->params[p].name);
-    code = assay_error_set(err, ASSAY_ARG,
-                           "attack parameter %.80s: the parameters of %s are: "
-                           "%.80s",
-                           text, t->name,
-                           names.data != NULL ? names.data : "none");
-    assay__buf_release(&names);
-    return code;
-}
-
-/* The value's text, within the limits of its row. */
-static int set_value(const struct assay_attack_param *row, const char *text,
-                     const char *value, double *out, struct assay_error *err)
-{
-    char *end = NULL;
-    double x = strtod(value, &end);
-
-    if (end == value || *end != '\0' || !isfinite(x))
-        return assay_error_set(err, ASSAY_ARG,
-                               "attack parameter %.80s: \"%.40s\" is not a "
-                               "number; %g to %g are possible",
-                               text, value, row->min, row->max);
-    if (x < row->min || x > row->max)
-        return assay_error_set(err, ASSAY_ARG,
-                               "attack parameter %.80s: %g is outside %g to "
-                               "%g",
-                               text, x, row->min, row->max);
-    *out = x;
-    return ASSAY_OK;
-}
-
 /* "rmia.gamma=2" */
 static int set_one(assay_audit *a, const char *text, struct assay_error *err)
 {
     const char *dot = strchr(text, '.');
     const char *equals = strchr(text, '=');
-    const struct assay_attack *t;
-    char name[48];
     int i;
-    int p;
 
     if (dot == NULL || equals == NULL || equals < dot)
         return assay_error_set(err, ASSAY_ARG,
@@ -138,12 +92,9 @@ static int set_one(assay_audit *a, const char *text, struct assay_error *err)
     i = find_chosen(a, text, (size_t)(dot - text), err);
     if (i < 0)
         return ASSAY_ARG;
-    t = a->attack[i];
-    snprintf(name, sizeof(name), "%.*s", (int)(equals - dot - 1), dot + 1);
-    p = assay_attack_param_index(t, name);
-    if (p < 0)
-        return refuse_name(t, text, err);
-    return set_value(&t->params[p], text, equals + 1, &a->param[i][p], err);
+    return assay_settings_assign(a->attack[i]->params, dot + 1,
+                                 "attack parameter", a->attack[i]->name,
+                                 a->param[i], err);
 }
 
 int assay__params_choose(assay_audit *a, struct assay_error *err)

@@ -187,7 +187,7 @@ static double epochs_share(const assay_audit *a,
                            const struct assay_attack *attack)
 {
     const double *param = assay__audit_params(a, attack);
-    int i = assay_attack_param_index(attack, "epochs");
+    int i = assay_settings_index(attack->params, "epochs");
 
     return param != NULL && i >= 0 ? param[i] / attack->params[i].value : 1;
 }

@@ -60,7 +60,7 @@ static json_t *config_json(const assay_audit *a)
 
     for (i = 0; i < a->n_attacks; i++) {
         json_array_append_new(attacks, json_string(a->attack[i]->name));
-        if (assay_attack_n_params(a->attack[i]) > 0)
+        if (assay_settings_count(a->attack[i]->params) > 0)
             json_object_set_new(params, a->attack[i]->name,
                                 assay__params_json(a->attack[i], a->param[i]));
     }

@@ -259,7 +259,7 @@ int assay__scene_overfitted(struct assay__scene *scene, const assay_audit *a,
 }
 
 void assay__scene_input(const struct assay__scene *scene, const assay_audit *a,
-                        int as_control, struct assay_membership_input *in)
+                        int as_control, struct assay_attack_input *in)
 {
     const struct assay_evidence *attacked =
         as_control ? scene->control : scene->target;

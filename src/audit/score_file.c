@@ -14,7 +14,7 @@
 #include "audit/audit.h"
 #include "core/mem.h"
 
-static uint32_t record_of(const struct assay_membership_input *in, uint32_t row)
+static uint32_t record_of(const struct assay_attack_input *in, uint32_t row)
 {
     return row < in->members->n ? in->members->record[row]
                                 : in->nonmembers->record[row - in->members->n];
@@ -30,7 +30,7 @@ static int add(struct assay_tensors *list, const char *name,
 }
 
 int assay__scores_write(const struct assay_membership_scores *s,
-                        const struct assay_membership_input *in,
+                        const struct assay_attack_input *in,
                         const struct assay_attack *attack, const char *path,
                         struct assay_error *err)
 {

@@ -148,7 +148,7 @@ static int run_attack(struct pool *pool, struct assay__score_job *job,
                       const char *full, const char *path, const json_t *inputs,
                       struct assay_error *err)
 {
-    struct assay_membership_input in = *job->in;
+    struct assay_attack_input in = *job->in;
     double started = assay__clock_seconds();
     struct worker worker;
     int code;

@@ -57,7 +57,7 @@ static json_t *attack_json(const struct assay_attack *a)
         if (a->needs & need_names[i].bit)
             json_array_append_new(needs, json_string(need_names[i].name));
     }
-    for (p = 0; p < assay_attack_n_params(a); p++)
+    for (p = 0; p < assay_settings_count(a->params); p++)
         json_array_append_new(
             params,
             json_pack("{s:s, s:o, s:o, s:o, s:s}", "name", a->params[p].name,
@@ -111,7 +111,7 @@ static void print_one(const struct assay_attack *a)
         if (a->needs & need_names[i].bit)
             printf("  needs %s\n", need_names[i].name);
     }
-    for (p = 0; p < assay_attack_n_params(a); p++)
+    for (p = 0; p < assay_settings_count(a->params); p++)
         printf("  %s = %g (%g to %g): %s\n", a->params[p].name,
                a->params[p].value, a->params[p].min, a->params[p].max,
                a->params[p].help);

@@ -66,7 +66,7 @@ static void print_params(const struct assay_attack *attack)
 {
     int i;
 
-    for (i = 0; i < assay_attack_n_params(attack); i++)
+    for (i = 0; i < assay_settings_count(attack->params); i++)
         printf("%s.%s= ", attack->name, attack->params[i].name);
 }
 

@@ -34,6 +34,7 @@ struct assay_view {
     const struct assay_dataset *ds;
     uint32_t *index; /* [n] */
     size_t n;
+    int attribute; /* that is the label; -1: the dataset's label is */
     int channels;
     int height;
     int width;
@@ -238,6 +239,7 @@ int assay_view_new(assay_view **out, const assay_dataset *ds,
     if (!view)
         return assay_error_set(err, ASSAY_NOMEM, "no memory for a view");
     view->ds = ds;
+    view->attribute = -1;
     view->n = index ? n : ds->n;
     view->channels = pre->channels ? pre->channels : ds->channels;
     view->height = pre->height ? pre->height : ds->height;
@@ -297,7 +299,23 @@ int assay_view_width(const assay_view *view)
 
 int32_t assay_view_label(const assay_view *view, size_t row)
 {
+    if (view->attribute >= 0)
+        return assay_dataset_attribute(view->ds, (size_t)view->attribute,
+                                       view->index[row]);
     return view->ds->labels[view->index[row]];
+}
+
+void assay_view_set_label(assay_view *view, int attribute)
+{
+    view->attribute = attribute;
+}
+
+int assay_view_n_classes(const assay_view *view)
+{
+    if (view->attribute >= 0)
+        return assay_dataset_attribute_cardinality(view->ds,
+                                                   (size_t)view->attribute);
+    return assay_dataset_n_classes(view->ds);
 }
 
 uint32_t assay_view_record(const assay_view *view, size_t row)
@@ -483,4 +501,15 @@ void assay_view_fill(const assay_view *view, const uint32_t *rows, size_t n,
             x += n_plane;
         }
     }
+}
+
+int assay_view_mirrors(const struct assay_augment *aug, uint64_t seed,
+                       uint64_t epoch, uint32_t row)
+{
+    struct move m;
+
+    if (!aug || !aug->flip)
+        return 0;
+    draw_move(&m, aug, seed, epoch << 32 | row);
+    return m.flip;
 }

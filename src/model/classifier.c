@@ -16,6 +16,7 @@
 #include "assay/rng.h"
 #include "core/mem.h"
 #include "model/model.h"
+#include "model/targets.h"
 
 enum { MONITOR_CORRECT = 0, MONITOR_TEST = 2 };
 
@@ -50,28 +51,15 @@ struct classifier {
     int threads;
     bool collected; /* has a job */
     assay_graph *graph;
-    assay_value inputs[2];
+    assay_value inputs[3]; /* pixels, labels, soft targets if any */
     struct assay_program program;
+    struct assay__targets targets;
     struct assay_source source;
     struct assay_train_options options;
     struct assay_history history;
     struct assay__scorer scorer; /* made at the first evaluation */
     char *key;
 };
-
-static int fill(void *self, const struct assay_batch *b,
-                struct assay_error *err)
-{
-    const struct classifier *c = self;
-    const struct assay_view *view = c->t->train;
-
-    (void)err;
-    assay_view_fill(view, b->rows, b->n, &c->t->recipe->augment, c->t->seed,
-                    b->epoch, b->inputs[0]);
-    for (size_t i = 0; i < b->n; i++)
-        b->inputs[1][i] = (float)assay_view_label(view, b->rows[i]);
-    return ASSAY_OK;
-}
 
 static int score_test(struct classifier *c, double *accuracy,
                       struct assay_error *err)
@@ -120,12 +108,33 @@ static int on_epoch(void *user, assay_trainer *trainer, size_t epoch,
     return rc;
 }
 
+/* The loss per record, and the scalar of it that is minimised. */
+static void make_loss(struct classifier *c, const assay_model *m)
+{
+    const struct assay_objective *o = c->t->objective;
+    struct assay_loss_values v = {m->logits, c->inputs[1], ASSAY_NO_VALUE};
+    assay_value loss;
+
+    if (assay__targets_wanted(o)) {
+        c->inputs[2] = v.soft = assay_graph_input(
+            c->graph, "soft_targets", assay_graph_shape(c->graph, m->logits));
+        c->program.n_inputs = 3;
+    }
+    if (o && o->loss)
+        loss = o->loss(o->self, c->graph, &v);
+    else
+        loss = assay_op_softmax_xent(c->graph, m->logits, v.labels);
+    if (o && o->reduce)
+        c->program.loss = o->reduce(o->self, c->graph, loss);
+    else
+        c->program.loss = assay_op_mean(c->graph, loss);
+}
+
 /* The training graph: model, labels, loss, correctness. */
 static int make_program(struct classifier *c, struct assay_error *err)
 {
     const assay_model *m = c->t->model;
     struct assay_shape rows = assay_shape_make(1, (int64_t)ASSAY_BATCH);
-    assay_value loss;
     assay_value pair[2];
     int rc;
 
@@ -134,8 +143,8 @@ static int make_program(struct classifier *c, struct assay_error *err)
         return rc;
     c->inputs[0] = m->input;
     c->inputs[1] = assay_graph_input(c->graph, "labels", &rows);
-    loss = assay_op_softmax_xent(c->graph, m->logits, c->inputs[1]);
-    c->program.loss = assay_op_mean(c->graph, loss);
+    c->program.n_inputs = 2;
+    make_loss(c, m);
     pair[0] = m->logits;
     pair[1] = c->inputs[1];
     c->program.monitor[MONITOR_CORRECT] =
@@ -143,7 +152,6 @@ static int make_program(struct classifier *c, struct assay_error *err)
     c->program.n_monitors = 1;
     c->program.graph = c->graph;
     c->program.inputs = c->inputs;
-    c->program.n_inputs = 2;
     return assay_graph_check(c->graph, err);
 }
 
@@ -164,9 +172,11 @@ static int make_key(struct classifier *c, struct assay_error *err)
         records = assay_rng_hash(records, assay_view_record(view, i),
                                  (uint64_t)assay_view_label(view, i));
     c->options.key = c->key = assay__format(
-        "initial %s, data %.32s, records %016llx, flip %d, crop %d", model,
+        "initial %s, data %.32s, records %016llx, flip %d, crop %d%s%s", model,
         assay_dataset_sha256(assay_view_dataset(view)),
-        (unsigned long long)records, aug->flip, aug->crop_pad);
+        (unsigned long long)records, aug->flip, aug->crop_pad,
+        c->t->objective ? ", objective " : "",
+        c->t->objective ? c->t->objective->text : "");
     return c->key ? ASSAY_OK
                   : assay_error_set(err, ASSAY_NOMEM, "%s: out of memory",
                                     c->t->task);
@@ -228,9 +238,12 @@ static int classifier_init(struct classifier *c,
         rc = make_program(c, err);
     if (rc)
         return rc;
-    c->source.self = c;
+    rc = assay__targets_init(&c->targets, t, err);
+    if (rc)
+        return rc;
+    c->source.self = &c->targets;
     c->source.n = assay_view_count(t->train);
-    c->source.fill = fill;
+    c->source.fill = assay__targets_fill;
     make_options(c);
     return ASSAY_OK;
 }
@@ -238,6 +251,7 @@ static int classifier_init(struct classifier *c,
 static void classifier_release(struct classifier *c)
 {
     assay__scorer_release(&c->scorer);
+    assay__targets_release(&c->targets);
     assay_history_release(&c->history);
     assay_graph_free(c->graph);
     assay__free(c->key);

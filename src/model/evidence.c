@@ -23,7 +23,7 @@ int assay__argmax(const float *x, int k)
     return best;
 }
 
-static int evidence_alloc(struct assay_evidence *e, size_t n, int k, int h,
+int assay__evidence_alloc(struct assay_evidence *e, size_t n, int k, int h,
                           int q)
 {
     e->n = n;
@@ -131,8 +131,9 @@ int assay_evidence_collect(struct assay_evidence *out,
                             err);
     if (rc)
         return rc;
-    rc = evidence_alloc(&e, n, m->n_classes, s.embedding_dim,
-                        flags & ASSAY_EVIDENCE_QUERIES ? ASSAY_QUERIES : 0);
+    rc = assay__evidence_alloc(&e, n, m->n_classes, s.embedding_dim,
+                               flags & ASSAY_EVIDENCE_QUERIES ? ASSAY_QUERIES
+                                                              : 0);
     if (rc)
         rc = assay_error_set(err, rc, "%s: out of memory for %zu records", task,
                              n);

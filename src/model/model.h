@@ -63,6 +63,11 @@ int assay__scorer_query(struct assay__scorer *s, int q,
 void assay__query_alter(int q, const float *x, size_t planes, int height,
                         int width, float *out);
 
+/* Room for n records of k classes, h numbers of embedding and q queries: OK
+ * or NOMEM, with nothing held then. */
+int assay__evidence_alloc(struct assay_evidence *e, size_t n, int k, int h,
+                          int q) ASSAY_MUST_CHECK;
+
 /* Index of the largest of k values; ties go to the lowest. */
 int assay__argmax(const float *x, int k);
 

@@ -87,7 +87,7 @@ struct world {
     struct assay_evidence ref[R][3];
     uint8_t *mask[R][2];
     struct assay_reference reference[R];
-    struct assay_membership_input in;
+    struct assay_attack_input in;
 };
 
 /* What a reference says: raised where its mask says it was trained. */

@@ -361,8 +361,8 @@ static void test_names_are_unique_and_tables_complete(void)
     for (size_t i = 0; t[i]; i++) {
         CHECK(t[i]->title && t[i]->summary && t[i]->cites);
         CHECK(assay_attack_find(t[i]->name) == t[i]);
-        for (int p = 0; p < assay_attack_n_params(t[i]); p++) {
-            const struct assay_attack_param *q = &t[i]->params[p];
+        for (int p = 0; p < assay_settings_count(t[i]->params); p++) {
+            const struct assay_setting *q = &t[i]->params[p];
 
             CHECK(q->value >= q->min && q->value <= q->max);
         }

@@ -57,7 +57,7 @@ static struct side summarise(const double *x, int n)
 
 /* Fill records for one list (members or non-members). `phi` is scratch:
  * [R + 1][n], the target last. */
-static void collect_list(const struct assay_membership_input *in, int members,
+static void collect_list(const struct assay_attack_input *in, int members,
                          double *phi, double *with, double *without,
                          struct record *record)
 {
@@ -91,7 +91,7 @@ static void collect_list(const struct assay_membership_input *in, int members,
     }
 }
 
-static int collect(const struct assay_membership_input *in, struct record **out,
+static int collect(const struct assay_attack_input *in, struct record **out,
                    struct assay_error *err)
 {
     size_t n = in->members->n + in->nonmembers->n;
@@ -171,7 +171,7 @@ static double log_normal(double x, const struct side *s)
     return -.5 * (d * d / variance + log(variance));
 }
 
-static int run(const struct assay_membership_input *in, int online, int fixed,
+static int run(const struct assay_attack_input *in, int online, int fixed,
                struct assay_membership_scores *out, struct assay_error *err)
 {
     struct record *record = NULL;
@@ -197,28 +197,28 @@ static int run(const struct assay_membership_input *in, int online, int fixed,
     return rc;
 }
 
-static int run_online(const struct assay_membership_input *in,
+static int run_online(const struct assay_attack_input *in,
                       struct assay_membership_scores *out,
                       struct assay_error *err)
 {
     return run(in, 1, 0, out, err);
 }
 
-static int run_online_fixed(const struct assay_membership_input *in,
+static int run_online_fixed(const struct assay_attack_input *in,
                             struct assay_membership_scores *out,
                             struct assay_error *err)
 {
     return run(in, 1, 1, out, err);
 }
 
-static int run_offline(const struct assay_membership_input *in,
+static int run_offline(const struct assay_attack_input *in,
                        struct assay_membership_scores *out,
                        struct assay_error *err)
 {
     return run(in, 0, 0, out, err);
 }
 
-static int run_offline_fixed(const struct assay_membership_input *in,
+static int run_offline_fixed(const struct assay_attack_input *in,
                              struct assay_membership_scores *out,
                              struct assay_error *err)
 {

@@ -101,10 +101,10 @@ static void copy_labels(const struct assay_evidence *members,
 }
 
 /* Thresholds [K] from the shadow model. */
-static int fit_thresholds(const struct assay_membership_input *in,
+static int fit_thresholds(const struct assay_attack_input *in,
                           double *threshold, struct assay_error *err)
 {
-    struct assay_membership_input shadow = *in;
+    struct assay_attack_input shadow = *in;
     struct assay_membership_scores s = {0};
     int32_t *label = NULL;
     double *score = NULL;
@@ -143,7 +143,7 @@ out:
     return rc;
 }
 
-static int run(const struct assay_membership_input *in,
+static int run(const struct assay_attack_input *in,
                struct assay_membership_scores *out, struct assay_error *err)
 {
     double *threshold = NULL;

@@ -42,10 +42,10 @@ enum { PARAM_EPOCHS, PARAM_LR, PARAM_BATCH, PARAM_QUERIES };
     {"batch", 64, 1, 65536, "batch size"}
 /* clang-format on */
 
-static const struct assay_attack_param black_params[] = {COMMON_PARAMS,
+static const struct assay_setting black_params[] = {COMMON_PARAMS,
                                                          {NULL, 0, 0, 0, NULL}};
 
-static const struct assay_attack_param white_params[] = {
+static const struct assay_setting white_params[] = {
     COMMON_PARAMS,
     {"queries", 1, 0, 1, "1: hear answers on altered copies, too"},
     {NULL, 0, 0, 0, NULL}};
@@ -54,7 +54,7 @@ enum { SCORE_BATCH = 256 };
 
 /* A training or scoring set: rows, their features' scale, the network. */
 struct attack {
-    const struct assay_membership_input *in;
+    const struct assay_attack_input *in;
     int white_box;
     struct assay__row *train;
     size_t n_train;
@@ -96,7 +96,7 @@ static int rows_alloc(struct attack *a, size_t n_train, size_t n_test,
 
 static int shadow_rows(struct attack *a, struct assay_error *err)
 {
-    const struct assay_membership_input *in = a->in;
+    const struct assay_attack_input *in = a->in;
     size_t half = smaller(in->shadow_members->n, in->shadow_nonmembers->n);
     int rc = rows_alloc(a, 2 * half, in->members->n + in->nonmembers->n, err);
 
@@ -111,7 +111,7 @@ static int shadow_rows(struct attack *a, struct assay_error *err)
 }
 
 /* A random order of 0..n-1. */
-static uint32_t *draw_order(const struct assay_membership_input *in, size_t n,
+static uint32_t *draw_order(const struct assay_attack_input *in, size_t n,
                             uint64_t index)
 {
     uint32_t *order = assay__calloc(n, sizeof(*order));
@@ -128,7 +128,7 @@ static uint32_t *draw_order(const struct assay_membership_input *in, size_t n,
 
 static int partial_rows(struct attack *a, struct assay_error *err)
 {
-    const struct assay_membership_input *in = a->in;
+    const struct assay_attack_input *in = a->in;
     size_t m = in->members->n / 3;
     size_t u = in->nonmembers->n / 3;
     size_t half = smaller(m, u);
@@ -182,7 +182,7 @@ static int fill(void *self, const struct assay_batch *b,
 
 static int train(struct attack *a, const char *name, struct assay_error *err)
 {
-    const struct assay_membership_input *in = a->in;
+    const struct assay_attack_input *in = a->in;
     struct assay_program program = {0};
     struct assay_train_options o;
     struct assay_source source = {a, a->n_train, fill};
@@ -310,7 +310,7 @@ static void attack_release(struct attack *a)
     assay_params_release(&a->weights);
 }
 
-static int run(const struct assay_membership_input *in, int white_box,
+static int run(const struct assay_attack_input *in, int white_box,
                int partial, const char *name,
                struct assay_membership_scores *out, struct assay_error *err)
 {
@@ -341,28 +341,28 @@ static int run(const struct assay_membership_input *in, int white_box,
     return rc;
 }
 
-static int run_black_shadow(const struct assay_membership_input *in,
+static int run_black_shadow(const struct assay_attack_input *in,
                             struct assay_membership_scores *out,
                             struct assay_error *err)
 {
     return run(in, 0, 0, "network-black-shadow", out, err);
 }
 
-static int run_black_partial(const struct assay_membership_input *in,
+static int run_black_partial(const struct assay_attack_input *in,
                              struct assay_membership_scores *out,
                              struct assay_error *err)
 {
     return run(in, 0, 1, "network-black-partial", out, err);
 }
 
-static int run_white_shadow(const struct assay_membership_input *in,
+static int run_white_shadow(const struct assay_attack_input *in,
                             struct assay_membership_scores *out,
                             struct assay_error *err)
 {
     return run(in, 1, 0, "network-white-shadow", out, err);
 }
 
-static int run_white_partial(const struct assay_membership_input *in,
+static int run_white_partial(const struct assay_attack_input *in,
                              struct assay_membership_scores *out,
                              struct assay_error *err)
 {

@@ -27,11 +27,11 @@
 
 enum { PARAM_GAMMA, PARAM_A };
 
-static const struct assay_attack_param online_params[] = {
+static const struct assay_setting online_params[] = {
     {"gamma", 1, .01, 100, "how much likelier x must be than z"},
     {NULL, 0, 0, 0, NULL}};
 
-static const struct assay_attack_param offline_params[] = {
+static const struct assay_setting offline_params[] = {
     {"gamma", 1, .01, 100, "how much likelier x must be than z"},
     {"a", .3, 0, 1, "slope of the offline estimate of p(x)"},
     {NULL, 0, 0, 0, NULL}};
@@ -78,7 +78,7 @@ static double log_marginal(const struct sums *s, int online, int population,
 /* log r for each row of `target`; role picks the reference's evidence. */
 enum role { MEMBERS, NONMEMBERS, POPULATION };
 
-static int log_ratios(const struct assay_membership_input *in, enum role role,
+static int log_ratios(const struct assay_attack_input *in, enum role role,
                       int online, double a, double *out,
                       struct assay_error *err)
 {
@@ -132,7 +132,7 @@ static size_t count_below(const double *sorted, size_t n, double limit)
     return low;
 }
 
-static int run(const struct assay_membership_input *in, int online,
+static int run(const struct assay_attack_input *in, int online,
                struct assay_membership_scores *out, struct assay_error *err)
 {
     double gamma = in->param[PARAM_GAMMA];
@@ -162,14 +162,14 @@ static int run(const struct assay_membership_input *in, int online,
     return rc;
 }
 
-static int run_online(const struct assay_membership_input *in,
+static int run_online(const struct assay_attack_input *in,
                       struct assay_membership_scores *out,
                       struct assay_error *err)
 {
     return run(in, 1, out, err);
 }
 
-static int run_offline(const struct assay_membership_input *in,
+static int run_offline(const struct assay_attack_input *in,
                        struct assay_membership_scores *out,
                        struct assay_error *err)
 {

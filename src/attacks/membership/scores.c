@@ -23,7 +23,7 @@ int assay__scores_make(struct assay_membership_scores *s, size_t n,
 }
 
 int assay__scores_make_all(struct assay_membership_scores *s,
-                           const struct assay_membership_input *in,
+                           const struct assay_attack_input *in,
                            struct assay_error *err)
 {
     int rc = assay__scores_make(s, in->members->n + in->nonmembers->n, err);
@@ -45,11 +45,11 @@ int assay__fit_threshold(const double *score, const uint8_t *member, size_t n,
                            "threshold of %zu scores: out of memory", n);
 }
 
-int assay__shadow_threshold(const struct assay_membership_input *in,
+int assay__shadow_threshold(const struct assay_attack_input *in,
                             assay__statistic *statistic, double *threshold,
                             struct assay_error *err)
 {
-    struct assay_membership_input shadow = *in;
+    struct assay_attack_input shadow = *in;
     struct assay_membership_scores s = {0};
     int rc;
 

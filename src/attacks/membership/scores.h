@@ -12,7 +12,7 @@ int assay__scores_make(struct assay_membership_scores *s, size_t n,
 
 /* The same with one row per audited record, members first. */
 int assay__scores_make_all(struct assay_membership_scores *s,
-                           const struct assay_membership_input *in,
+                           const struct assay_attack_input *in,
                            struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* A per-record statistic of evidence: out[e->n]. */
@@ -30,7 +30,7 @@ int assay__fit_threshold(const double *score, const uint8_t *member, size_t n,
  * The threshold with the best balanced accuracy of `statistic` on the
  * shadow model's own records; NaN when there is no shadow model.
  */
-int assay__shadow_threshold(const struct assay_membership_input *in,
+int assay__shadow_threshold(const struct assay_attack_input *in,
                             assay__statistic *statistic, double *threshold,
                             struct assay_error *err) ASSAY_MUST_CHECK;
 

@@ -18,7 +18,7 @@
 #include "attacks/membership/scores.h"
 #include "core/mem.h"
 
-static int run_statistic(const struct assay_membership_input *in,
+static int run_statistic(const struct assay_attack_input *in,
                          assay__statistic *statistic,
                          struct assay_membership_scores *out,
                          struct assay_error *err)
@@ -45,7 +45,7 @@ static void correctness(const struct assay_evidence *e, double *out)
     }
 }
 
-static int run_gap(const struct assay_membership_input *in,
+static int run_gap(const struct assay_attack_input *in,
                    struct assay_membership_scores *out, struct assay_error *err)
 {
     int rc = assay__scores_make_all(out, in, err);
@@ -90,7 +90,7 @@ static void confidence(const struct assay_evidence *e, double *out)
     }
 }
 
-static int run_confidence(const struct assay_membership_input *in,
+static int run_confidence(const struct assay_attack_input *in,
                           struct assay_membership_scores *out,
                           struct assay_error *err)
 {
@@ -116,7 +116,7 @@ static void log_prob(const struct assay_evidence *e, double *out)
             out[i] > 0 ? -log1p(exp(-out[i])) : out[i] - log1p(exp(out[i]));
 }
 
-static int run_loss(const struct assay_membership_input *in,
+static int run_loss(const struct assay_attack_input *in,
                     struct assay_membership_scores *out,
                     struct assay_error *err)
 {
@@ -154,7 +154,7 @@ static void negative_entropy(const struct assay_evidence *e, double *out)
     }
 }
 
-static int run_entropy(const struct assay_membership_input *in,
+static int run_entropy(const struct assay_attack_input *in,
                        struct assay_membership_scores *out,
                        struct assay_error *err)
 {

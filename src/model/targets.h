@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_MODEL_TARGETS_H
+#define ASSAY_MODEL_TARGETS_H
+
+/* The batches of a classifier's training: pixels, labels and, where the
+ * objective has them, soft targets. For this folder alone. */
+
+#include "assay/model.h"
+
+struct assay__targets {
+    const struct assay_training *t; /* borrowed */
+    size_t n_classes;
+    size_t pixels;  /* of one record */
+    float *partner; /* [batch, C, H, W], with mixup */
+};
+
+/* Whether the objective has a third input, the soft targets. */
+int assay__targets_wanted(const struct assay_objective *o);
+int assay__targets_init(struct assay__targets *s,
+                        const struct assay_training *t,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__targets_release(struct assay__targets *s);
+/* assay_source's fill() with an assay__targets as self. */
+int assay__targets_fill(void *self, const struct assay_batch *b,
+                        struct assay_error *err);
+
+#endif
