@@ -89,11 +89,6 @@ struct assay_attack_world {
                                     they keep none. Emptied afterwards */
     int attribute;               /* the sensitive attribute; -1: none */
     int n_values;                /* its cardinality */
-    /* What the defence makes of the target's logits [n, K], in place: for
-     * attacks that ask the target anew. NULL: nothing. */
-    int (*alter)(const void *self, float *logits, size_t n, int n_classes,
-                 struct assay_error *err);
-    const void *alter_self;
 };
 
 /*
@@ -113,6 +108,8 @@ struct assay_attack_input {
     const struct assay_evidence *auxiliary;  /* the target on the shadow
                                                 quarters, train then test; or
                                                 NULL */
+    const struct assay_evidence *pool; /* the target on records of another
+                                          distribution; or NULL */
     const struct assay_reference *reference;
     int n_references;
     const struct assay_attack_world *world; /* NULL: predictions alone */
@@ -160,6 +157,7 @@ void assay_pictures_release(struct assay_pictures *p);
 struct assay_attack_sizes {
     size_t n_members;
     size_t n_auxiliary;
+    size_t n_pool;
     int n_classes;
     size_t epochs; /* of the target's recipe */
 };

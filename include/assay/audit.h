@@ -125,8 +125,15 @@ struct assay_audit_options {
     struct assay_predictions predictions;
 
     int n_references;           /* even; 0: none */
-    const char *const *attacks; /* names; NULL: the whole table */
+    const char *const *attacks; /* names; NULL: all of the goals */
     size_t n_attacks;
+    unsigned goals;         /* bit 1 << enum assay_goal each, when no
+                               attacks are named; 0: membership, and
+                               attribute when one is named */
+    const char *attribute;  /* sensitive attribute of the data, or NULL */
+    const char *copy_arch;  /* of stolen copies; NULL: the target's */
+    const char *query_data; /* DATA of another distribution that stealing
+                               may ask about, or NULL */
     const char *const *attack_params; /* "rmia.gamma=2": ATTACK.NAME=VALUE of
                                          chosen attacks; else the defaults */
     size_t n_attack_params;

@@ -198,6 +198,32 @@ int assay_score_summarise(const double *scores, const uint8_t *positive,
                           struct assay_score_summary *out,
                           struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * Guesses of one of k values, beside the truth; all in 0..k-1. NaN for
+ * n = 0.
+ *
+ * Excess: the share of right guesses less the share that guesses which knew
+ * nothing of the truth, but favoured the same values, would get (the
+ * numerator of Cohen's kappa). 0 within its interval where there is nothing
+ * to learn. The interval is the delta method's.
+ */
+struct assay_estimate assay_excess_agreement(const int32_t *guess,
+                                             const int32_t *truth, size_t n,
+                                             int k);
+/* F1: of value 1 when k is 2, else the mean over the values that occur in
+ * truth or guess. 95 % percentile interval of 1,000 bootstrap draws from the
+ * stream (0, "f1", draw). NaN with ASSAY_NOMEM. */
+int assay_f1(struct assay_estimate *out, const int32_t *guess,
+             const int32_t *truth, size_t n, int k,
+             struct assay_error *err) ASSAY_MUST_CHECK;
+/*
+ * How much more often one is right than the other on the same n records
+ * (right[i], other[i] in {0, 1}): the difference of the shares with
+ * Newcombe's interval for paired ones (1998, method 10).
+ */
+struct assay_estimate assay_paired_gain(const uint8_t *right,
+                                        const uint8_t *other, size_t n);
+
 /* NaN for n = 0. */
 double assay_mean(const double *x, size_t n);
 /* Sample standard deviation (n - 1); NaN for n < 2. */

@@ -211,7 +211,9 @@ struct assay_evidence {
 
 enum assay_evidence_flags {
     ASSAY_EVIDENCE_EMBEDDING = 1 << 0,
-    ASSAY_EVIDENCE_QUERIES = 1 << 1
+    ASSAY_EVIDENCE_QUERIES = 1 << 1,
+    ASSAY_EVIDENCE_FOREIGN = 1 << 2 /* records of other classes than the
+                                       model's: every label is noted as 0 */
 };
 /* Altered copies that are asked for: the mirror image, and both moved by a
  * place to the right, left, down and up. */

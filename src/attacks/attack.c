@@ -165,7 +165,7 @@ static const char *world_missing(const struct assay_attack_input *in,
         return "no evaluation classifier";
     if ((needs & ASSAY_NEED_GENERATOR) && !w->generator)
         return "no generator of such records";
-    if ((needs & ASSAY_NEED_POOL) && !w->pool)
+    if ((needs & ASSAY_NEED_POOL) && !in->pool)
         return "no records of another distribution are given";
     return NULL;
 }

@@ -43,8 +43,7 @@ static void gather(const assay_audit *a, struct facts *f)
         const struct assay__outcome *o = &a->outcome[i];
         double *best = &f->black_box;
 
-        if (o->attack == NULL || o->why[0] != '\0' ||
-            !assay__verdict_trusts(a, o->attack))
+        if (!assay__outcome_scored(o) || !assay__verdict_trusts(a, o->attack))
             continue;
         if (o->attack->baseline)
             best = &f->baseline;
@@ -172,7 +171,7 @@ json_t *assay__limits_make(const assay_audit *a)
                   "largest of many attacks is flattered by being picked. The "
                   "rules of the policy and the verdict allow for that, the "
                   "tables and drawings do not.");
-    if (a->data != NULL && a->outcome[0].scores.n < 2000)
+    if (a->data != NULL && a->split.n < 1000)
         say(list, "Few records: rates at very low false-positive rates cannot "
                   "be told, and intervals are wide.");
     say(list, "The lower bounds on epsilon take records as independent draws. "

@@ -18,8 +18,37 @@ struct list {
     size_t n;                    /* of the audit */
     size_t n_all;
     struct assay_attack_input in;
-    struct assay_attack_input control;
+    struct assay_attack_input control; /* membership */
+    struct assay_attack_input mixed;   /* other goals */
 };
+
+/* Files of predictions bring no world. */
+static void add_world(struct assay_attack_input *in, const assay_audit *a,
+                      int as_control)
+{
+    const struct assay__scene *s = &a->scene;
+    const struct assay__world *w = &a->world;
+
+    if (!w->there)
+        return;
+    in->world = as_control ? &w->control : &w->plain;
+    if (s->target_auxiliary.n > 0)
+        in->auxiliary = as_control ? &w->mixed[1] : &s->target_auxiliary;
+    if (s->target_pool.n > 0)
+        in->pool = as_control ? &w->mixed[2] : &s->target_pool;
+}
+
+/*
+ * What the control of one attack sees. Membership: the shadow model in the
+ * target's place. Others: the target itself, with answers to learn from that
+ * belong to other records; the answers it is tested on are its own.
+ */
+static const struct assay_attack_input *control_input(
+    struct list *list, const struct assay_attack *attack)
+{
+    return attack->goal == ASSAY_GOAL_MEMBERSHIP ? &list->control
+                                                 : &list->mixed;
+}
 
 static void add_job(struct list *list, const assay_audit *a,
                     const struct assay_attack *attack, int as_control)
@@ -27,7 +56,7 @@ static void add_job(struct list *list, const assay_audit *a,
     struct assay__score_job *job = &list->job[list->n_all++];
 
     job->attack = attack;
-    job->in = as_control ? &list->control : &list->in;
+    job->in = as_control ? control_input(list, attack) : &list->in;
     job->prefix = as_control ? "control-" : "";
     job->evidence_sha256 = a->scene.evidence_sha256;
 }
@@ -38,6 +67,7 @@ static void list_jobs(struct list *list, assay_audit *a)
     int i;
 
     assay__scene_input(&a->scene, a, 0, &list->in);
+    add_world(&list->in, a, 0);
     for (i = 0; i < a->n_attacks; i++) {
         struct assay__outcome *o = &a->outcome[i];
         const char *why = a->left_out[i];
@@ -56,6 +86,11 @@ static void list_jobs(struct list *list, assay_audit *a)
     if (!a->scene.with_control)
         return;
     assay__scene_input(&a->scene, a, 1, &list->control);
+    list->mixed = list->in;
+    add_world(&list->control, a, 0);
+    add_world(&list->mixed, a, 1);
+    if (a->world.mixed[0].n > 0)
+        list->mixed.members = &a->world.mixed[0];
     for (j = 0; j < list->n; j++)
         add_job(list, a, list->job[j].attack, 1);
 }
@@ -74,8 +109,8 @@ static int take_scores(struct list *list, assay_audit *a,
         struct assay__score_job *job = &list->job[j];
 
         snprintf(o->why, sizeof(o->why), "%s", job->why);
-        o->scores = job->scores;
-        memset(&job->scores, 0, sizeof(job->scores));
+        o->made = job->made;
+        memset(&job->made, 0, sizeof(job->made));
         if (o->why[0] != '\0') {
             if (list->n_all > list->n)
                 snprintf(list->job[list->n + j].why, sizeof(job->why), "%s",
@@ -98,6 +133,9 @@ int assay__attacks_run(assay_audit *a, struct assay_error *err)
     int code;
 
     memset(&list, 0, sizeof(list));
+    code = assay__world_open(&a->world, a, &a->scene, err);
+    if (code != ASSAY_OK)
+        return code;
     list_jobs(&list, a);
     code = assay__score_jobs_run(a, list.job, list.n_all, "attacks", err);
     if (code == ASSAY_OK)

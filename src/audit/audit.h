@@ -12,12 +12,13 @@
  *   scene.c        who is attacked with whose help: records and models
  *   witness.c      what the models say of the records
  *   predictions.c  the same from files, without models
+ *   world.c        models and pixels, for attacks beyond membership
  *   attacks.c      what attacks are run, on what
  *   params.c       with which values of their parameters
  *   scores.c       running them side by side; score_file.c their files
  *   control.c      negative and positive controls
  *   policy.c, verdict.c, advice.c, taxonomy.c   what it means
- *   findings.c, findings_attack.c               findings.json
+ *   findings.c, findings_*.c                    findings.json
  *   exposed.c      pictures of the most exposed records
  *   sweep.c        none of them left from earlier results
  *   cache.c        the folder's index
@@ -86,6 +87,18 @@ struct assay__scene {
     uint32_t **half;      /* [n_references] records, owned */
     uint8_t **trained_on; /* [n_references] flags, members then others */
 
+    /* Beyond membership. */
+    int with_auxiliary;
+    int with_evaluator;
+    uint32_t *auxiliary_index; /* owned: shadow-train, then shadow-test */
+    struct assay__rows auxiliary;
+    uint32_t *evaluator_index; /* owned: target-train, then shadow-train */
+    struct assay__rows evaluator_rows;
+    struct assay_recipe evaluator_recipe;
+    int evaluator_job; /* or -1 */
+    struct assay_evidence target_auxiliary;
+    struct assay_evidence target_pool;
+
     struct assay_evidence target[ASSAY__SUBSETS];
     struct assay_evidence shadow_own[2];
     struct assay_evidence control[ASSAY__SUBSETS]; /* shadow on audited */
@@ -98,12 +111,37 @@ struct assay__scene {
     char evidence_sha256[65]; /* of all that attacks see, by its inputs */
 };
 
+/* What an attack gave: one of the three, by its goal. */
+struct assay__made {
+    struct assay_membership_scores scores;
+    struct assay_guesses guesses;
+    struct assay_pictures pictures;
+};
+void assay__made_release(struct assay__made *made);
+
+/* Models and views, opened for attacks that need more than answers. */
+enum { ASSAY__MIXED = 3 }; /* members, auxiliary, pool */
+struct assay__world {
+    int there;
+    assay_model *target; /* NULL: the audit's `opened` */
+    assay_model *shadow;
+    assay_model *evaluator;
+    assay_model *untrained;
+    assay_view *members;
+    assay_view *nonmembers;
+    assay_view *auxiliary;
+    assay_view *pool;
+    struct assay_evidence mixed[ASSAY__MIXED]; /* for the control */
+    struct assay_attack_world plain;
+    struct assay_attack_world control;
+};
+
 /* One attack's outcome. */
 struct assay__outcome {
     const struct assay_attack *attack;
     const double *param; /* borrowed from the audit */
     char why[160];       /* not empty: it was not run */
-    struct assay_membership_scores scores;
+    struct assay__made made;
     json_t *measured; /* its metrics, as findings.json has them; owned */
     struct assay_estimate auc;
     struct assay_estimate accuracy;
@@ -111,8 +149,9 @@ struct assay__outcome {
 
 struct assay__control_result {
     const struct assay_attack *attack;
-    struct assay_estimate auc; /* with its 95 % interval */
-    double low, high;          /* widened for the number of attacks */
+    struct assay_estimate found; /* AUC of scores, else the excess of right
+                                    guesses; with its 95 % interval */
+    double low, high;            /* widened for the number of attacks */
     int passed;
 };
 
@@ -121,7 +160,7 @@ enum { ASSAY__ATTACKS_MAX = 96 };
 struct assay__control {
     int ran;
     int positive;
-    char what[240];
+    char what[480];
     struct assay__control_result result[ASSAY__ATTACKS_MAX];
     int n_results;
     int passed;
@@ -134,6 +173,8 @@ struct assay_audit {
     struct assay__policy policy;
 
     assay_dataset *data; /* NULL: from predictions */
+    assay_dataset *pool; /* of options.query_data, or NULL */
+    int attribute;       /* in data, or -1 */
     struct assay_split split;
     struct assay_preprocess preprocess;
     char *preprocess_text;
@@ -144,12 +185,13 @@ struct assay_audit {
     int assumed_split;
 
     const struct assay_attack *attack[ASSAY__ATTACKS_MAX]; /* the chosen */
-    double param[ASSAY__ATTACKS_MAX][ASSAY_SETTINGS_MAX];   /* of each */
+    double param[ASSAY__ATTACKS_MAX][ASSAY_SETTINGS_MAX];  /* of each */
     char left_out[ASSAY__ATTACKS_MAX][160]; /* not empty: why not */
     int n_attacks;
 
     struct assay_audit_plan plan;
     struct assay__scene scene;
+    struct assay__world world;
     struct assay__outcome outcome[ASSAY__ATTACKS_MAX];
     struct assay__control negative;
     struct assay__control positive;
@@ -158,6 +200,9 @@ struct assay_audit {
 
 /* open.c */
 unsigned assay__audit_needs(const assay_audit *a);
+/* Whether some chosen attack has another goal than membership, or needs the
+ * model itself. */
+int assay__audit_wants_world(const assay_audit *a);
 /* Inputs that all artefacts of the run share. New reference, or NULL. */
 json_t *assay__audit_inputs(const assay_audit *a);
 
@@ -200,6 +245,13 @@ int assay__scene_main(struct assay__scene *scene, const assay_audit *a,
 int assay__scene_overfitted(struct assay__scene *scene, const assay_audit *a,
                             struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* world.c: what the scene's models and records are, for attacks that need
+ * them; nothing when no chosen attack does. */
+int assay__world_open(struct assay__world *w, const assay_audit *a,
+                      const struct assay__scene *scene,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__world_close(struct assay__world *w);
+
 /* predictions.c: fill the evidence of a scene from files. */
 int assay__predictions_read(struct assay__scene *scene,
                             const struct assay_predictions *files,
@@ -211,8 +263,8 @@ struct assay__score_job {
     const struct assay_attack_input *in; /* borrowed */
     const char *prefix; /* of the file: "", "control-", "overfitted-" */
     const char *evidence_sha256;
-    double cost;                           /* expected seconds */
-    struct assay_membership_scores scores; /* out, owned */
+    double cost;             /* expected seconds */
+    struct assay__made made; /* out, owned */
     char why[160]; /* out; not empty: it found too little to work with */
 };
 
@@ -228,7 +280,16 @@ bool assay__scores_there(const assay_audit *a,
 void assay__scores_path(const struct assay_attack *attack, const char *prefix,
                         char path[96]);
 
-/* score_file.c; `in` names the records. */
+/* made_file.c: by the attack's goal; `in` names the records. */
+int assay__made_write(const struct assay__made *made,
+                      const struct assay_attack_input *in,
+                      const struct assay_attack *attack, const char *path,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__made_read(struct assay__made *made,
+                     const struct assay_attack *attack, const char *path,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* score_file.c */
 int assay__scores_write(const struct assay_membership_scores *s,
                         const struct assay_attack_input *in,
                         const struct assay_attack *attack, const char *path,
@@ -257,8 +318,11 @@ int assay__plan_make(assay_audit *a, struct assay_error *err) ASSAY_MUST_CHECK;
 double assay__attack_seconds(const assay_audit *a,
                              const struct assay_attack *attack);
 
-/* findings_attack.c: outcome->scores measured into outcome. */
-int assay__outcome_measure(const assay_audit *a, struct assay__outcome *outcome,
+/* Ran, and gave scores for membership. */
+int assay__outcome_scored(const struct assay__outcome *outcome);
+/* findings_attack.c: what was made measured into outcome, by its goal.
+ * Outcomes before it in the audit have been measured. */
+int assay__outcome_measure(assay_audit *a, struct assay__outcome *outcome,
                            struct assay_error *err) ASSAY_MUST_CHECK;
 /* Balanced accuracy with an interval for the largest of `among` attacks. */
 int assay__outcome_accuracy(const assay_audit *a,
@@ -269,6 +333,23 @@ int assay__outcome_accuracy(const assay_audit *a,
 json_t *assay__outcome_json(const assay_audit *a,
                             const struct assay__outcome *outcome);
 json_t *assay__estimate_json(const struct assay_estimate *e);
+
+/* findings_guess.c, findings_picture.c: the same of these. */
+int assay__guesses_measure(const assay_audit *a, struct assay__outcome *outcome,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__guesses_excess(const assay_audit *a,
+                          const struct assay_attack *attack,
+                          const struct assay_guesses *g,
+                          struct assay_estimate *out,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__pictures_measure(assay_audit *a, struct assay__outcome *outcome,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
+/* Right guesses beyond chance, for controls: of the largest budget, or of
+ * the evaluator on pictures. */
+int assay__made_excess(const assay_audit *a, const struct assay_attack *attack,
+                       const struct assay__made *made,
+                       struct assay_estimate *out,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* exposed.c: new reference to findings.exposed; pictures are written. */
 int assay__exposed_make(assay_audit *a, json_t **out,

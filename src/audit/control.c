@@ -46,26 +46,50 @@ void assay__widen(const struct assay_estimate *auc, int m, double *low,
     *high = expit(middle + ratio * (logit(auc->high) - middle));
 }
 
-static int take_results(struct assay__control *control,
+static int take_results(const assay_audit *a, struct assay__control *control,
                         const struct assay__score_job *jobs, size_t n,
                         struct assay_error *err)
 {
     size_t i;
 
     for (i = 0; i < n; i++) {
-        const struct assay_membership_scores *s = &jobs[i].scores;
+        const struct assay_membership_scores *s = &jobs[i].made.scores;
         struct assay__control_result *r = &control->result[control->n_results];
         int code;
 
         if (jobs[i].why[0] != '\0')
             continue;
-        code = assay_auc(&r->auc, s->score, s->member, s->n, err);
+        if (jobs[i].attack->goal == ASSAY_GOAL_MEMBERSHIP)
+            code = assay_auc(&r->found, s->score, s->member, s->n, err);
+        else
+            code = assay__made_excess(a, jobs[i].attack, &jobs[i].made,
+                                      &r->found, err);
         if (code != ASSAY_OK)
             return code;
         r->attack = jobs[i].attack;
         control->n_results++;
     }
     return ASSAY_OK;
+}
+
+/* What an attack finds where there is nothing. */
+static double nothing(const struct assay_attack *attack)
+{
+    return attack->goal == ASSAY_GOAL_MEMBERSHIP ? 0.5 : 0;
+}
+
+/* For m results together: an AUC on the logit scale, an excess as it is. */
+static void widen(struct assay__control_result *r, int m)
+{
+    double ratio;
+
+    if (r->attack->goal == ASSAY_GOAL_MEMBERSHIP) {
+        assay__widen(&r->found, m, &r->low, &r->high);
+        return;
+    }
+    ratio = assay_normal_quantile(1 - 0.025 / m) / assay_normal_quantile(0.975);
+    r->low = r->found.value - ratio * (r->found.value - r->found.low);
+    r->high = r->found.value + ratio * (r->found.high - r->found.value);
 }
 
 static void judge(struct assay__control *control)
@@ -76,11 +100,12 @@ static void judge(struct assay__control *control)
     for (i = 0; i < control->n_results; i++) {
         struct assay__control_result *r = &control->result[i];
 
-        assay__widen(&r->auc, control->n_results, &r->low, &r->high);
+        widen(r, control->n_results);
         if (control->positive)
-            r->passed = r->auc.low > 0.5;
+            r->passed = r->found.low > nothing(r->attack);
         else
-            r->passed = r->low <= 0.5 && r->high >= 0.5;
+            r->passed =
+                r->low <= nothing(r->attack) && r->high >= nothing(r->attack);
         control->passed = control->passed && r->passed;
     }
     control->ran = 1;
@@ -94,8 +119,14 @@ int assay__control_negative(assay_audit *a, const struct assay__score_job *jobs,
     snprintf(a->negative.what, sizeof(a->negative.what),
              "The same attacks on a model that was trained on other records "
              "altogether: nothing to find, so an AUC of 0.5 must lie within "
-             "every interval (95 %% for all attacks together).");
-    code = take_results(&a->negative, jobs, n, err);
+             "every interval (95 %% for all attacks together).%s",
+             assay__audit_wants_world(a)
+                 ? " Attribute and stealing attacks learn from answers that "
+                   "belong to other records, inversion climbs a model that "
+                   "was never trained: right guesses beyond chance must be 0 "
+                   "within theirs."
+                 : "");
+    code = take_results(a, &a->negative, jobs, n, err);
     if (code == ASSAY_OK)
         judge(&a->negative);
     return code;
@@ -104,7 +135,8 @@ int assay__control_negative(assay_audit *a, const struct assay__score_job *jobs,
 /* Chosen and, when attacks were run already, one of those that could be. */
 static int is_judged(const assay_audit *a, int i)
 {
-    return !a->attack[i]->baseline && a->left_out[i][0] == '\0' &&
+    return a->attack[i]->goal == ASSAY_GOAL_MEMBERSHIP &&
+           !a->attack[i]->baseline && a->left_out[i][0] == '\0' &&
            a->outcome[i].why[0] == '\0';
 }
 
@@ -156,7 +188,7 @@ static int attack_overfitted(assay_audit *a, const struct assay__scene *scene,
     n = positive_jobs(a, scene, &in, jobs);
     code = assay__score_jobs_run(a, jobs, n, "positive control", err);
     if (code == ASSAY_OK)
-        code = take_results(&a->positive, jobs, n, err);
+        code = take_results(a, &a->positive, jobs, n, err);
     if (code == ASSAY_OK && a->positive.n_results > 0)
         judge(&a->positive);
     assay__score_jobs_release(jobs, n);

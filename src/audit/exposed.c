@@ -24,7 +24,7 @@ static const struct assay__outcome *best_outcome(const assay_audit *a)
     for (i = 0; i < a->n_attacks; i++) {
         const struct assay__outcome *o = &a->outcome[i];
 
-        if (o->attack == NULL || o->why[0] != '\0' || o->attack->baseline ||
+        if (!assay__outcome_scored(o) || o->attack->baseline ||
             o->attack->auxiliary == ASSAY_AUX_PARTIAL ||
             !assay__verdict_trusts(a, o->attack))
             continue;
@@ -108,15 +108,15 @@ int assay__exposed_make(assay_audit *a, json_t **out, struct assay_error *err)
 
     if (o == NULL)
         goto out;
-    c = assay__malloc(o->scores.n * sizeof(*c));
+    c = assay__malloc(o->made.scores.n * sizeof(*c));
     if (c == NULL) {
         code = assay_error_set(err, ASSAY_NOMEM, "most exposed records");
         goto out;
     }
-    for (i = 0; i < o->scores.n; i++) {
-        if (o->scores.member[i] && o->scores.row[i] < n_members) {
-            c[n].score = o->scores.score[i];
-            c[n++].row = o->scores.row[i];
+    for (i = 0; i < o->made.scores.n; i++) {
+        if (o->made.scores.member[i] && o->made.scores.row[i] < n_members) {
+            c[n].score = o->made.scores.score[i];
+            c[n++].row = o->made.scores.row[i];
         }
     }
     qsort(c, n, sizeof(*c), compare);

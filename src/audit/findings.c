@@ -237,7 +237,9 @@ static void add_control(json_t *list, const struct assay__control *c)
         json_array_append_new(
             results,
             json_pack("{s:s, s:o, s:o, s:o, s:b}", "attack", r->attack->name,
-                      "auc", assay__estimate_json(&r->auc), "widened_low",
+                      r->attack->goal == ASSAY_GOAL_MEMBERSHIP ? "auc"
+                                                               : "excess",
+                      assay__estimate_json(&r->found), "widened_low",
                       assay__json_real(r->low), "widened_high",
                       assay__json_real(r->high), "passed", r->passed));
     }

@@ -151,12 +151,12 @@ int assay__outcome_accuracy(const assay_audit *a,
 {
     struct assay_estimate ppv;
 
-    return judge_calls(a, &o->scores, among, out, &ppv, err);
+    return judge_calls(a, &o->made.scores, among, out, &ppv, err);
 }
 
 static const char *threshold_from(const struct assay__outcome *o)
 {
-    if (isnan(o->scores.threshold))
+    if (isnan(o->made.scores.threshold))
         return "cross-fitting";
     if (o->attack->auxiliary == ASSAY_AUX_PARTIAL)
         return "partial";
@@ -269,13 +269,20 @@ static json_t *measured_json(const struct assay__outcome *o,
         assay__json_real(s->prior), "tpr_at_fpr", rates_json(s), "advantage",
         assay__estimate_json(&s->advantage), "epsilon_lower_bound",
         assay__json_real(s->epsilon.value), "delta", assay__json_real(s->delta),
-        "roc", roc_json(roc), "histogram", histogram_json(&o->scores, sorted));
+        "roc", roc_json(roc), "histogram",
+        histogram_json(&o->made.scores, sorted));
 }
 
-int assay__outcome_measure(const assay_audit *a, struct assay__outcome *o,
-                           struct assay_error *err)
+int assay__outcome_scored(const struct assay__outcome *o)
 {
-    const struct assay_membership_scores *s = &o->scores;
+    return o->attack != NULL && o->attack->membership != NULL &&
+           o->why[0] == '\0';
+}
+
+static int measure_scores(const assay_audit *a, struct assay__outcome *o,
+                          struct assay_error *err)
+{
+    const struct assay_membership_scores *s = &o->made.scores;
     struct assay_score_summary summary;
     struct assay_roc roc = {NULL, 0, 0, 0};
     double *sorted = assay__malloc(s->n * sizeof(*sorted));
@@ -303,6 +310,20 @@ int assay__outcome_measure(const assay_audit *a, struct assay__outcome *o,
 out:
     assay_roc_release(&roc);
     assay__free(sorted);
+    return code;
+}
+
+int assay__outcome_measure(assay_audit *a, struct assay__outcome *o,
+                           struct assay_error *err)
+{
+    int code;
+
+    if (o->attack->guess != NULL)
+        code = assay__guesses_measure(a, o, err);
+    else if (o->attack->picture != NULL)
+        code = assay__pictures_measure(a, o, err);
+    else
+        code = measure_scores(a, o, err);
     if (code != ASSAY_OK)
         code = assay_error_prefix(err, code, "%s", o->attack->name);
     return code;
@@ -317,8 +338,8 @@ static int add_joint_lows(const assay_audit *a, const struct assay__outcome *o)
     size_t i;
     int failed = 0;
 
-    if (assay_roc_make(&roc, o->scores.score, o->scores.member, o->scores.n,
-                       NULL) != ASSAY_OK)
+    if (assay_roc_make(&roc, o->made.scores.score, o->made.scores.member,
+                       o->made.scores.n, NULL) != ASSAY_OK)
         return -1;
     for (i = 0; i < json_array_size(rates); i++) {
         json_t *row = json_array_get(rates, i);
@@ -355,7 +376,7 @@ json_t *assay__outcome_json(const assay_audit *a,
         ran ? json_string(path) : json_null());
     if (root == NULL || o->measured == NULL)
         return root;
-    if (add_joint_lows(a, o) != 0 ||
+    if ((assay__outcome_scored(o) && add_joint_lows(a, o) != 0) ||
         json_object_update(root, o->measured) != 0) {
         json_decref(root);
         return NULL;

@@ -79,10 +79,34 @@ json_t *assay__audit_inputs(const assay_audit *a)
         assay_dataset_sha256(a->data), "preprocess", a->preprocess_text);
 }
 
+int assay__audit_wants_world(const assay_audit *a)
+{
+    int i;
+
+    for (i = 0; i < a->n_attacks; i++) {
+        if (a->left_out[i][0] == '\0' &&
+            (a->attack[i]->goal != ASSAY_GOAL_MEMBERSHIP ||
+             (a->attack[i]->needs & ASSAY_NEED_MODEL) != 0))
+            return 1;
+    }
+    return 0;
+}
+
+/* Attacks of other goals train models of their own, so they are run when
+ * asked for; a named attribute asks. */
+static unsigned wanted_goals(const struct assay_audit_options *o)
+{
+    if (o->goals != 0)
+        return o->goals;
+    return 1U << ASSAY_GOAL_MEMBERSHIP |
+           (o->attribute != NULL ? 1U << ASSAY_GOAL_ATTRIBUTE : 0U);
+}
+
 static int choose_attacks(assay_audit *a, struct assay_error *err)
 {
     const struct assay_attack *const *table = assay_attack_table();
     const struct assay_audit_options *o = &a->options;
+    unsigned goals = wanted_goals(o);
     size_t i;
     size_t j;
 
@@ -94,11 +118,11 @@ static int choose_attacks(assay_audit *a, struct assay_error *err)
                                    o->attacks[j]);
     }
     for (i = 0; table[i] != NULL; i++) {
-        int wanted = o->n_attacks == 0;
+        int wanted = o->n_attacks == 0 && (goals & 1U << table[i]->goal) != 0;
 
         for (j = 0; j < o->n_attacks && !wanted; j++)
             wanted = strcmp(o->attacks[j], table[i]->name) == 0;
-        if (!wanted || table[i]->goal != ASSAY_GOAL_MEMBERSHIP)
+        if (!wanted)
             continue;
         if (a->n_attacks == ASSAY__ATTACKS_MAX)
             return assay_error_set(err, ASSAY_LIMIT, "more than %d attacks",
@@ -106,7 +130,7 @@ static int choose_attacks(assay_audit *a, struct assay_error *err)
         a->attack[a->n_attacks++] = table[i];
     }
     if (a->n_attacks == 0)
-        return assay_error_set(err, ASSAY_NOTHING, "no membership attacks");
+        return assay_error_set(err, ASSAY_NOTHING, "no attacks of that goal");
     return ASSAY_OK;
 }
 
@@ -327,6 +351,39 @@ static int try_architecture(const assay_audit *a, struct assay_error *err)
     return code;
 }
 
+static int find_attribute(assay_audit *a, struct assay_error *err)
+{
+    const char *name = a->options.attribute;
+    size_t n = assay_dataset_n_attributes(a->data);
+    size_t i;
+
+    for (i = 0; i < n; i++) {
+        if (strcmp(assay_dataset_attribute_name(a->data, i), name) == 0) {
+            a->attribute = (int)i;
+            return ASSAY_OK;
+        }
+    }
+    return assay_error_set(
+        err, ASSAY_ARG, "%.80s has no attribute \"%.40s\"%s%.60s",
+        assay_dataset_name(a->data), name,
+        n > 0 ? "; the first is " : " (it has none)",
+        n > 0 ? assay_dataset_attribute_name(a->data, 0) : "");
+}
+
+/* The sensitive attribute, and records to ask about that are of another
+ * distribution. */
+static int open_extras(assay_audit *a, struct assay_error *err)
+{
+    const struct assay_audit_options *o = &a->options;
+    int code = ASSAY_OK;
+
+    if (o->attribute != NULL)
+        code = find_attribute(a, err);
+    if (code == ASSAY_OK && o->query_data != NULL)
+        code = assay_dataset_open(&a->pool, o->query_data, NULL, err);
+    return code;
+}
+
 static int open_data(assay_audit *a, struct assay_error *err)
 {
     const struct assay_audit_options *o = &a->options;
@@ -349,6 +406,9 @@ static int open_data(assay_audit *a, struct assay_error *err)
     if (code != ASSAY_OK)
         return code;
     fill_sizes(&a->preprocess, a->data);
+    code = open_extras(a, err);
+    if (code != ASSAY_OK)
+        return code;
     code = preprocess_text(a, err);
     if (code == ASSAY_OK)
         code = try_architecture(a, err);
@@ -423,6 +483,7 @@ int assay_audit_open(assay_audit **out,
     a->options = *options;
     a->ctx = *ctx;
     a->recipe = options->recipe;
+    a->attribute = -1;
     assay__policy_default(&a->policy);
     code = open_all(a, err);
     if (code != ASSAY_OK) {
@@ -440,13 +501,15 @@ void assay_audit_free(assay_audit *audit)
     if (audit == NULL)
         return;
     for (i = 0; i < ASSAY__ATTACKS_MAX; i++) {
-        assay_membership_scores_release(&audit->outcome[i].scores);
+        assay__made_release(&audit->outcome[i].made);
         json_decref(audit->outcome[i].measured);
     }
+    assay__world_close(&audit->world);
     assay__scene_release(&audit->scene);
     assay_model_free(audit->opened);
     assay__free(audit->preprocess_text);
     assay_split_release(&audit->split);
+    assay_dataset_free(audit->pool);
     assay_dataset_free(audit->data);
     assay__cache_close(&audit->cache);
     assay__free(audit);

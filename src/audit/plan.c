@@ -196,7 +196,15 @@ double assay__attack_seconds(const assay_audit *a,
                              const struct assay_attack *attack)
 {
     double n = (double)a->plan.n_scored;
+    struct assay_attack_sizes sizes = {
+        a->split.n, 2 * a->split.n,
+        a->pool != NULL ? assay_dataset_count(a->pool) : 0,
+        a->data != NULL ? assay_dataset_n_classes(a->data) : 0,
+        a->recipe.epochs};
 
+    if (attack->work != NULL)
+        return attack->work(&sizes, assay__audit_params(a, attack)) *
+               a->plan.step_seconds / (double)a->recipe.batch;
     if (strstr(attack->name, "network") == NULL)
         return 0.01 + n * 1e-6 * (a->plan.n_references + 1);
     n *= epochs_share(a, attack);

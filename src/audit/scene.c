@@ -18,6 +18,8 @@
 #include "core/fs.h"
 #include "core/mem.h"
 
+static const char evaluator_arch[] = "resnet18";
+
 static int draw_half(struct assay__scene *scene, const assay_audit *a, int pair,
                      struct assay_error *err)
 {
@@ -127,6 +129,20 @@ static int inputs_key(const assay_audit *a, char key[65],
     return code;
 }
 
+/* What attacks beyond membership depend on besides. */
+static void hash_world(struct assay__sha256 *hash, const assay_audit *a)
+{
+    const char *copy = a->options.copy_arch;
+
+    if (!assay__audit_wants_world(a))
+        return;
+    assay__sha256_add(hash, &a->attribute, sizeof(a->attribute));
+    if (copy != NULL)
+        assay__sha256_add(hash, copy, strlen(copy));
+    if (a->pool != NULL)
+        assay__sha256_add(hash, assay_dataset_sha256(a->pool), 64);
+}
+
 /* A hash over the keys of all evidence: the scores' inputs. */
 static int hash_evidence(struct assay__scene *scene, const assay_audit *a,
                          struct assay_error *err)
@@ -149,8 +165,30 @@ static int hash_evidence(struct assay__scene *scene, const assay_audit *a,
         assay__sha256_add(&hash, scene->audited[i].sha256, 64);
     assay__sha256_add(&hash, &scene->with_population,
                       sizeof(scene->with_population));
+    hash_world(&hash, a);
     assay__sha256_end(&hash, scene->evidence_sha256);
     return ASSAY_OK;
+}
+
+/*
+ * The classifier that judges reconstructed pictures: another architecture
+ * than most targets, trained on target-train and shadow-train, so that it
+ * knows the members and more.
+ */
+static int add_evaluator(struct assay__scene *scene, const assay_audit *a,
+                         struct assay_error *err)
+{
+    struct assay__job *job = &scene->job[scene->n_jobs];
+
+    scene->evaluator_job = scene->n_jobs++;
+    scene->evaluator_recipe = a->recipe;
+    scene->evaluator_recipe.evaluate_every = 0;
+    job->train = scene->evaluator_rows;
+    job->test = &scene->audited[ASSAY__NONMEMBERS];
+    job->recipe = &scene->evaluator_recipe;
+    job->arch = evaluator_arch;
+    job->quarter = "target-train and shadow-train";
+    return assay__job_init(job, a, scene, "evaluator", -1, err);
 }
 
 int assay__scene_prepare(struct assay__scene *scene, const assay_audit *a,
@@ -160,8 +198,9 @@ int assay__scene_prepare(struct assay__scene *scene, const assay_audit *a,
 
     scene->target_job = -1;
     scene->shadow_job = -1;
+    scene->evaluator_job = -1;
     scene->job =
-        assay__calloc((size_t)scene->n_references + 2, sizeof(*scene->job));
+        assay__calloc((size_t)scene->n_references + 3, sizeof(*scene->job));
     if (scene->job == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "models to train");
     if (a->opened == NULL || scene->prefix[0] != '\0') {
@@ -176,10 +215,45 @@ int assay__scene_prepare(struct assay__scene *scene, const assay_audit *a,
                        &scene->shadow[1],
                        assay_quarter_name(ASSAY_SHADOW_TRAIN), err);
     }
+    if (code == ASSAY_OK && scene->with_evaluator)
+        code = add_evaluator(scene, a, err);
     if (code == ASSAY_OK && scene->n_references > 0)
         code = prepare_references(scene, a, err);
     if (code == ASSAY_OK)
         code = hash_evidence(scene, a, err);
+    return code;
+}
+
+/* One list of two quarters. */
+static int join_quarters(uint32_t **index, struct assay__rows *rows,
+                         const assay_audit *a, enum assay_quarter one,
+                         enum assay_quarter other, struct assay_error *err)
+{
+    size_t n = a->split.n;
+
+    *index = assay__malloc(2 * n * sizeof(**index));
+    if (*index == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "two quarters of %zu records",
+                               n);
+    memcpy(*index, a->split.index[one], n * sizeof(**index));
+    memcpy(*index + n, a->split.index[other], n * sizeof(**index));
+    return assay__rows_set(rows, *index, 2 * n, err);
+}
+
+/* What attacks of other goals than membership learn from. */
+static int add_quarters(struct assay__scene *scene, const assay_audit *a,
+                        unsigned needs, struct assay_error *err)
+{
+    int code = ASSAY_OK;
+
+    scene->with_auxiliary = (needs & ASSAY_NEED_AUXILIARY) != 0;
+    scene->with_evaluator = (needs & ASSAY_NEED_EVALUATOR) != 0;
+    if (assay__audit_wants_world(a))
+        code = join_quarters(&scene->auxiliary_index, &scene->auxiliary, a,
+                             ASSAY_SHADOW_TRAIN, ASSAY_SHADOW_TEST, err);
+    if (code == ASSAY_OK && scene->with_evaluator)
+        code = join_quarters(&scene->evaluator_index, &scene->evaluator_rows, a,
+                             ASSAY_TARGET_TRAIN, ASSAY_SHADOW_TRAIN, err);
     return code;
 }
 
@@ -211,6 +285,8 @@ int assay__scene_main(struct assay__scene *scene, const assay_audit *a,
         code =
             assay__rows_set(&scene->shadow[1],
                             a->split.index[ASSAY_SHADOW_TEST], a->split.n, err);
+    if (code == ASSAY_OK)
+        code = add_quarters(scene, a, needs, err);
     if (code == ASSAY_OK)
         code = assay__scene_prepare(scene, a, err);
     return code;
@@ -301,6 +377,10 @@ void assay__scene_release(struct assay__scene *scene)
         if (scene->trained_on != NULL)
             assay__free(scene->trained_on[i]);
     }
+    assay_evidence_release(&scene->target_auxiliary);
+    assay_evidence_release(&scene->target_pool);
+    assay__free(scene->auxiliary_index);
+    assay__free(scene->evaluator_index);
     assay__free(scene->half);
     assay__free(scene->trained_on);
     assay__free(scene->reference);

@@ -17,6 +17,7 @@
 #include <string.h>
 
 #include "audit/audit.h"
+#include "core/fs.h"
 #include "core/mem.h"
 #include "core/thread.h"
 
@@ -144,11 +145,43 @@ static int record(struct pool *pool, const char *path, const json_t *inputs,
     return code;
 }
 
+/* By its goal. */
+static int make(struct assay__score_job *job,
+                const struct assay_attack_input *in, struct assay_error *err)
+{
+    if (job->attack->guess != NULL)
+        return assay_attack_guess(job->attack, in, &job->made.guesses, err);
+    if (job->attack->picture != NULL)
+        return assay_attack_picture(job->attack, in, &job->made.pictures, err);
+    return assay_attack_membership(job->attack, in, &job->made.scores, err);
+}
+
+/* A folder for the attack's own checkpoints, "work/control-steal-shadow". */
+static int folder_open(struct pool *pool, const struct assay__score_job *job,
+                       struct assay_attack_world *world,
+                       struct assay_attack_input *in, char **folder,
+                       struct assay_error *err)
+{
+    if (in->world == NULL)
+        return ASSAY_OK;
+    *folder = assay__format("%s/work/%s%s", pool->audit->cache.dir, job->prefix,
+                            job->attack->name);
+    if (*folder == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "folder of %s",
+                               job->attack->name);
+    *world = *in->world;
+    world->folder = *folder;
+    in->world = world;
+    return assay__make_dir(*folder, err);
+}
+
 static int run_attack(struct pool *pool, struct assay__score_job *job,
                       const char *full, const char *path, const json_t *inputs,
                       struct assay_error *err)
 {
     struct assay_attack_input in = *job->in;
+    struct assay_attack_world world;
+    char *folder = NULL;
     double started = assay__clock_seconds();
     struct worker worker;
     int code;
@@ -157,12 +190,16 @@ static int run_attack(struct pool *pool, struct assay__score_job *job,
     in.ctx = &worker.ctx;
     in.compute = &pool->compute;
     in.param = assay__audit_params(pool->audit, job->attack);
-    code = assay_attack_membership(job->attack, &in, &job->scores, err);
-    if (code != ASSAY_OK)
-        return code;
-    code = assay__scores_write(&job->scores, &in, job->attack, full, err);
+    code = folder_open(pool, job, &world, &in, &folder, err);
+    if (code == ASSAY_OK)
+        code = make(job, &in, err);
+    if (code == ASSAY_OK)
+        code = assay__made_write(&job->made, &in, job->attack, full, err);
     if (code == ASSAY_OK)
         code = record(pool, path, inputs, started, err);
+    if (code == ASSAY_OK && folder != NULL)
+        assay__remove_dir(folder);
+    assay__free(folder);
     return code;
 }
 
@@ -194,7 +231,7 @@ static int run_job(void *user, size_t index, struct assay_error *err)
     if (full == NULL || inputs == NULL)
         code = assay_error_set(err, ASSAY_NOMEM, "%s", path);
     else if (is_there(pool, path, inputs))
-        code = assay__scores_read(&job->scores, full, err);
+        code = assay__made_read(&job->made, job->attack, full, err);
     else
         code = run_attack(pool, job, full, path, inputs, err);
     code = settle(job, code, err);
@@ -253,5 +290,5 @@ void assay__score_jobs_release(struct assay__score_job *jobs, size_t n)
     size_t i;
 
     for (i = 0; i < n; i++)
-        assay_membership_scores_release(&jobs[i].scores);
+        assay__made_release(&jobs[i].made);
 }

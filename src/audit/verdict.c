@@ -36,7 +36,7 @@ size_t assay__verdict_among(const assay_audit *a)
     int i;
 
     for (i = 0; i < a->n_attacks; i++)
-        n += a->outcome[i].attack != NULL && a->outcome[i].why[0] == '\0';
+        n += (size_t)assay__outcome_scored(&a->outcome[i]);
     return n;
 }
 
@@ -81,8 +81,8 @@ static int metric_of_curve(const struct assay__outcome *o,
     struct assay_roc roc;
     int code;
 
-    code = assay_roc_make(&roc, o->scores.score, o->scores.member, o->scores.n,
-                          err);
+    code = assay_roc_make(&roc, o->made.scores.score, o->made.scores.member,
+                          o->made.scores.n, err);
     if (code != ASSAY_OK)
         return code;
     if (rule->metric == ASSAY__POLICY_EPSILON)
@@ -102,7 +102,7 @@ static int metric_of(const assay_audit *a, const struct assay__outcome *o,
                      const struct assay__policy_rule *rule, struct judged *j,
                      struct assay_estimate *out, struct assay_error *err)
 {
-    const struct assay_membership_scores *s = &o->scores;
+    const struct assay_membership_scores *s = &o->made.scores;
 
     switch (rule->metric) {
     case ASSAY__POLICY_TPR_AT_FPR:
@@ -142,8 +142,7 @@ static int judge_attacks(const assay_audit *a,
         struct assay_estimate e = no_estimate;
         int code;
 
-        if (o->attack == NULL || o->why[0] != '\0' ||
-            !assay__verdict_trusts(a, o->attack))
+        if (!assay__outcome_scored(o) || !assay__verdict_trusts(a, o->attack))
             continue;
         code = metric_of(a, o, rule, j, &e, err);
         if (code != ASSAY_OK)
@@ -318,14 +317,14 @@ static void control_reasons(const assay_audit *a, json_t *reasons)
                          "%s did not catch a model that knows its records by "
                          "heart (AUC %.3f, %.3f to %.3f): its silence means "
                          "nothing.",
-                         r->attack->title, r->auc.value, r->auc.low,
-                         r->auc.high);
+                         r->attack->title, r->found.value, r->found.low,
+                         r->found.high);
             else
                 snprintf(text, sizeof(text),
                          "%s claims to see members in a model that never saw "
                          "them (AUC %.3f, %.3f to %.3f): its findings are left "
                          "out of the verdict.",
-                         r->attack->title, r->auc.value, r->low, r->high);
+                         r->attack->title, r->found.value, r->low, r->high);
             json_array_append_new(reasons, assay__json_string(text));
         }
     }

@@ -15,8 +15,8 @@
 
 /* One piece of evidence to have: of one model on one list of records. */
 struct wanted {
-    const struct assay__rows *rows;
-    const char *what; /* "members" */
+    const struct assay__rows *rows; /* NULL: all of the pool */
+    const char *what;               /* "members" */
     unsigned flags;
     struct assay_evidence *to;
     char path[112];
@@ -24,7 +24,7 @@ struct wanted {
     int there; /* the file can be used */
 };
 
-enum { WANTED_MAX = ASSAY__SUBSETS + 2 };
+enum { WANTED_MAX = ASSAY__SUBSETS + 4 };
 
 /* A model whose evidence is wanted. */
 struct witness {
@@ -54,7 +54,10 @@ static int want(struct witness *w, const assay_audit *a,
     if (x->inputs == NULL ||
         json_object_set_new(x->inputs, "kind", json_string("evidence")) ||
         json_object_set_new(x->inputs, "model", json_string(w->key)) ||
-        json_object_set_new(x->inputs, "records", json_string(rows->sha256)) ||
+        json_object_set_new(x->inputs, "records",
+                            json_string(rows != NULL
+                                            ? rows->sha256
+                                            : assay_dataset_sha256(a->pool))) ||
         json_object_set_new(
             x->inputs, "embedding",
             json_boolean((flags & ASSAY_EVIDENCE_EMBEDDING) != 0)) ||
@@ -79,8 +82,11 @@ static int collect(assay_audit *a, const struct witness *w, struct wanted *x,
         code = assay_error_set(err, ASSAY_NOMEM, "%s", x->path);
         goto out;
     }
-    code = assay_view_new(&view, a->data, x->rows->index, x->rows->n,
-                          &a->preprocess, err);
+    if (x->rows != NULL)
+        code = assay_view_new(&view, a->data, x->rows->index, x->rows->n,
+                              &a->preprocess, err);
+    else
+        code = assay_view_new(&view, a->pool, NULL, 0, &a->preprocess, err);
     if (code == ASSAY_OK)
         code = assay_evidence_collect(x->to, &a->ctx, m, view, x->flags,
                                       &a->options.compute, task, err);
@@ -101,14 +107,15 @@ static int read_back(const assay_audit *a, struct wanted *x,
                      struct assay_error *err)
 {
     char *path = assay__cache_path(&a->cache, x->path);
+    size_t n = x->rows != NULL ? x->rows->n : assay_dataset_count(a->pool);
     int code;
 
     if (path == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "%s", x->path);
     code = assay_evidence_read(x->to, path, err);
-    if (code == ASSAY_OK && x->to->n != x->rows->n)
+    if (code == ASSAY_OK && x->to->n != n)
         code = assay_error_set(err, ASSAY_DATA, "%s: %zu records, not %zu",
-                               x->path, x->to->n, x->rows->n);
+                               x->path, x->to->n, n);
     assay__free(path);
     return code;
 }
@@ -213,6 +220,15 @@ static int hear_target(struct assay__scene *scene, assay_audit *a,
     }
     code = want_audited(&w, a, scene, scene->target, plain_names,
                         evidence_flags(a), err);
+    if (code == ASSAY_OK && scene->with_auxiliary)
+        code = want(&w, a, &scene->auxiliary, "auxiliary",
+                    evidence_flags(a) & ~(unsigned)ASSAY_EVIDENCE_QUERIES,
+                    &scene->target_auxiliary, err);
+    if (code == ASSAY_OK && a->pool != NULL &&
+        (assay__audit_needs(a) & ASSAY_NEED_POOL) != 0 &&
+        scene->prefix[0] == '\0')
+        code = want(&w, a, NULL, "pool", ASSAY_EVIDENCE_FOREIGN,
+                    &scene->target_pool, err);
     if (code == ASSAY_OK)
         code = hear(a, &w, err);
     witness_release(&w);

@@ -43,6 +43,12 @@ static const struct {
     {ASSAY_NEED_REFERENCES, "reference models, with and without each record"},
     {ASSAY_NEED_REFERENCES_OUT, "reference models that never saw the record"},
     {ASSAY_NEED_POPULATION, "records that no model was trained on"},
+    {ASSAY_NEED_MODEL, "the model itself and the records, not predictions"},
+    {ASSAY_NEED_AUXILIARY, "the model's answers on shadow records"},
+    {ASSAY_NEED_ATTRIBUTE, "a sensitive attribute (--attribute)"},
+    {ASSAY_NEED_EVALUATOR, "a classifier to judge pictures by"},
+    {ASSAY_NEED_GENERATOR, "a GAN of the shadow records"},
+    {ASSAY_NEED_POOL, "records of another distribution (--query-data)"},
 };
 enum { N_NEEDS = sizeof(need_names) / sizeof(need_names[0]) };
 

@@ -26,7 +26,11 @@ struct values {
     const char *data;
     const char *controls;
     const char *policy;
+    const char *attribute;
+    const char *copy_arch;
+    const char *query_data;
     struct assay__words attacks;
+    struct assay__words goals;
     struct assay__words attack_params;
     int64_t records;
     int64_t references;
@@ -51,6 +55,18 @@ static const struct assay__option own_options[] = {
      "reference models for LiRA and RMIA, an even number", AT(references)},
     {"attacks", 0, ASSAY__OPTION_WORDS, "A,B", NULL, 0, 0, NULL,
      "attacks to run; not given: all (assay attacks)", AT(attacks)},
+    {"goals", 0, ASSAY__OPTION_WORDS, "GOAL,...", NULL, 0, 0, NULL,
+     "membership, attribute, stealing, inversion or all: attacks to run when "
+     "none are named; not given: membership, and attribute with --attribute",
+     AT(goals)},
+    {"attribute", 0, ASSAY__OPTION_TEXT, "NAME", NULL, 0, 0, NULL,
+     "sensitive attribute of the data, for attribute inference",
+     AT(attribute)},
+    {"copy-arch", 0, ASSAY__OPTION_TEXT, "ARCH", NULL, 0, 0, NULL,
+     "architecture of stolen copies; not given: the target's", AT(copy_arch)},
+    {"query-data", 0, ASSAY__OPTION_TEXT, "DATA", NULL, 0, 0, NULL,
+     "records of another distribution that stealing may ask about",
+     AT(query_data)},
     {"attack-param", 0, ASSAY__OPTION_WORDS, "ATTACK.NAME=VALUE", NULL, 0, 0,
      NULL, "set an attack's parameter, such as rmia.gamma=2; may be repeated "
      "(assay attacks NAME tells names, defaults and limits)",
@@ -179,7 +195,8 @@ static int check_given(const struct assay__parsed *parsed,
         "arch", "resize", "channels", "scale", "mean", "std", NULL};
     static const char *const of_data[] = {"assume-split", NULL};
     static const char *const of_training[] = {
-        "references", "controls", "records", "budget", "assume-split", NULL};
+        "references", "controls",  "records",   "budget",     "assume-split",
+        "goals",      "attribute", "copy-arch", "query-data", NULL};
     static const char why_model[] =
         "a model that is opened brings its own architecture and "
         "preprocessing, and the attackers' models get the same";
@@ -227,6 +244,31 @@ static enum assay_controls controls_of(const char *name)
     return ASSAY_CONTROLS_NEGATIVE;
 }
 
+/* Bits of the goals that are named. */
+static int take_goals(const struct assay__words *words, unsigned *goals,
+                      struct assay_error *err)
+{
+    int i;
+    int g;
+
+    for (i = 0; i < words->n; i++) {
+        unsigned before = *goals;
+
+        for (g = 0; g <= ASSAY_GOAL_STEALING; g++) {
+            if (strcmp(words->word[i], "all") == 0 ||
+                strcmp(words->word[i], assay_goal_name(g)) == 0)
+                *goals |= 1U << g;
+        }
+        if (*goals == before)
+            return assay_error_set(err, ASSAY_ARG,
+                                   "--goals: \"%.40s\" is none of membership, "
+                                   "inversion, attribute, stealing, all, or "
+                                   "was named before",
+                                   words->word[i]);
+    }
+    return ASSAY_OK;
+}
+
 /* Everything but the run folder. */
 static int take_options(const struct values *v,
                         const struct assay__parsed *parsed,
@@ -262,7 +304,12 @@ static int take_options(const struct values *v,
                                "DATA or --members and --nonmembers are "
                                "needed; usage: assay audit %s",
                                assay__command_audit.usage);
-    code = check_given(parsed, v, err);
+    o->attribute = v->attribute;
+    o->copy_arch = v->copy_arch;
+    o->query_data = v->query_data;
+    code = take_goals(&v->goals, &o->goals, err);
+    if (code == ASSAY_OK)
+        code = check_given(parsed, v, err);
     if (code == ASSAY_OK)
         code = assay__recipe_values_take(&v->recipe, &o->recipe, err);
     if (code == ASSAY_OK)

@@ -7,6 +7,7 @@
 
 #include "core/fs.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
@@ -134,4 +135,19 @@ char *assay__path_join(const char *a, const char *b)
     if (n == 0)
         return assay__strdup(b);
     return assay__format("%s%s%s", a, a[n - 1] == '/' ? "" : "/", b);
+}
+
+void assay__remove_dir(const char *path)
+{
+    DIR *dir = opendir(path);
+    const struct dirent *entry;
+
+    if (!dir)
+        return;
+    while ((entry = readdir(dir)) != NULL) {
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            (void)unlinkat(dirfd(dir), entry->d_name, 0);
+    }
+    closedir(dir);
+    (void)rmdir(path);
 }

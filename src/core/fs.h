@@ -44,6 +44,8 @@ bool assay__exists(const char *path);
 bool assay__is_dir(const char *path);
 /* mkdir -p. */
 int assay__make_dir(const char *path, struct assay_error *err) ASSAY_MUST_CHECK;
+/* A folder of files, with these; folders in it stay, and so does it then. */
+void assay__remove_dir(const char *path);
 /* "a/b" fresh, NULL when out of memory. */
 char *assay__path_join(const char *a, const char *b);
 

@@ -217,6 +217,9 @@ static int check_records(const struct assay_training *t,
     if (assay_view_count(t->train) == 0)
         return assay_error_set(err, ASSAY_DATA, "%s: no records to train on",
                                t->task);
+    /* With targets of its own, labels are only compared with. */
+    if (t->objective && t->objective->variants > 0)
+        return ASSAY_OK;
     rc = assay__labels_fit(t->model, t->train, err);
     return rc ? assay_error_prefix(err, rc, "%s", t->task) : ASSAY_OK;
 }

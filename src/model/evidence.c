@@ -123,9 +123,11 @@ int assay_evidence_collect(struct assay_evidence *out,
     size_t n = assay_view_count(view);
     int rc;
 
-    rc = assay__labels_fit(m, view, err);
-    if (rc)
-        return rc;
+    if (!(flags & ASSAY_EVIDENCE_FOREIGN)) {
+        rc = assay__labels_fit(m, view, err);
+        if (rc)
+            return rc;
+    }
     rc = assay__scorer_init(&s, m, m->graph, NULL, flags, compute,
                             compute->threads ? compute->threads : ctx->threads,
                             err);
@@ -156,6 +158,8 @@ int assay_evidence_collect(struct assay_evidence *out,
         assay_evidence_release(&e);
         return rc;
     }
+    if (flags & ASSAY_EVIDENCE_FOREIGN)
+        memset(e.label, 0, n * sizeof(*e.label));
     *out = e;
     return ASSAY_OK;
 }

@@ -58,11 +58,11 @@ static void fill(struct world *w, int n_attacks, size_t n, const double *shift,
         for (i = 0; i < 2 * n; i++)
             w->score[k][i] = assay_rng_normal(&rng) + (i < n ? shift[k] : 0.0);
         o->attack = table[k];
-        o->scores.n = 2 * n;
-        o->scores.score = w->score[k];
-        o->scores.member = w->member;
-        o->scores.row = w->row;
-        o->scores.threshold = (double)NAN;
+        o->made.scores.n = 2 * n;
+        o->made.scores.score = w->score[k];
+        o->made.scores.member = w->member;
+        o->made.scores.row = w->row;
+        o->made.scores.threshold = (double)NAN;
         CHECK_OK(assay__outcome_measure(a, o, &err), err);
     }
 }

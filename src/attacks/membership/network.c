@@ -43,7 +43,7 @@ enum { PARAM_EPOCHS, PARAM_LR, PARAM_BATCH, PARAM_QUERIES };
 /* clang-format on */
 
 static const struct assay_setting black_params[] = {COMMON_PARAMS,
-                                                         {NULL, 0, 0, 0, NULL}};
+                                                    {NULL, 0, 0, 0, NULL}};
 
 static const struct assay_setting white_params[] = {
     COMMON_PARAMS,
@@ -310,9 +310,9 @@ static void attack_release(struct attack *a)
     assay_params_release(&a->weights);
 }
 
-static int run(const struct assay_attack_input *in, int white_box,
-               int partial, const char *name,
-               struct assay_membership_scores *out, struct assay_error *err)
+static int run(const struct assay_attack_input *in, int white_box, int partial,
+               const char *name, struct assay_membership_scores *out,
+               struct assay_error *err)
 {
     struct attack a = {0};
     int k = in->members->n_classes;
