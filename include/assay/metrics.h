@@ -210,6 +210,18 @@ int assay_score_summarise(const double *scores, const uint8_t *positive,
 struct assay_estimate assay_excess_agreement(const int32_t *guess,
                                              const int32_t *truth, size_t n,
                                              int k);
+/*
+ * The same for guesses of a rule that was learnt: it takes records of one
+ * group (cluster[i] in 0..n_clusters-1) for much the same, so it is right or
+ * wrong about whole groups by chance. The interval is made from the groups'
+ * sums (Student's t with one degree less than there are groups), [-1, 1] for
+ * a single one.
+ */
+struct assay_estimate assay_excess_agreement_clustered(const int32_t *guess,
+                                                       const int32_t *truth,
+                                                       const int32_t *cluster,
+                                                       int n_clusters, size_t n,
+                                                       int k);
 /* F1: of value 1 when k is 2, else the mean over the values that occur in
  * truth or guess. 95 % percentile interval of 1,000 bootstrap draws from the
  * stream (0, "f1", draw). NaN with ASSAY_NOMEM. */

@@ -14,8 +14,9 @@
 /* The list: first the audit's jobs, then as many of the control. */
 struct list {
     struct assay__score_job job[2 * ASSAY__ATTACKS_MAX];
-    int row[ASSAY__ATTACKS_MAX]; /* the outcome each job belongs to */
-    size_t n;                    /* of the audit */
+    int row[ASSAY__ATTACKS_MAX];           /* each job's outcome */
+    size_t control_of[ASSAY__ATTACKS_MAX]; /* its control's job, or 0 */
+    size_t n;                              /* of the audit */
     size_t n_all;
     struct assay_attack_input in;
     struct assay_attack_input control; /* membership */
@@ -61,6 +62,12 @@ static void add_job(struct list *list, const assay_audit *a,
     job->evidence_sha256 = a->scene.evidence_sha256;
 }
 
+/* Baselines of other goals ask no model: there is nothing to control. */
+static int has_control(const struct assay_attack *attack)
+{
+    return attack->goal == ASSAY_GOAL_MEMBERSHIP || !attack->baseline;
+}
+
 static void list_jobs(struct list *list, assay_audit *a)
 {
     size_t j;
@@ -91,8 +98,12 @@ static void list_jobs(struct list *list, assay_audit *a)
     add_world(&list->mixed, a, 1);
     if (a->world.mixed[0].n > 0)
         list->mixed.members = &a->world.mixed[0];
-    for (j = 0; j < list->n; j++)
-        add_job(list, a, list->job[j].attack, 1);
+    for (j = 0; j < list->n; j++) {
+        list->control_of[j] =
+            has_control(list->job[j].attack) ? list->n_all : 0;
+        if (list->control_of[j] > 0)
+            add_job(list, a, list->job[j].attack, 1);
+    }
 }
 
 /* Scores go from jobs to outcomes; what the target's attack could not do
@@ -112,9 +123,9 @@ static int take_scores(struct list *list, assay_audit *a,
         o->made = job->made;
         memset(&job->made, 0, sizeof(job->made));
         if (o->why[0] != '\0') {
-            if (list->n_all > list->n)
-                snprintf(list->job[list->n + j].why, sizeof(job->why), "%s",
-                         o->why);
+            if (list->control_of[j] > 0)
+                snprintf(list->job[list->control_of[j]].why, sizeof(job->why),
+                         "%s", o->why);
             continue;
         }
         n_ran++;

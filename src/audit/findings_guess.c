@@ -249,8 +249,10 @@ int assay__guesses_excess(const assay_audit *a,
 
     if (truth == NULL)
         return ASSAY_NOMEM;
-    *out = assay_excess_agreement(guesses_of(g, largest_budget(g)), truth, g->n,
-                                  n_values(a, attack));
+    *out = assay_excess_agreement_clustered(
+        guesses_of(g, largest_budget(g)), truth,
+        a->scene.target[ASSAY__NONMEMBERS].label,
+        assay_dataset_n_classes(a->data), g->n, n_values(a, attack));
     assay__free(truth);
     return ASSAY_OK;
 }

@@ -263,6 +263,24 @@ static void plan_positive(assay_audit *a)
     a->plan.n_models += models;
 }
 
+/* What the caller gave nothing for is no reason to train helpers. */
+static void leave_out_unmet(assay_audit *a)
+{
+    int i;
+
+    for (i = 0; i < a->n_attacks; i++) {
+        unsigned needs = a->attack[i]->needs;
+        const char *why = NULL;
+
+        if ((needs & ASSAY_NEED_ATTRIBUTE) != 0 && a->attribute < 0)
+            why = "no sensitive attribute is named (--attribute)";
+        else if ((needs & ASSAY_NEED_POOL) != 0 && a->pool == NULL)
+            why = "no records of another distribution are given (--query-data)";
+        if (why != NULL)
+            snprintf(a->left_out[i], sizeof(a->left_out[i]), "%s", why);
+    }
+}
+
 /* Fill the items for the present number of references, none when no attack
  * uses them. */
 static int plan_once(assay_audit *a, struct assay_error *err)
@@ -381,6 +399,7 @@ int assay__plan_make(assay_audit *a, struct assay_error *err)
         plan_predictions(a);
         return ASSAY_OK;
     }
+    leave_out_unmet(a);
     if (assay__audit_needs(a) &
         (ASSAY_NEED_REFERENCES | ASSAY_NEED_REFERENCES_OUT))
         a->plan.n_references = a->options.n_references;

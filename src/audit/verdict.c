@@ -319,11 +319,17 @@ static void control_reasons(const assay_audit *a, json_t *reasons)
                          "nothing.",
                          r->attack->title, r->found.value, r->found.low,
                          r->found.high);
-            else
+            else if (r->attack->goal == ASSAY_GOAL_MEMBERSHIP)
                 snprintf(text, sizeof(text),
                          "%s claims to see members in a model that never saw "
                          "them (AUC %.3f, %.3f to %.3f): its findings are left "
                          "out of the verdict.",
+                         r->attack->title, r->found.value, r->low, r->high);
+            else
+                snprintf(text, sizeof(text),
+                         "%s is right beyond chance where there is nothing to "
+                         "learn (%.3f, %.3f to %.3f): its findings mean "
+                         "nothing.",
                          r->attack->title, r->found.value, r->low, r->high);
             json_array_append_new(reasons, assay__json_string(text));
         }

@@ -78,6 +78,61 @@ struct assay_estimate assay_excess_agreement(const int32_t *guess,
     return e;
 }
 
+/* Standard error of the mean influence from the sums of the groups; -1 for
+ * fewer than two groups or no memory. */
+static double clustered_error(const int32_t *guess, const int32_t *truth,
+                              const int32_t *cluster, int n_clusters, size_t n,
+                              const double *a, const double *b, int *groups)
+{
+    double *sum = assay__calloc((size_t)n_clusters, sizeof(*sum));
+    uint8_t *seen = assay__calloc((size_t)n_clusters, 1);
+    double squares = 0;
+    double mean;
+    double variance;
+
+    *groups = 0;
+    influence(guess, truth, n, a, b, &mean, &variance);
+    for (size_t i = 0; sum && seen && i < n; i++) {
+        *groups += !seen[cluster[i]];
+        seen[cluster[i]] = 1;
+        sum[cluster[i]] +=
+            (guess[i] == truth[i]) - b[guess[i]] - a[truth[i]] - mean;
+    }
+    for (int g = 0; sum && seen && g < n_clusters; g++)
+        squares += sum[g] * sum[g];
+    assay__free(sum);
+    assay__free(seen);
+    if (*groups < 2)
+        return -1;
+    return sqrt(squares * *groups / (*groups - 1)) / (double)n;
+}
+
+struct assay_estimate assay_excess_agreement_clustered(const int32_t *guess,
+                                                       const int32_t *truth,
+                                                       const int32_t *cluster,
+                                                       int n_clusters, size_t n,
+                                                       int k)
+{
+    struct assay_estimate e = assay_excess_agreement(guess, truth, n, k);
+    double *a = n > 0 ? shares(guess, n, k) : NULL;
+    double *b = n > 0 ? shares(truth, n, k) : NULL;
+    double error = -1;
+    double half;
+    int groups = 0;
+
+    if (a && b)
+        error = clustered_error(guess, truth, cluster, n_clusters, n, a, b,
+                                &groups);
+    assay__free(a);
+    assay__free(b);
+    if (n == 0)
+        return e;
+    half = error < 0 ? 2 : error * assay_student_quantile(0.975, groups - 1);
+    e.low = fmax(e.value - half, -1);
+    e.high = fmin(e.value + half, 1);
+    return e;
+}
+
 /* How often each value was guessed, was true, and both. */
 struct tally {
     size_t *guessed;
