@@ -141,6 +141,40 @@ int assay_differentiate(assay_graph *g, assay_value loss,
                         const assay_value *wrt, int n, assay_value *d_out,
                         struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* What is clipped, and to what (Abadi et al., CCS 2016, algorithm 1). */
+struct assay_clip {
+    assay_value loss;    /* one number per record, [N] */
+    double norm;         /* C > 0; INFINITY clips nothing */
+    assay_value weights; /* per record, [N], or ASSAY_NO_VALUE: 1 each */
+};
+
+/*
+ * Append the nodes that compute
+ *   d_out[i] = sum_n weights[n] min(1, C / |g_n|) d loss[n] / d wrt[i]
+ * where g_n is the gradient of record n's loss by all wrt together. Sums,
+ * not means. No record's gradient is kept: norms come from what a layer
+ * reads and the gradient of what it gives, and each layer's gradient is
+ * then made once for all records, so the cost is one backward pass and the
+ * norms.
+ *
+ * A record of weight 0, or whose norm is not finite, adds exactly nothing,
+ * so rows may fill up a batch and hold anything.
+ *
+ * wrt    distinct parameters
+ * d_out  n values; ASSAY_NO_VALUE where loss does not depend on wrt[i]
+ * norms  |g_n| before clipping, [N]; ASSAY_NO_VALUE when loss depends on no
+ *        wrt[i]
+ *
+ * Refused, as ASSAY_UNSUPPORTED naming op and parameter: what mixes the
+ * records of a batch (batch norm: use group norm), a parameter that two
+ * layers share, parameters of ops other than convolutions (both kinds),
+ * linear layers and group norm.
+ */
+int assay_differentiate_clipped(assay_graph *g, const struct assay_clip *clip,
+                                const assay_value *wrt, int n,
+                                assay_value *d_out, assay_value *norms,
+                                struct assay_error *err) ASSAY_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

@@ -9,9 +9,11 @@
  * On disk a model is `NAME.safetensors` (parameters under their published
  * names) and `NAME.json` beside it (architecture, classes, preprocessing,
  * how it was trained). A stranger's weights need only a sidecar written by
- * hand: {"arch": "resnet18", "classes": 10, "preprocess": {...}}.
+ * hand: {"arch": "resnet18", "classes": 10, "preprocess": {...}}, and
+ * "norm": "group" where that is not the published network's batch norm.
  */
 
+#include "assay/arch.h"
 #include "assay/context.h"
 #include "assay/dataset.h"
 #include "assay/graph.h"
@@ -29,6 +31,7 @@ typedef struct assay_model assay_model;
 /* What a model is made from. */
 struct assay_model_spec {
     const char *arch; /* a row of archs.def */
+    enum assay_norm norm;
     int n_classes;
     struct assay_preprocess preprocess; /* fixes the input's C, H, W */
 };
@@ -45,6 +48,7 @@ int assay_model_save(const assay_model *m, const char *path,
 void assay_model_free(assay_model *m);
 
 const char *assay_model_arch(const assay_model *m);
+enum assay_norm assay_model_norm(const assay_model *m);
 int assay_model_n_classes(const assay_model *m);
 const struct assay_preprocess *assay_model_preprocess(const assay_model *m);
 const assay_graph *assay_model_graph(const assay_model *m);

@@ -10,18 +10,20 @@
 
 static assay_value conv_norm(assay_graph *g, assay_value x, const char *block,
                              const char *conv_name, const char *norm_name,
-                             const struct assay_conv *conv)
+                             const struct assay_conv *conv,
+                             const struct assay_arch_options *o)
 {
     char name[64];
 
     snprintf(name, sizeof(name), "%s%s", block, conv_name);
     x = assay_layer_conv(g, x, name, conv);
     snprintf(name, sizeof(name), "%s%s", block, norm_name);
-    return assay_layer_batchnorm(g, x, name);
+    return assay__arch_norm(g, x, name, o);
 }
 
 static assay_value basic_block(assay_graph *g, assay_value x, int stage,
-                               int index, int channels, int stride)
+                               int index, int channels, int stride,
+                               const struct assay_arch_options *o)
 {
     struct assay_conv conv = {.out = channels,
                               .kernel = 3,
@@ -33,15 +35,15 @@ static assay_value basic_block(assay_graph *g, assay_value x, int stage,
     assay_value y;
 
     snprintf(block, sizeof(block), "layer%d.%d.", stage, index);
-    y = conv_norm(g, x, block, "conv1", "bn1", &conv);
+    y = conv_norm(g, x, block, "conv1", "bn1", &conv, o);
     y = assay_op_relu(g, y);
     conv.stride = 1;
-    y = conv_norm(g, y, block, "conv2", "bn2", &conv);
+    y = conv_norm(g, y, block, "conv2", "bn2", &conv, o);
     if (stride != 1 || assay_graph_shape(g, x)->dim[1] != channels) {
         conv.kernel = 1;
         conv.stride = stride;
         conv.pad = 0;
-        x = conv_norm(g, x, block, "downsample.0", "downsample.1", &conv);
+        x = conv_norm(g, x, block, "downsample.0", "downsample.1", &conv, o);
     }
     return assay_op_relu(g, assay_op_add(g, y, x));
 }
@@ -59,13 +61,13 @@ static int build(assay_graph *g, assay_value x,
 
     if (!assay__arch_fits(g, x, "resnet18", 8))
         return assay_graph_check(g, NULL);
-    x = assay_op_relu(g, conv_norm(g, x, "", "conv1", "bn1", &stem));
+    x = assay_op_relu(g, conv_norm(g, x, "", "conv1", "bn1", &stem, o));
     x = assay_op_maxpool(g, x, 3, 2, 1);
     for (int stage = 1; stage <= 4; stage++) {
         int channels = 32 << stage;
 
-        x = basic_block(g, x, stage, 0, channels, stage == 1 ? 1 : 2);
-        x = basic_block(g, x, stage, 1, channels, 1);
+        x = basic_block(g, x, stage, 0, channels, stage == 1 ? 1 : 2, o);
+        x = basic_block(g, x, stage, 1, channels, 1, o);
     }
     x = assay_op_flatten(g, assay_op_global_avgpool(g, x));
     return assay__arch_finish(

@@ -17,7 +17,8 @@ static const int layout[] = {64,  64,  POOL, 128, 128,  POOL, 256, 256,
                              256, 256, POOL, 512, 512,  512,  512, POOL,
                              512, 512, 512,  512, POOL, END};
 
-static assay_value features(assay_graph *g, assay_value x, int norm)
+static assay_value features(assay_graph *g, assay_value x, int norm,
+                            const struct assay_arch_options *o)
 {
     struct assay_conv conv = {.kernel = 3, .pad = 1, .fan_out = 1};
     int index = 0;
@@ -36,7 +37,7 @@ static assay_value features(assay_graph *g, assay_value x, int norm)
         x = assay__arch_conv(g, x, "features", index, &conv);
         if (norm) {
             snprintf(name, sizeof(name), "features.%d", ++index);
-            x = assay_layer_batchnorm(g, x, name);
+            x = assay__arch_norm(g, x, name, o);
         }
         x = assay_op_relu(g, x);
         index += 2;
@@ -67,7 +68,7 @@ static int build(assay_graph *g, assay_value x, int norm,
 
     if (!assay__arch_fits(g, x, "vgg19", 16))
         return assay_graph_check(g, NULL);
-    x = features(g, x, norm);
+    x = features(g, x, norm, o);
     if (stock)
         x = stock_head(g, x, o);
     else

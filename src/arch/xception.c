@@ -11,12 +11,12 @@
 #include "arch/arch.h"
 
 static assay_value norm(assay_graph *g, assay_value x, const char *prefix,
-                        const char *name)
+                        const char *name, const struct assay_arch_options *o)
 {
     char full[64];
 
     snprintf(full, sizeof(full), "%s%s", prefix, name);
-    return assay_layer_batchnorm(g, x, full);
+    return assay__arch_norm(g, x, full, o);
 }
 
 /* Depthwise 3x3 `<name>.conv1`, then 1x1 `<name>.pointwise`. */
@@ -50,7 +50,8 @@ struct block {
 
 /* The repetitions `rep.N`; N counts ReLUs, separable layers and norms. */
 static assay_value repetitions(assay_graph *g, assay_value x, const char *name,
-                               const struct block *b)
+                               const struct block *b,
+                               const struct assay_arch_options *o)
 {
     int in = (int)assay_graph_shape(g, x)->dim[1];
     int index = 0;
@@ -66,7 +67,7 @@ static assay_value repetitions(assay_graph *g, assay_value x, const char *name,
         snprintf(part, sizeof(part), "%srep.%d", name, index++);
         x = separable(g, x, part, grown ? b->out : in);
         snprintf(part, sizeof(part), "%srep.%d", name, index++);
-        x = assay_layer_batchnorm(g, x, part);
+        x = assay__arch_norm(g, x, part, o);
     }
     if (b->stride > 1)
         x = assay_op_maxpool(g, x, 3, b->stride, 1);
@@ -74,7 +75,8 @@ static assay_value repetitions(assay_graph *g, assay_value x, const char *name,
 }
 
 static assay_value block(assay_graph *g, assay_value x, int number,
-                         const struct block *b)
+                         const struct block *b,
+                         const struct assay_arch_options *o)
 {
     struct assay_conv skip = {.out = b->out,
                               .kernel = 1,
@@ -86,26 +88,27 @@ static assay_value block(assay_graph *g, assay_value x, int number,
     assay_value y;
 
     snprintf(name, sizeof(name), "block%d.", number);
-    y = repetitions(g, x, name, b);
+    y = repetitions(g, x, name, b, o);
     if (b->stride > 1 || assay_graph_shape(g, x)->dim[1] != b->out) {
         snprintf(full, sizeof(full), "%sskip", name);
         x = assay_layer_conv(g, x, full, &skip);
-        x = norm(g, x, name, "skipbn");
+        x = norm(g, x, name, "skipbn", o);
     }
     return assay_op_add(g, y, x);
 }
 
-static assay_value stem(assay_graph *g, assay_value x)
+static assay_value stem(assay_graph *g, assay_value x,
+                        const struct assay_arch_options *o)
 {
     struct assay_conv conv = {
         .out = 32, .kernel = 3, .stride = 2, .no_bias = 1, .fan_out = 1};
 
     x = assay_layer_conv(g, x, "conv1", &conv);
-    x = assay_op_relu(g, norm(g, x, "", "bn1"));
+    x = assay_op_relu(g, norm(g, x, "", "bn1", o));
     conv.out = 64;
     conv.stride = 1;
     x = assay_layer_conv(g, x, "conv2", &conv);
-    return assay_op_relu(g, norm(g, x, "", "bn2"));
+    return assay_op_relu(g, norm(g, x, "", "bn2", o));
 }
 
 static int build(assay_graph *g, assay_value x,
@@ -120,14 +123,14 @@ static int build(assay_graph *g, assay_value x,
 
     if (!assay__arch_fits(g, x, "xception", 16))
         return assay_graph_check(g, NULL);
-    x = stem(g, x);
+    x = stem(g, x, o);
     for (int i = 0; i < 3; i++)
-        x = block(g, x, number++, &entry[i]);
+        x = block(g, x, number++, &entry[i], o);
     for (int i = 0; i < 8; i++)
-        x = block(g, x, number++, &middle);
-    x = block(g, x, number, &last);
-    x = assay_op_relu(g, norm(g, separable(g, x, "conv3", 1536), "", "bn3"));
-    x = assay_op_relu(g, norm(g, separable(g, x, "conv4", 2048), "", "bn4"));
+        x = block(g, x, number++, &middle, o);
+    x = block(g, x, number, &last, o);
+    x = assay_op_relu(g, norm(g, separable(g, x, "conv3", 1536), "", "bn3", o));
+    x = assay_op_relu(g, norm(g, separable(g, x, "conv4", 2048), "", "bn4", o));
     x = assay_op_flatten(g, assay_op_global_avgpool(g, x));
     return assay__arch_finish(
         g, x, assay_layer_linear(g, x, "fc", o->n_classes), out);

@@ -9,6 +9,13 @@
  * the appended nodes are a function of the graph alone. Nothing is computed
  * for values that are not on the way: a frozen layer costs no weight
  * gradient, and a frozen first half of a network no gradient at all.
+ *
+ * Clipped: the walk starts with a gradient of 1 at the loss of each record,
+ * so that all gradients are those of the sum. At a layer with parameters
+ * the layer's rule (assay__record_rule) appends the squared norms of its
+ * gradients instead of the gradients, and keeps what these are made from.
+ * When the walk is over, norms give factors, and each layer's gradient is
+ * made once, of all records with their factors: one backward pass in all.
  */
 
 #include <string.h>
@@ -16,12 +23,23 @@
 #include "core/mem.h"
 #include "engine/graph.h"
 
+/* A layer whose parameters' gradients are made after the walk. */
+struct layer {
+    int node;
+    bool want[ASSAY__OP_INPUTS_MAX];
+    assay_value kept[ASSAY__RECORDS_KEPT];
+};
+
 struct walk {
     assay_graph *g;
     int n_values;   /* before anything was appended */
     bool *on_way;   /* per value: depends on some wrt */
     assay_value *d; /* per value: its gradient so far */
     assay_value loss;
+    bool by_record;
+    struct layer *layer; /* by_record: those with parameters to train */
+    int n_layers;
+    assay_value squares; /* by_record: their sum so far */
 };
 
 static void mark_way(struct walk *w, const assay_value *wrt, int n)
@@ -74,6 +92,84 @@ static int contribute(struct walk *w, const struct assay__node *node,
     return assay_graph_check(w->g, err);
 }
 
+/* Which inputs of a node are parameters on the way. */
+static unsigned wanted_params(const struct walk *w,
+                              const struct assay__node *node, const bool *want)
+{
+    unsigned params = 0;
+
+    for (int k = 0; k < node->n_in && k < 32; k++) {
+        if (want[k] && w->g->value[node->in[k]].kind == ASSAY__PARAM)
+            params |= 1U << k;
+    }
+    return params;
+}
+
+/* Whether the gradients of these parameters can be had record by record. */
+static int check_layer(const struct walk *w, const struct assay__node *node,
+                       const bool *want, unsigned params,
+                       struct assay_error *err)
+{
+    unsigned allowed = node->op->records ? node->op->records->params : 0;
+
+    for (int k = 0; k < node->n_in; k++) {
+        bool param = k < 32 && (params >> k & 1U);
+
+        if (param && !(allowed >> k & 1U))
+            return assay_error_set(
+                err, ASSAY_UNSUPPORTED,
+                "%s: the gradient of '%.100s' cannot be clipped by record",
+                node->op->name, w->g->value[node->in[k]].name);
+        if (want[k] && !param && k < 32 && (allowed >> k & 1U))
+            return assay_error_set(
+                err, ASSAY_UNSUPPORTED,
+                "%s: a weight that is computed from parameters cannot be "
+                "clipped by record",
+                node->op->name);
+        if (param && w->d[node->in[k]] != ASSAY_NO_VALUE)
+            return assay_error_set(
+                err, ASSAY_UNSUPPORTED,
+                "'%.100s' is used by two layers: its gradient cannot be "
+                "clipped by record",
+                w->g->value[node->in[k]].name);
+    }
+    return ASSAY_OK;
+}
+
+/* A layer with parameters: squares now, gradients later. */
+static int visit_layer(struct walk *w, int index, const assay_value *d_out,
+                       const bool *want, unsigned params, assay_value *d_in,
+                       struct assay_error *err)
+{
+    const struct assay__node node = w->g->node[index];
+    struct layer *layer = &w->layer[w->n_layers];
+    int code = check_layer(w, &node, want, params, err);
+
+    if (code != ASSAY_OK)
+        return code;
+    layer->node = index;
+    memset(layer->want, 0, sizeof(layer->want));
+    for (int k = 0; k < node.n_in; k++)
+        layer->want[k] = want[k];
+    for (int k = 0; k < ASSAY__RECORDS_KEPT; k++)
+        layer->kept[k] = ASSAY_NO_VALUE;
+    node.op->records->backward(w->g, &node, d_out, want, d_in, layer->kept);
+    w->n_layers++;
+    for (int k = 0; k < node.n_in; k++) {
+        /* Taken: a second layer that reads it is refused. */
+        if (k < 32 && (params >> k & 1U))
+            w->d[node.in[k]] = layer->kept[0];
+    }
+    if (w->squares == ASSAY_NO_VALUE) {
+        w->squares = layer->kept[0];
+    } else {
+        assay_value pair[2] = {w->squares, layer->kept[0]};
+
+        w->squares = assay_graph_node(w->g, "add", pair, 2, NULL);
+    }
+    return assay_graph_check(w->g, err);
+}
+
 /* Append the adjoint of one node, when it is on the way. */
 static int visit(struct walk *w, int index, struct assay_error *err)
 {
@@ -84,6 +180,7 @@ static int visit(struct walk *w, int index, struct assay_error *err)
     bool want[ASSAY__OP_INPUTS_MAX];
     bool reached = false;
     bool wanted = false;
+    unsigned params;
     int code;
 
     for (int k = 0; k < node.op->n_out; k++) {
@@ -101,8 +198,13 @@ static int visit(struct walk *w, int index, struct assay_error *err)
         return assay_error_set(err, ASSAY_UNSUPPORTED,
                                "%s (node %d) has no derivative", node.op->name,
                                index);
-    node.op->backward(w->g, &node, d_out, want, d_in);
-    code = assay_graph_check(w->g, err);
+    params = w->by_record ? wanted_params(w, &node, want) : 0;
+    if (params != 0) {
+        code = visit_layer(w, index, d_out, want, params, d_in, err);
+    } else {
+        node.op->backward(w->g, &node, d_out, want, d_in);
+        code = assay_graph_check(w->g, err);
+    }
     for (int k = 0; k < node.n_in && code == ASSAY_OK; k++) {
         if (want[k])
             code = contribute(w, &node, node.in[k], d_in[k], err);
@@ -117,10 +219,6 @@ static int check_arguments(const assay_graph *g, assay_value loss,
     if (loss < 0 || loss >= g->n_values)
         return assay_error_set(err, ASSAY_ARG,
                                "the loss, value %d, does not exist", loss);
-    if (g->value[loss].shape.rank != 0)
-        return assay_error_set(err, ASSAY_SHAPE,
-                               "the loss has rank %d, must be a scalar",
-                               g->value[loss].shape.rank);
     for (int i = 0; i < n; i++) {
         if (wrt[i] < 0 || wrt[i] >= g->n_values)
             return assay_error_set(
@@ -129,13 +227,14 @@ static int check_arguments(const assay_graph *g, assay_value loss,
     return ASSAY_OK;
 }
 
-/* d loss / d loss. */
-static assay_value append_one(assay_graph *g)
+/* d loss / d loss: 1, or 1 for each record. */
+static assay_value append_one(assay_graph *g, assay_value loss)
 {
     struct assay_attrs attrs;
 
     memset(&attrs, 0, sizeof(attrs));
     attrs.alpha = 1.0;
+    attrs.shape = *assay_graph_shape(g, loss);
     return assay_graph_node(g, "fill", NULL, 0, &attrs);
 }
 
@@ -146,38 +245,215 @@ static int walk_back(struct walk *w, struct assay_error *err)
 
     for (int i = 0; i < w->n_values; i++)
         w->d[i] = ASSAY_NO_VALUE;
-    w->d[w->loss] = append_one(w->g);
+    w->d[w->loss] = append_one(w->g, w->loss);
     code = assay_graph_check(w->g, err);
     for (int i = n_nodes - 1; i >= 0 && code == ASSAY_OK; i--)
         code = visit(w, i, err);
     return code;
 }
 
+static int open_walk(struct walk *w, struct assay_error *err)
+{
+    assay_graph *g = w->g;
+    bool ok;
+
+    w->n_values = g->n_values;
+    w->squares = ASSAY_NO_VALUE;
+    w->on_way = assay__calloc((size_t)g->n_values, sizeof(*w->on_way));
+    w->d = assay__calloc((size_t)g->n_values, sizeof(*w->d));
+    ok = w->on_way && w->d;
+    if (w->by_record) {
+        w->layer = assay__calloc((size_t)g->n_nodes, sizeof(*w->layer));
+        ok = ok && w->layer;
+    }
+    return ok ? ASSAY_OK
+              : assay_error_set(err, ASSAY_NOMEM,
+                                "out of memory for a derivative");
+}
+
+static void close_walk(struct walk *w)
+{
+    assay__free(w->on_way);
+    assay__free(w->d);
+    assay__free(w->layer);
+}
+
 int assay_differentiate(assay_graph *g, assay_value loss,
                         const assay_value *wrt, int n, assay_value *d_out,
                         struct assay_error *err)
 {
-    struct walk w = {g, g->n_values, NULL, NULL, loss};
+    struct walk w = {.g = g, .loss = loss};
     int code = assay_graph_check(g, err);
 
     if (code == ASSAY_OK)
         code = check_arguments(g, loss, wrt, n, err);
+    if (code == ASSAY_OK && g->value[loss].shape.rank != 0)
+        code = assay_error_set(err, ASSAY_SHAPE,
+                               "the loss has rank %d, must be a scalar",
+                               g->value[loss].shape.rank);
     if (code != ASSAY_OK)
         return code;
-    w.on_way = assay__calloc((size_t)g->n_values, sizeof(*w.on_way));
-    w.d = assay__calloc((size_t)g->n_values, sizeof(*w.d));
-    if (!w.on_way || !w.d) {
-        code =
-            assay_error_set(err, ASSAY_NOMEM, "out of memory for a derivative");
-        goto out;
-    }
-    mark_way(&w, wrt, n);
-    if (w.on_way[loss])
+    code = open_walk(&w, err);
+    if (code == ASSAY_OK)
+        mark_way(&w, wrt, n);
+    if (code == ASSAY_OK && w.on_way[loss])
         code = walk_back(&w, err);
     for (int i = 0; i < n && code == ASSAY_OK; i++)
         d_out[i] = w.on_way[loss] ? w.d[wrt[i]] : ASSAY_NO_VALUE;
-out:
-    assay__free(w.on_way);
-    assay__free(w.d);
+    close_walk(&w);
+    return code;
+}
+
+/* --- clipped ---------------------------------------------------------- */
+
+static bool is_per_record(const struct assay_shape *s)
+{
+    return s->rank > 0 && s->dim[0] == ASSAY_BATCH;
+}
+
+static int check_clip(const assay_graph *g, const struct assay_clip *clip,
+                      const assay_value *wrt, int n, struct assay_error *err)
+{
+    const struct assay_shape *s;
+
+    if (!(clip->norm > 0.0))
+        return assay_error_set(
+            err, ASSAY_ARG, "clipping to norm %g, must be above 0", clip->norm);
+    s = assay_graph_shape(g, clip->loss);
+    if (s->rank != 1 || !is_per_record(s))
+        return assay_error_set(err, ASSAY_SHAPE,
+                               "the loss to clip must be one number per "
+                               "record, [N]");
+    if (clip->weights != ASSAY_NO_VALUE &&
+        !assay_shape_equal(assay_graph_shape(g, clip->weights), s))
+        return assay_error_set(err, ASSAY_SHAPE,
+                               "the weights to clip with must be one number "
+                               "per record, [N]");
+    for (int i = 0; i < n; i++) {
+        if (g->value[wrt[i]].kind != ASSAY__PARAM)
+            return assay_error_set(err, ASSAY_ARG,
+                                   "wrt[%d], value %d, is not a parameter: "
+                                   "only theirs can be clipped by record",
+                                   i, wrt[i]);
+    }
+    return ASSAY_OK;
+}
+
+/* Each record's loss must be a function of that record alone. */
+static int check_node_apart(const assay_graph *g,
+                            const struct assay__node *node,
+                            struct assay_error *err)
+{
+    bool records_in = false;
+    bool records_out = false;
+
+    if (node->op == &assay__op_batchnorm)
+        return assay_error_set(
+            err, ASSAY_UNSUPPORTED,
+            "batchnorm ('%.100s') mixes the records of a batch, so no record "
+            "has a gradient of its own to clip; use group norm instead",
+            g->value[node->in[1]].name ? g->value[node->in[1]].name : "?");
+    for (int k = 0; k < node->n_in; k++)
+        records_in =
+            records_in || (node->in[k] != ASSAY_NO_VALUE &&
+                           is_per_record(&g->value[node->in[k]].shape));
+    for (int k = 0; k < node->op->n_out; k++)
+        records_out =
+            records_out || is_per_record(&g->value[node->out + k].shape);
+    if (records_in && !records_out)
+        return assay_error_set(err, ASSAY_UNSUPPORTED,
+                               "%s mixes the records of a batch, so no "
+                               "record has a gradient of its own to clip",
+                               node->op->name);
+    return ASSAY_OK;
+}
+
+/* All that the loss depends on. `needed` has a place per value. */
+static int check_apart(const assay_graph *g, assay_value loss, bool *needed,
+                       struct assay_error *err)
+{
+    int code = ASSAY_OK;
+
+    needed[loss] = true;
+    for (int i = g->n_nodes - 1; i >= 0 && code == ASSAY_OK; i--) {
+        const struct assay__node *node = &g->node[i];
+        bool live = false;
+
+        for (int k = 0; k < node->op->n_out; k++)
+            live = live || needed[node->out + k];
+        if (!live)
+            continue;
+        code = check_node_apart(g, node, err);
+        for (int k = 0; k < node->n_in; k++) {
+            if (node->in[k] != ASSAY_NO_VALUE)
+                needed[node->in[k]] = true;
+        }
+    }
+    return code;
+}
+
+/* The factors, and the gradients of all layers with them. */
+static int gather_layers(struct walk *w, const struct assay_clip *clip,
+                         assay_value *norms, struct assay_error *err)
+{
+    assay_value in[2] = {w->squares, clip->weights};
+    int n_in = clip->weights != ASSAY_NO_VALUE ? 2 : 1;
+    struct assay_attrs attrs;
+    assay_value factor;
+    int code;
+
+    memset(&attrs, 0, sizeof(attrs));
+    attrs.alpha = clip->norm;
+    factor = assay_graph_node(w->g, "clip_factors", in, n_in, &attrs);
+    code = assay_graph_check(w->g, err);
+    *norms = factor + 1;
+    for (int i = 0; i < w->n_layers && code == ASSAY_OK; i++) {
+        const struct layer *layer = &w->layer[i];
+        const struct assay__node node = w->g->node[layer->node];
+        assay_value d_in[ASSAY__OP_INPUTS_MAX];
+
+        for (int k = 0; k < node.n_in; k++)
+            d_in[k] = ASSAY_NO_VALUE;
+        node.op->records->gather(w->g, &node, layer->kept, factor, layer->want,
+                                 d_in);
+        for (int k = 0; k < node.n_in; k++) {
+            if (layer->want[k] && (node.op->records->params >> k & 1U))
+                w->d[node.in[k]] = d_in[k];
+        }
+        code = assay_graph_check(w->g, err);
+    }
+    return code;
+}
+
+int assay_differentiate_clipped(assay_graph *g, const struct assay_clip *clip,
+                                const assay_value *wrt, int n,
+                                assay_value *d_out, assay_value *norms,
+                                struct assay_error *err)
+{
+    struct walk w = {.g = g, .loss = clip->loss, .by_record = true};
+    int code = assay_graph_check(g, err);
+
+    if (code == ASSAY_OK)
+        code = check_arguments(g, clip->loss, wrt, n, err);
+    if (code == ASSAY_OK)
+        code = check_clip(g, clip, wrt, n, err);
+    if (code != ASSAY_OK)
+        return code;
+    *norms = ASSAY_NO_VALUE;
+    code = open_walk(&w, err);
+    if (code == ASSAY_OK)
+        code = check_apart(g, clip->loss, w.on_way, err);
+    if (code == ASSAY_OK) {
+        memset(w.on_way, 0, (size_t)w.n_values * sizeof(*w.on_way));
+        mark_way(&w, wrt, n);
+    }
+    if (code == ASSAY_OK && w.on_way[clip->loss]) {
+        code = walk_back(&w, err);
+        if (code == ASSAY_OK)
+            code = gather_layers(&w, clip, norms, err);
+    }
+    for (int i = 0; i < n && code == ASSAY_OK; i++)
+        d_out[i] = w.on_way[clip->loss] ? w.d[wrt[i]] : ASSAY_NO_VALUE;
+    close_walk(&w);
     return code;
 }

@@ -15,7 +15,11 @@
 
 struct assay__node;
 
-enum { ASSAY__OP_INPUTS_MAX = 64, ASSAY__OP_OUTPUTS_MAX = 5 };
+enum {
+    ASSAY__OP_INPUTS_MAX = 64,
+    ASSAY__OP_OUTPUTS_MAX = 5,
+    ASSAY__RECORDS_KEPT = 3
+};
 
 /* A call of a reference kernel: plain row-major arrays of double. */
 struct assay__call {
@@ -46,6 +50,27 @@ struct assay__op_case {
     unsigned no_grad;        /* bit i: not differentiated */
 };
 
+/*
+ * How the gradients of an op's parameters are had record by record, for
+ * assay_differentiate_clipped().
+ */
+struct assay__record_rule {
+    unsigned params; /* bit i: input i may be a parameter */
+    /*
+     * As assay_op.backward, but d_in of those inputs stays ASSAY_NO_VALUE:
+     * kept[0] becomes the sum of their squared gradients, [N], for each
+     * record, the others what gather() will need.
+     */
+    void (*backward)(assay_graph *g, const struct assay__node *node,
+                     const assay_value *d_out, const bool *want,
+                     assay_value *d_in, assay_value *kept);
+    /* d_in of those inputs: the sum of the records' gradients, each times
+     * its factor [N]. */
+    void (*gather)(assay_graph *g, const struct assay__node *node,
+                   const assay_value *kept, assay_value factor,
+                   const bool *want, assay_value *d_in);
+};
+
 struct assay_op {
     const char *name;
     int min_in, max_in;
@@ -72,6 +97,9 @@ struct assay_op {
     double (*flops)(const struct assay_attrs *attrs,
                     const struct assay_shape *in,
                     const struct assay_shape *out);
+
+    const struct assay__record_rule *records; /* NULL: parameters cannot be
+                                                 clipped by record */
 
     unsigned fixed;       /* bit i: dimension 0 of input i is never the batch
                              (weights, statistics per channel) */

@@ -54,6 +54,7 @@ static int build_graph(assay_model *m, struct assay_error *err)
                              (int64_t)pre->height, (int64_t)pre->width);
     m->input = assay_graph_input(m->graph, "input", &shape);
     options.n_classes = m->n_classes;
+    options.norm = m->norm;
     rc = arch->build(m->graph, m->input, &options, &values);
     if (!rc)
         rc = assay_graph_check(m->graph, err);
@@ -80,6 +81,7 @@ int assay__model_build(assay_model **out, const struct assay_model_spec *spec,
     if (!m)
         return assay_error_set(err, ASSAY_NOMEM, "model: out of memory");
     assay_tensors_init(&m->notes);
+    m->norm = spec->norm;
     m->n_classes = spec->n_classes;
     m->preprocess = spec->preprocess;
     m->arch = assay__strdup(spec->arch);
@@ -128,6 +130,11 @@ void assay_model_free(assay_model *m)
 const char *assay_model_arch(const assay_model *m)
 {
     return m->arch;
+}
+
+enum assay_norm assay_model_norm(const assay_model *m)
+{
+    return m->norm;
 }
 
 int assay_model_n_classes(const assay_model *m)
@@ -192,6 +199,10 @@ int assay_model_sha256(const assay_model *m, char text[65],
     if (assay__sha256_begin(&h))
         return assay_error_set(err, ASSAY_NOMEM, "model: out of memory");
     assay__sha256_add(&h, m->arch, strlen(m->arch) + 1);
+    /* Batch norm adds nothing: hashes of such models stay what they were. */
+    if (m->norm != ASSAY_NORM_BATCH)
+        assay__sha256_add(&h, assay_norm_name(m->norm),
+                          strlen(assay_norm_name(m->norm)) + 1);
     assay__sha256_add(&h, size, sizeof(size));
     assay__sha256_add(&h, &pre->scale, sizeof(pre->scale));
     assay__sha256_add(&h, pre->mean, n_stats);

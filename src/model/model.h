@@ -8,6 +8,7 @@
 
 struct assay_model {
     char *arch;
+    enum assay_norm norm;
     int n_classes;
     struct assay_preprocess preprocess;
     assay_graph *graph;

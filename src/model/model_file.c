@@ -66,8 +66,11 @@ static json_t *notes_json(const assay_model *m)
 
 static json_t *sidecar_json(const assay_model *m)
 {
-    return json_pack("{s:s, s:i, s:o, s:o}", "arch", m->arch, "classes",
-                     m->n_classes, "preprocess",
+    const char *norm =
+        m->norm != ASSAY_NORM_BATCH ? assay_norm_name(m->norm) : NULL;
+
+    return json_pack("{s:s, s:s*, s:i, s:o, s:o}", "arch", m->arch, "norm",
+                     norm, "classes", m->n_classes, "preprocess",
                      preprocess_json(&m->preprocess), "notes", notes_json(m));
 }
 
@@ -215,12 +218,31 @@ static int read_notes(assay_model *m, const json_t *notes, const char *path,
     return ASSAY_OK;
 }
 
+/* What normalises; batch norm where the sidecar does not say. */
+static int read_norm(const json_t *value, enum assay_norm *norm,
+                     const char *side, struct assay_error *err)
+{
+    const char *text = json_string_value(value);
+    int rc;
+
+    *norm = ASSAY_NORM_BATCH;
+    if (!value)
+        return ASSAY_OK;
+    if (!text)
+        return assay_error_set(err, ASSAY_FORMAT, "%s: 'norm' must be a text",
+                               side);
+    rc = assay_norm_parse(norm, text, err);
+    if (rc)
+        return assay_error_prefix(err, ASSAY_FORMAT, "%s", side);
+    return ASSAY_OK;
+}
+
 /* A model as its sidecar describes it, without parameters. */
 static int from_sidecar(assay_model **out, const char *side,
                         struct assay_error *err)
 {
-    static const char *const known[] = {"arch", "classes", "preprocess",
-                                        "notes", NULL};
+    static const char *const known[] = {"arch",       "norm",  "classes",
+                                        "preprocess", "notes", NULL};
     struct assay_model_spec spec = {0};
     json_t *root = NULL;
     int rc;
@@ -239,7 +261,9 @@ static int from_sidecar(assay_model **out, const char *side,
                              side);
         goto out;
     }
-    rc = read_int(root, "classes", 2, 65536, &spec.n_classes, side, err);
+    rc = read_norm(json_object_get(root, "norm"), &spec.norm, side, err);
+    if (!rc)
+        rc = read_int(root, "classes", 2, 65536, &spec.n_classes, side, err);
     if (!rc)
         rc = read_preprocess(json_object_get(root, "preprocess"),
                              &spec.preprocess, side, err);

@@ -159,6 +159,53 @@ void assay__conv_to_weight(const struct assay__conv_map *m, double *big,
     walk(m, row_to_weight, big, small, weight);
 }
 
+/* The gradient of one tap, from one pair of planes. */
+static double tap_gradient(const struct assay__conv_map *m, const double *big,
+                           const double *small, int64_t u, int64_t v)
+{
+    double sum = 0.0;
+    int64_t low[2];
+    int64_t high[2];
+
+    tap_range(m, 0, u, &low[0], &high[0]);
+    tap_range(m, 1, v, &low[1], &high[1]);
+    for (int64_t i = low[0]; i < high[0]; i++) {
+        int64_t y = i * m->stride[0] + u * m->dilation[0] - m->pad[0];
+
+        for (int64_t j = low[1]; j < high[1]; j++) {
+            int64_t x = j * m->stride[1] + v * m->dilation[1] - m->pad[1];
+
+            sum += small[i * m->small[1] + j] * big[y * m->big[1] + x];
+        }
+    }
+    return sum;
+}
+
+double assay__conv_squares(const struct assay__conv_map *m, const double *big,
+                           const double *small, int64_t n)
+{
+    int64_t big_plane = m->big[0] * m->big[1];
+    int64_t small_plane = m->small[0] * m->small[1];
+    int64_t per_big = m->big_channels / m->groups;
+    int64_t per_small = m->small_channels / m->groups;
+    int64_t taps = m->kernel[0] * m->kernel[1];
+    double sum = 0.0;
+
+    for (int64_t o = 0; o < m->small_channels; o++) {
+        int64_t first = n * m->big_channels + o / per_small * per_big;
+        const double *from = small + (n * m->small_channels + o) * small_plane;
+
+        for (int64_t k = 0; k < per_big * taps; k++) {
+            double d =
+                tap_gradient(m, big + (first + k / taps) * big_plane, from,
+                             k % taps / m->kernel[1], k % taps % m->kernel[1]);
+
+            sum += d * d;
+        }
+    }
+    return sum;
+}
+
 void assay__bias_add(const struct assay_shape *shape, double *y,
                      const double *b)
 {
@@ -216,10 +263,9 @@ int assay__need_groups(const char *op, const char *what, int64_t channels,
     return ASSAY_OK;
 }
 
-/* The output's shape of x and w, after all checks. */
-static int infer(const char *op, const struct assay_attrs *a,
-                 const struct assay_shape *x, const struct assay_shape *w,
-                 struct assay_shape *y, struct assay_error *err)
+int assay__conv_infer(const char *op, const struct assay_attrs *a,
+                      const struct assay_shape *x, const struct assay_shape *w,
+                      struct assay_shape *y, struct assay_error *err)
 {
     struct assay__window window;
     int code;
@@ -258,7 +304,7 @@ static int conv_shape(const struct assay_attrs *attrs, int n_in,
                       const struct assay_shape *in, struct assay_shape *out,
                       struct assay_error *err)
 {
-    int code = infer("conv", attrs, &in[0], &in[1], &out[0], err);
+    int code = assay__conv_infer("conv", attrs, &in[0], &in[1], &out[0], err);
 
     if (code == ASSAY_OK && n_in > 2)
         code = assay__need_row("conv", "the bias", &in[2], in[1].dim[0], err);
@@ -321,7 +367,8 @@ static int data_shape(const struct assay_attrs *attrs, int n_in,
     int code;
 
     (void)n_in;
-    code = infer("conv_bwd_data", attrs, &attrs->shape, &in[1], &dy, err);
+    code = assay__conv_infer("conv_bwd_data", attrs, &attrs->shape, &in[1], &dy,
+                             err);
     if (code == ASSAY_OK)
         code = assay__need_shape("conv_bwd_data", "dy", &in[0], &dy, err);
     out[0] = attrs->shape;
@@ -345,7 +392,8 @@ static int weights_shape(const struct assay_attrs *attrs, int n_in,
     int code;
 
     (void)n_in;
-    code = infer("conv_bwd_weights", attrs, &in[0], &attrs->shape, &dy, err);
+    code = assay__conv_infer("conv_bwd_weights", attrs, &in[0], &attrs->shape,
+                             &dy, err);
     if (code == ASSAY_OK)
         code = assay__need_shape("conv_bwd_weights", "dy", &in[1], &dy, err);
     out[0] = attrs->shape;
@@ -454,6 +502,7 @@ const struct assay_op assay__op_conv = {
     .shape = conv_shape,
     .backward = conv_backward,
     .reference = conv_reference,
+    .records = &assay__conv_records,
     .flops = conv_flops,
 };
 

@@ -38,6 +38,11 @@ void assay__conv_to_big(const struct assay__conv_map *m, double *big,
 void assay__conv_to_weight(const struct assay__conv_map *m, double *big,
                            double *small, double *weight);
 
+/* The sum of squares of what assay__conv_to_weight would give for record n
+ * alone. */
+double assay__conv_squares(const struct assay__conv_map *m, const double *big,
+                           const double *small, int64_t n);
+
 /* y [N,C,...] += b [C]; db [C] = sum of dy. `b` may be NULL. */
 void assay__bias_add(const struct assay_shape *shape, double *y,
                      const double *b);
@@ -55,6 +60,15 @@ struct assay__conv_gradients {
 void assay__conv_backward(assay_graph *g, const struct assay__node *node,
                           const struct assay__conv_gradients *op,
                           assay_value dy, const bool *want, assay_value *d_in);
+/* Output shape of a convolution of x with weights w, after all checks. */
+int assay__conv_infer(const char *op, const struct assay_attrs *a,
+                      const struct assay_shape *x, const struct assay_shape *w,
+                      struct assay_shape *y,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+/* The layer's gradients record by record (records.c). */
+extern const struct assay__record_rule assay__conv_records;
+extern const struct assay__record_rule assay__deconv_records;
+
 /* Groups in range and dividing `channels`. */
 int assay__need_groups(const char *op, const char *what, int64_t channels,
                        int groups, struct assay_error *err) ASSAY_MUST_CHECK;

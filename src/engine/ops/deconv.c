@@ -213,6 +213,7 @@ const struct assay_op assay__op_deconv = {
     .shape = deconv_shape,
     .backward = deconv_backward,
     .reference = deconv_reference,
+    .records = &assay__deconv_records,
     .flops = deconv_flops,
 };
 

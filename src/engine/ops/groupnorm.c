@@ -132,9 +132,10 @@ static int bwd_shape(const struct assay_attrs *attrs, int n_in,
     return code;
 }
 
-/* Block b is one record's group; its first channel is `first`. */
+/* Block b is one record's group; its first channel is `first`, and its sums
+ * begin at `at` of dgamma and dbeta. */
 static void bwd_block(const struct assay__call *call, int64_t b, int64_t first,
-                      int64_t size, int64_t plane)
+                      int64_t at, int64_t size, int64_t plane)
 {
     const double *x = call->in[BWD_X] + b * size;
     const double *dy = call->in[BWD_DY] + b * size;
@@ -151,8 +152,8 @@ static void bwd_block(const struct assay__call *call, int64_t b, int64_t first,
         hat = (x[i] - mean) * rstd;
         sum += gamma[i / plane] * dy[i];
         dot += gamma[i / plane] * dy[i] * hat;
-        call->out[1][first + i / plane] += dy[i] * hat;
-        call->out[2][first + i / plane] += dy[i];
+        call->out[1][at + i / plane] += dy[i] * hat;
+        call->out[2][at + i / plane] += dy[i];
     }
     for (i = 0; i < size; i++) {
         hat = (x[i] - mean) * rstd;
@@ -172,8 +173,106 @@ static void bwd_reference(const struct assay__call *call)
     memset(call->out[1], 0, (size_t)s->dim[1] * sizeof(double));
     memset(call->out[2], 0, (size_t)s->dim[1] * sizeof(double));
     for (b = 0; b < s->dim[0] * groups; b++)
-        bwd_block(call, b, b % groups * per_group, per_group * plane, plane);
+        bwd_block(call, b, b % groups * per_group, b % groups * per_group,
+                  per_group * plane, plane);
 }
+
+/* --- record by record ------------------------------------------------- */
+
+enum { DGAMMA = 1, DBETA = 2 }; /* what is counted */
+
+static int records_shape(const struct assay_attrs *attrs, int n_in,
+                         const struct assay_shape *in, struct assay_shape *out,
+                         struct assay_error *err)
+{
+    const char *op = "groupnorm_bwd_records";
+    struct assay_shape rows;
+    int code = check(op, attrs, &in[BWD_X], &in[BWD_GAMMA], err);
+
+    (void)n_in;
+    rows = assay_shape_make(2, in[BWD_X].dim[0], (int64_t)attrs->groups);
+    if (code == ASSAY_OK)
+        code = assay__need_shape(op, "dy", &in[BWD_DY], &in[BWD_X], err);
+    if (code == ASSAY_OK)
+        code = assay__need_shape(op, "the mean", &in[BWD_MEAN], &rows, err);
+    if (code == ASSAY_OK)
+        code = assay__need_shape(op, "rstd", &in[BWD_RSTD], &rows, err);
+    if (code == ASSAY_OK)
+        code = assay__need_range(op, "index", attrs->index, 1, DGAMMA + DBETA,
+                                 err);
+    out[0] = in[BWD_X];
+    out[1] = out[2] = assay_shape_make(2, in[BWD_X].dim[0], in[BWD_X].dim[1]);
+    out[3] = assay_shape_make(1, in[BWD_X].dim[0]);
+    return code;
+}
+
+static void records_reference(const struct assay__call *call)
+{
+    const struct assay_shape *s = &call->in_shape[BWD_X];
+    int64_t groups = call->attrs->groups;
+    int64_t plane = assay__volume(s, 2);
+    int64_t per_group = s->dim[1] / groups;
+
+    memset(call->out[1], 0, (size_t)(s->dim[0] * s->dim[1]) * sizeof(double));
+    memset(call->out[2], 0, (size_t)(s->dim[0] * s->dim[1]) * sizeof(double));
+    for (int64_t b = 0; b < s->dim[0] * groups; b++)
+        bwd_block(call, b, b % groups * per_group, b * per_group,
+                  per_group * plane, plane);
+    for (int64_t n = 0; n < s->dim[0]; n++) {
+        double sum = 0.0;
+
+        for (int64_t c = n * s->dim[1]; c < (n + 1) * s->dim[1]; c++) {
+            if (call->attrs->index & DGAMMA)
+                sum += call->out[1][c] * call->out[1][c];
+            if (call->attrs->index & DBETA)
+                sum += call->out[2][c] * call->out[2][c];
+        }
+        call->out[3][n] = sum;
+    }
+}
+
+/* kept: squares, dgamma and dbeta of each record. */
+static void records_backward(assay_graph *g, const struct assay__node *node,
+                             const assay_value *d_out, const bool *want,
+                             assay_value *d_in, assay_value *kept)
+{
+    struct assay_attrs attrs = node->attrs;
+    assay_value in[5];
+    assay_value d;
+
+    in[BWD_X] = node->in[X];
+    in[BWD_DY] = d_out[0];
+    in[BWD_GAMMA] = node->in[GAMMA];
+    in[BWD_MEAN] = node->out + 1;
+    in[BWD_RSTD] = node->out + 2;
+    attrs.index = (want[GAMMA] ? DGAMMA : 0) | (want[BETA] ? DBETA : 0);
+    d = assay_graph_node(g, "groupnorm_bwd_records", in, 5, &attrs);
+    if (d == ASSAY_NO_VALUE)
+        return;
+    d_in[X] = d;
+    kept[0] = d + 3;
+    kept[1] = d + 1;
+    kept[2] = d + 2;
+}
+
+static void records_gather(assay_graph *g, const struct assay__node *node,
+                           const assay_value *kept, assay_value factor,
+                           const bool *want, assay_value *d_in)
+{
+    (void)node;
+    if (want[GAMMA])
+        d_in[GAMMA] =
+            assay__node2(g, &assay__op_weighted_rows, NULL, kept[1], factor);
+    if (want[BETA])
+        d_in[BETA] =
+            assay__node2(g, &assay__op_weighted_rows, NULL, kept[2], factor);
+}
+
+static const struct assay__record_rule records = {
+    .params = 1u << GAMMA | 1u << BETA,
+    .backward = records_backward,
+    .gather = records_gather,
+};
 
 /* clang-format off */
 #define CASE(text, c, g, ...) \
@@ -197,6 +296,15 @@ static const struct assay__op_case bwd_cases[] = {
      .attrs = {.eps = 1e-5, .groups = 2}, .low = 0.5, .high = 2.0},
     {.label = NULL},
 };
+
+static const struct assay__op_case records_cases[] = {
+    {.label = "2 groups", .n_in = 5,
+     .in = {ASSAY__D4(2, 4, 3, 3), ASSAY__D4(2, 4, 3, 3), ASSAY__D1(4),
+            ASSAY__D2(2, 2), ASSAY__D2(2, 2)},
+     .attrs = {.eps = 1e-5, .groups = 2, .index = 3}, .low = 0.5,
+     .high = 2.0},
+    {.label = NULL},
+};
 /* clang-format on */
 
 const struct assay_op assay__op_groupnorm = {
@@ -211,6 +319,7 @@ const struct assay_op assay__op_groupnorm = {
     .shape = groupnorm_shape,
     .backward = groupnorm_backward,
     .reference = groupnorm_reference,
+    .records = &records,
 };
 
 const struct assay_op assay__op_groupnorm_bwd = {
@@ -224,4 +333,17 @@ const struct assay_op assay__op_groupnorm_bwd = {
     .cases = bwd_cases,
     .shape = bwd_shape,
     .reference = bwd_reference,
+};
+
+const struct assay_op assay__op_groupnorm_bwd_records = {
+    .name = "groupnorm_bwd_records",
+    .min_in = 5,
+    .max_in = 5,
+    .n_out = 4,
+    .fixed = 1u << BWD_GAMMA,
+    .private_in = 1u << BWD_MEAN | 1u << BWD_RSTD,
+    .tolerance = 1e-10,
+    .cases = records_cases,
+    .shape = records_shape,
+    .reference = records_reference,
 };

@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Convolutions record by record: squared norms of the gradients of weights
+ * and bias, and their sums with a factor for each record. As the gradient
+ * is linear in dy, the factors go into dy, and one pass over all records
+ * makes the sum.
+ */
+
+#include "engine/ops/conv.h"
+
+enum { WEIGHTS = 1, SMALL_BIAS = 2, BIG_BIAS = 4 };
+
+static int squares_shape(const struct assay_attrs *attrs, int n_in,
+                         const struct assay_shape *in, struct assay_shape *out,
+                         struct assay_error *err)
+{
+    const char *op = "conv_bwd_squares";
+    struct assay_shape dy;
+    int code;
+
+    (void)n_in;
+    code = assay__conv_infer(op, attrs, &in[0], &attrs->shape, &dy, err);
+    if (code == ASSAY_OK)
+        code = assay__need_shape(op, "dy", &in[1], &dy, err);
+    if (code == ASSAY_OK)
+        code = assay__need_range(op, "index", attrs->index, 1,
+                                 WEIGHTS + SMALL_BIAS + BIG_BIAS, err);
+    if (code == ASSAY_OK)
+        out[0] = assay_shape_make(1, in[0].dim[0]);
+    return code;
+}
+
+/* The sum over channels of the squared sum over places, of one record. */
+static double bias_squares(const struct assay_shape *s, const double *x,
+                           int64_t n)
+{
+    int64_t plane = assay__volume(s, 2);
+    double squares = 0.0;
+
+    x += n * s->dim[1] * plane;
+    for (int64_t c = 0; c < s->dim[1]; c++, x += plane) {
+        double sum = 0.0;
+
+        for (int64_t i = 0; i < plane; i++)
+            sum += x[i];
+        squares += sum * sum;
+    }
+    return squares;
+}
+
+static void squares_reference(const struct assay__call *call)
+{
+    struct assay__conv_map m;
+    int what = call->attrs->index;
+
+    assay__conv_map(&m, call->attrs, &call->in_shape[0], &call->in_shape[1],
+                    &call->attrs->shape);
+    for (int64_t n = 0; n < m.batch; n++) {
+        double sum = 0.0;
+
+        if (what & WEIGHTS)
+            sum += assay__conv_squares(&m, call->in[0], call->in[1], n);
+        if (what & SMALL_BIAS)
+            sum += bias_squares(&call->in_shape[1], call->in[1], n);
+        if (what & BIG_BIAS)
+            sum += bias_squares(&call->in_shape[0], call->in[0], n);
+        call->out[0][n] = sum;
+    }
+}
+
+/* kept: squares, dy. A transposed convolution's x is the small map. */
+static void backward(assay_graph *g, const struct assay__node *node,
+                     const struct assay_op *data, bool transposed,
+                     const assay_value *d_out, const bool *want,
+                     assay_value *d_in, assay_value *kept)
+{
+    struct assay_attrs attrs = node->attrs;
+    assay_value x = node->in[0];
+    int bias = transposed ? BIG_BIAS : SMALL_BIAS;
+
+    attrs.shape = *assay_graph_shape(g, node->in[1]);
+    attrs.index =
+        (want[1] ? WEIGHTS : 0) | (node->n_in > 2 && want[2] ? bias : 0);
+    kept[1] = d_out[0];
+    kept[0] =
+        assay__node2(g, &assay__op_conv_bwd_squares, &attrs,
+                     transposed ? d_out[0] : x, transposed ? x : d_out[0]);
+    attrs = node->attrs;
+    attrs.shape = *assay_graph_shape(g, x);
+    if (want[0])
+        d_in[0] = assay__node2(g, data, &attrs, d_out[0], node->in[1]);
+}
+
+static void gather(assay_graph *g, const struct assay__node *node,
+                   const struct assay_op *weights, const assay_value *kept,
+                   assay_value factor, assay_value *d_in)
+{
+    struct assay_attrs attrs = node->attrs;
+    assay_value dy =
+        assay__node2(g, &assay__op_scale_records, NULL, kept[1], factor);
+
+    attrs.shape = *assay_graph_shape(g, node->in[1]);
+    d_in[1] = assay__node2(g, weights, &attrs, node->in[0], dy);
+    if (node->n_in > 2 && d_in[1] != ASSAY_NO_VALUE)
+        d_in[2] = d_in[1] + 1;
+}
+
+static void conv_backward(assay_graph *g, const struct assay__node *node,
+                          const assay_value *d_out, const bool *want,
+                          assay_value *d_in, assay_value *kept)
+{
+    backward(g, node, &assay__op_conv_bwd_data, false, d_out, want, d_in, kept);
+}
+
+static void conv_gather(assay_graph *g, const struct assay__node *node,
+                        const assay_value *kept, assay_value factor,
+                        const bool *want, assay_value *d_in)
+{
+    (void)want;
+    gather(g, node, &assay__op_conv_bwd_weights, kept, factor, d_in);
+}
+
+static void deconv_backward(assay_graph *g, const struct assay__node *node,
+                            const assay_value *d_out, const bool *want,
+                            assay_value *d_in, assay_value *kept)
+{
+    backward(g, node, &assay__op_deconv_bwd_data, true, d_out, want, d_in,
+             kept);
+}
+
+static void deconv_gather(assay_graph *g, const struct assay__node *node,
+                          const assay_value *kept, assay_value factor,
+                          const bool *want, assay_value *d_in)
+{
+    (void)want;
+    gather(g, node, &assay__op_deconv_bwd_weights, kept, factor, d_in);
+}
+
+const struct assay__record_rule assay__conv_records = {
+    .params = 1u << 1 | 1u << 2,
+    .backward = conv_backward,
+    .gather = conv_gather,
+};
+
+const struct assay__record_rule assay__deconv_records = {
+    .params = 1u << 1 | 1u << 2,
+    .backward = deconv_backward,
+    .gather = deconv_gather,
+};
+
+/* clang-format off */
+#define CASE(text, X, Y, W, what, s, p, d, g) \
+    {.label = text, .n_in = 2, .in = {X, Y}, .low = -1.0, .high = 1.0, \
+     .attrs = {.stride = {s, s}, .pad = {p, p, p, p}, .dilation = {d, d}, \
+               .groups = g, .index = what, .shape = W}}
+#define X(n, c, h, w) ASSAY__D4(n, c, h, w)
+
+static const struct assay__op_case cases[] = {
+    CASE("3x3 pad 1", X(2, 3, 6, 6), X(2, 4, 6, 6), X(4, 3, 3, 3),
+         1, 1, 1, 1, 1),
+    CASE("3x3 with bias", X(3, 16, 5, 5), X(3, 32, 3, 3), X(32, 16, 3, 3),
+         3, 1, 0, 1, 1),
+    CASE("bias only", X(2, 3, 5, 5), X(2, 20, 3, 3), X(20, 3, 3, 3),
+         2, 1, 0, 1, 1),
+    CASE("3x3 stride 2", X(2, 16, 7, 7), X(2, 16, 4, 4), X(16, 16, 3, 3),
+         1, 2, 1, 1, 1),
+    CASE("stride 2, last column unused", X(2, 32, 6, 6), X(2, 16, 2, 2),
+         X(16, 32, 3, 3), 3, 2, 0, 1, 1),
+    CASE("7x7 stride 2 pad 3", X(1, 3, 14, 14), X(1, 16, 7, 7),
+         X(16, 3, 7, 7), 1, 2, 3, 1, 1),
+    CASE("3x3 on 1x1", X(3, 16, 1, 1), X(3, 32, 1, 1), X(32, 16, 3, 3),
+         3, 1, 1, 1, 1),
+    CASE("1x1", X(2, 32, 3, 4), X(2, 48, 3, 4), X(48, 32, 1, 1),
+         3, 1, 0, 1, 1),
+    CASE("1x1 stride 2", X(2, 16, 5, 5), X(2, 32, 3, 3), X(32, 16, 1, 1),
+         1, 2, 0, 1, 1),
+    CASE("1x1 on 1x1", X(5, 20, 1, 1), X(5, 7, 1, 1), X(7, 20, 1, 1),
+         3, 1, 0, 1, 1),
+    CASE("dilation 2", X(2, 16, 7, 7), X(2, 16, 7, 7), X(16, 16, 3, 3),
+         3, 1, 2, 2, 1),
+    CASE("2 groups", X(2, 4, 5, 5), X(2, 6, 5, 5), X(6, 2, 3, 3),
+         3, 1, 1, 1, 2),
+    CASE("depthwise", X(2, 20, 5, 5), X(2, 20, 5, 5), X(20, 1, 3, 3),
+         1, 1, 1, 1, 20),
+    CASE("depthwise stride 2 with bias", X(3, 16, 7, 6), X(3, 16, 4, 3),
+         X(16, 1, 3, 3), 3, 2, 1, 1, 16),
+    CASE("transposed", X(2, 16, 8, 8), X(2, 20, 4, 4), X(20, 16, 4, 4),
+         5, 2, 1, 1, 1),
+    {.label = NULL},
+};
+/* clang-format on */
+
+const struct assay_op assay__op_conv_bwd_squares = {
+    .name = "conv_bwd_squares",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .tolerance = 1e-9, /* sums of products of sums, some cancelling */
+    .cases = cases,
+    .shape = squares_shape,
+    .reference = squares_reference,
+};
