@@ -58,6 +58,10 @@ struct assay_plan_options {
     const struct assay_gradient *gradients; /* for an optimizer; may be none */
     int n_gradients;
     assay_plan *share; /* borrowed until this plan is freed; may be NULL */
+    /* Keep inputs, outputs and all between them in the memory of `share`
+     * where they fit: a run of either plan, or a write of an input, spoils
+     * what the other holds. For plans with gradients that take turns. */
+    int in_its_memory;
 };
 
 /* Only what outputs and gradients need is compiled. `g` is borrowed. */

@@ -9,7 +9,8 @@
  * run was killed and resumed any number of times.
  *
  * Streams: order of epoch e from (seed, "batch-order", e); dropout from
- * (seed, step); what a source draws is its own affair, by epoch and row.
+ * (seed, step); those of private training are told there; what a source
+ * draws is its own affair, by epoch and row.
  */
 
 #include "assay/context.h"
@@ -94,9 +95,44 @@ struct assay_checkpoint_io {
                 struct assay_error *err);
 };
 
+/*
+ * Private training: DP-SGD (Abadi et al., CCS 2016, algorithm 1) with the
+ * sampling that its accountants assume.
+ *
+ * Each step takes every record with probability q = batch / n, independently
+ * of all else, from the stream (seed, "poisson", step); an epoch is
+ * ceil(n / batch) steps. The gradient of each record's loss by all trained
+ * parameters together is scaled down to the norm C where it is longer, the
+ * sum gets Gaussian noise of deviation sigma C in each parameter, fresh per
+ * step from (seed, "dp-noise", step), and is divided by `batch`, also where
+ * more or fewer records were taken, or none. What the optimizer does with
+ * that costs no privacy. All records taken count, however many: a step that
+ * takes more than fit into one pass sums several.
+ *
+ * The program's loss must be the mean (assay_op_mean) of one number per
+ * record, and its graph as assay_differentiate_clipped() wants it: no batch
+ * norm. Losses and monitors of an epoch are means over the records taken;
+ * NaN when it took none.
+ *
+ * The noise comes from a statistical generator (xoshiro256++), not from a
+ * cryptographic one, and in floating point: whoever knows the seed knows the
+ * noise, draws end at 6.66 deviations, and attacks on the last bits of
+ * floating-point noise (Mironov, CCS 2012) are not defended against. The
+ * guarantee holds for who sees the model, not the seed, and as far as these
+ * are told from real Gaussians.
+ */
+struct assay_privacy_options {
+    double clip_norm;        /* C > 0; 0: ordinary training */
+    double noise_multiplier; /* sigma >= 0, in units of C */
+    size_t rows; /* records computed at once, at most; 0: so many that few
+                    steps take more. A matter of memory: results differ in
+                    rounding only */
+};
+
 struct assay_train_options {
     size_t epochs;
-    size_t batch;
+    size_t batch; /* private training: the expected number */
+    struct assay_privacy_options privacy;
     struct assay_optimizer_options optimizer;
     double lr;
     enum assay_schedule schedule;
@@ -129,6 +165,10 @@ struct assay_train_options {
 
 /* Defaults: batch 64, SGD .01, momentum .9, constant. */
 void assay_train_options_init(struct assay_train_options *o, size_t epochs);
+/* Steps of one epoch over n records; and the probability with which private
+ * training takes a record, both as an accountant wants them. */
+size_t assay_train_steps(const struct assay_train_options *o, size_t n);
+double assay_train_sample_rate(const struct assay_train_options *o, size_t n);
 /* The rate of an epoch (from 0). */
 double assay_train_rate(const struct assay_train_options *o, size_t epoch);
 

@@ -68,6 +68,8 @@ struct assay__store_slot {
     size_t offset; /* elements */
     size_t count;  /* elements with the layout's padding, multiple of 16 */
     void *layout;  /* the backend's; NULL: plain */
+    float *mask;   /* count numbers: 0 at padding, else 1; NULL: no padding,
+                      or not asked for (assay__noise_open) */
     bool trained;
 };
 
@@ -100,12 +102,25 @@ struct assay_plan {
     int n_steps, cap_steps;
     void *slab;
     size_t slab_bytes;
+    bool slab_borrowed; /* the slab is options.share's */
     size_t scratch_bytes;
     uint64_t seed, stream_step;
     bool profile;
     assay_tuning *own_tuning;
     assay_value *own_outputs; /* what options.outputs points to */
     struct assay_gradient *own_gradients;
+};
+
+/*
+ * What an update does to gradients before it uses them, in private training:
+ * g = factor (g + deviation z), z standard normal, of its own for each key
+ * and parameter.
+ */
+struct assay__noise {
+    const struct assay__store *store; /* assay__noise_open() done */
+    uint64_t key[2];
+    double deviation; /* 0: no noise */
+    double factor;
 };
 
 /* One optimizer step over all trained elements. */
@@ -115,6 +130,8 @@ struct assay__update {
     uint64_t step; /* 1 on the first */
     void *moment1; /* n_trained elements of the backend's type */
     void *moment2;
+    const struct assay__noise *noise; /* NULL: gradients as they are, and
+                                         kept; else they are used up */
 };
 
 struct assay__backend {
@@ -145,6 +162,13 @@ struct assay__backend {
 
     int (*update)(assay_plan *plan, const struct assay__update *u,
                   struct assay_error *err);
+    /* For sums over several runs: to += from, n_trained elements each; and
+     * to = 0. */
+    int (*add)(assay_plan *plan, void *to, const void *from,
+               struct assay_error *err);
+    int (*clear)(assay_plan *plan, void *to, struct assay_error *err);
+    /* Before the first update with noise. */
+    int (*noise_open)(struct assay__store *store, struct assay_error *err);
 };
 
 extern const struct assay__backend assay__backend_reference;
@@ -205,9 +229,16 @@ int assay__store_from_tensors(struct assay__store *store, void *base,
                               struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* The update rules for memory the host can touch (both CPU backends). */
-void assay__update_f32(float *w, const float *g, size_t n,
+void assay__update_f32(float *w, float *g, size_t n,
                        const struct assay__update *u, int threads);
-void assay__update_f64(double *w, const double *g, size_t n,
+void assay__update_f64(double *w, double *g, size_t n,
                        const struct assay__update *u, int threads);
+void assay__add_f32(float *to, const float *from, size_t n, int threads);
+void assay__add_f64(double *to, const double *from, size_t n, int threads);
+
+/* An optimizer's step with noise (NULL: as assay_optimizer_step). */
+int assay__optimizer_step(assay_optimizer *o, assay_plan *plan, double lr,
+                          const struct assay__noise *noise,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
 
 #endif

@@ -61,6 +61,21 @@ static void write_rate(char *text, const struct assay_train_options *o)
         snprintf(text + at, (size_t)(TEXT - at), " of %zu", o->epochs);
 }
 
+/* What a step is made of. */
+static void write_records(char *text, const struct assay_trainer *t)
+{
+    const struct assay_train_options *o = &t->options;
+    const struct assay_privacy_options *p = &o->privacy;
+
+    if (p->clip_norm > 0.0)
+        snprintf(text, TEXT,
+                 "%zu drawn, %zu expected, clip %.17g noise %.17g rows %zu",
+                 t->source->n, o->batch, p->clip_norm, p->noise_multiplier,
+                 p->rows);
+    else
+        snprintf(text, TEXT, "%zu in batches of %zu", t->source->n, o->batch);
+}
+
 static void make_lines(const struct assay_trainer *t, struct line l[N_LINES])
 {
     const struct assay_train_options *o = &t->options;
@@ -83,7 +98,7 @@ static void make_lines(const struct assay_trainer *t, struct line l[N_LINES])
     snprintf(l[n++].own, TEXT, "%016llx",
              (unsigned long long)assay__graph_hash(t->graph));
     l[n].name = "assay.records";
-    snprintf(l[n++].own, TEXT, "%zu in batches of %zu", t->source->n, o->batch);
+    write_records(l[n++].own, t);
     l[n].name = "assay.seed";
     snprintf(l[n++].own, TEXT, "%llu", (unsigned long long)o->seed);
     l[n].name = "assay.optimizer";

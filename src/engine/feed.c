@@ -2,17 +2,18 @@
 /*
  * The background thread that fills batches.
  *
- * Two slots take turns: batch k lies in slot k % 2. A slot is empty (the
+ * Two slots take turns: part k lies in slot k % 2. A slot is empty (the
  * thread may fill it) or full (the trainer may use it); `lock` guards that
  * flag and `stop`, and what lies in a slot belongs to whose turn it is. The
- * order of epoch e is drawn from (seed, "batch-order", e), so it does not
- * matter at which epoch feeding starts.
+ * order of epoch e is drawn from (seed, "batch-order", e), a batch that is
+ * drawn from (seed, "poisson", step), so it does not matter at which epoch
+ * feeding starts.
  */
 
 #include "engine/feed.h"
 
+#include <math.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "assay/rng.h"
@@ -33,7 +34,8 @@ struct assay__feed {
     size_t *width;
     uint32_t *order;
     struct slot slot[N_SLOTS];
-    size_t next; /* the trainer's count of batches */
+    size_t filled; /* the thread's count of parts */
+    size_t next;   /* the trainer's */
     pthread_t thread;
     bool started;
     pthread_mutex_t lock;
@@ -73,44 +75,112 @@ static void set_full(assay__feed *f, struct slot *s, bool full)
     pthread_mutex_unlock(&f->lock);
 }
 
-/* Fill batch `k` with rows from `first` on; false when that was the last. */
-static bool fill_one(assay__feed *f, size_t k, size_t epoch, size_t first)
+/* Rows to fill a slot with. */
+struct portion {
+    size_t epoch;
+    size_t first, n; /* in `order` */
+    size_t part;
+    bool last;
+};
+
+/* Fill the next slot; false when that was the last. */
+static bool fill_one(assay__feed *f, const struct portion *p)
 {
     const struct assay_source *source = f->options.source;
-    struct slot *s = &f->slot[k % N_SLOTS];
+    struct slot *s = &f->slot[f->filled++ % N_SLOTS];
     struct assay_batch batch;
 
     if (!wait_empty(f, s))
         return false;
-    batch.rows = f->order + first;
-    batch.n = source->n - first;
-    if (batch.n > f->options.batch)
-        batch.n = f->options.batch;
-    batch.epoch = (uint64_t)epoch;
+    batch.rows = f->order + p->first;
+    batch.n = p->n;
+    batch.epoch = (uint64_t)p->epoch;
     batch.inputs = s->fed.inputs;
     s->fed.n = batch.n;
+    s->fed.part = p->part;
+    s->fed.last = p->last;
     s->error.code = ASSAY_OK;
     s->error.msg[0] = '\0';
-    s->code = source->fill(source->self, &batch, &s->error);
+    s->code = ASSAY_OK;
+    if (batch.n > 0)
+        s->code = source->fill(source->self, &batch, &s->error);
     set_full(f, s, true);
     return s->code == ASSAY_OK;
+}
+
+/* An epoch in which each record comes once. */
+static bool fill_in_order(assay__feed *f, size_t epoch)
+{
+    const struct assay__feed_options *o = &f->options;
+    struct portion p = {.epoch = epoch, .last = true};
+
+    draw_order(f, epoch);
+    for (; p.first < o->source->n; p.first += o->batch) {
+        p.n = o->source->n - p.first;
+        if (p.n > o->batch)
+            p.n = o->batch;
+        if (!fill_one(f, &p))
+            return false;
+    }
+    return true;
+}
+
+/*
+ * Draw a batch into `order`: every record with probability q, on its own.
+ * Between one record taken and the next lie k others with probability
+ * q (1 - q)^k, so there is one draw for each record taken. Their number.
+ */
+static size_t draw_batch(assay__feed *f, uint64_t step)
+{
+    const struct assay__feed_options *o = &f->options;
+    double miss = log1p(-o->share); /* -infinity when all are taken */
+    size_t n = 0;
+    struct assay_rng rng;
+
+    assay_rng_init(&rng, o->seed, "poisson", step);
+    for (size_t at = 0; at < o->source->n; at++) {
+        double u = assay_rng_uniform(&rng);
+        double gap = floor(log1p(-u) / miss);
+
+        if (!(gap < (double)(o->source->n - at)))
+            break;
+        at += (size_t)gap;
+        f->order[n++] = (uint32_t)at;
+    }
+    return n;
+}
+
+/* An epoch of drawn batches. */
+static bool fill_drawn(assay__feed *f, size_t epoch)
+{
+    const struct assay__feed_options *o = &f->options;
+
+    for (size_t b = 0; b < o->steps; b++) {
+        size_t all = draw_batch(f, (uint64_t)epoch * o->steps + b);
+        struct portion p = {.epoch = epoch};
+
+        do {
+            p.n = all - p.first < o->batch ? all - p.first : o->batch;
+            p.last = p.first + p.n == all;
+            if (!fill_one(f, &p))
+                return false;
+            p.first += p.n;
+            p.part++;
+        } while (p.first < all);
+    }
+    return true;
 }
 
 static void *work(void *arg)
 {
     assay__feed *f = arg;
     const struct assay__feed_options *o = &f->options;
-    size_t k = 0;
+    bool go = true;
 
     /* The cores belong to the trainer. */
     assay__thread_set_omp(1);
-    for (size_t e = o->first_epoch; e < o->n_epochs; e++) {
-        draw_order(f, e);
-        for (size_t at = 0; at < o->source->n; at += o->batch) {
-            if (!fill_one(f, k++, e, at))
-                return NULL;
-        }
-    }
+    for (size_t e = o->first_epoch; e < o->n_epochs && go; e++)
+        go = o->steps > 0 ? fill_drawn(f, e) : fill_in_order(f, e);
     return NULL;
 }
 

@@ -5,9 +5,14 @@
 /*
  * Batches prepared ahead: a background thread fills one of two buffers
  * while the trainer uses the other. Order of calls: open; then { next,
- * done } for each batch of each epoch; close at any time, which waits for
- * the fill in progress only.
+ * done } for each part of each batch of each epoch; close at any time, which
+ * waits for the fill in progress only.
+ *
+ * A batch is one part, unless it was drawn (steps > 0) and is larger than
+ * `batch`; a drawn one may also be empty: a part of no rows.
  */
+
+#include <stdbool.h>
 
 #include "assay/train.h"
 
@@ -18,14 +23,19 @@ struct assay__feed_options {
     const size_t *width; /* numbers per record of each input */
     int n_inputs;
     size_t batch; /* 1 .. source->n; the last of an epoch may be smaller */
+    size_t steps; /* 0, or batches per epoch: each takes every record with
+                     probability `share`, and `batch` is a part's largest */
+    double share;
     size_t first_epoch;
     size_t n_epochs; /* epochs first_epoch .. n_epochs - 1 are fed */
     uint64_t seed;
 };
 
 struct assay__fed {
-    float **inputs;
-    size_t n;
+    float **inputs; /* room for `batch` rows */
+    size_t n;       /* rows that are records */
+    size_t part;    /* of its batch, from 0 */
+    bool last;      /* part of its batch */
 };
 
 int assay__feed_open(assay__feed **out, const struct assay__feed_options *o,

@@ -29,8 +29,8 @@ struct measurement {
     struct assay_source source; /* cut to one batch */
     const struct assay_params *params;
     struct assay_train_options options;
-    float *const *inputs; /* one batch, the same for all */
-    double *rate;         /* steps per second, per worker */
+    float **inputs; /* one batch, the same for all */
+    double *rate;   /* steps per second, per worker */
 };
 
 /* Steps until there are enough; the rate of those after the first, which
@@ -40,6 +40,8 @@ static int run_steps(struct assay_trainer *t, struct measurement *m,
 {
     double start = 0.0;
     double seconds = 0.0;
+    struct assay__fed fed = {
+        .inputs = m->inputs, .n = t->options.batch, .last = true};
     double loss;
     int n = 0;
     int code = ASSAY_OK;
@@ -48,8 +50,7 @@ static int run_steps(struct assay_trainer *t, struct measurement *m,
            (n <= MIN_STEPS || seconds < max_seconds)) {
         code = assay_context_check(m->ctx, err);
         if (code == ASSAY_OK)
-            code = assay__trainer_step(t, m->inputs, t->options.batch,
-                                       (uint64_t)n, 0.0, &loss, err);
+            code = assay__trainer_step(t, &fed, (uint64_t)n, 0.0, &loss, err);
         if (n++ == 0)
             start = assay__clock_seconds();
         seconds = assay__clock_seconds() - start;
@@ -170,11 +171,12 @@ static int compare(struct measurement *m, const char **choice,
 
 static void make_key(const struct measurement *m, char key[KEY_TEXT])
 {
-    snprintf(key, KEY_TEXT, "parallel|%016llx|batch %zu|%s|%s|%d cores",
+    snprintf(key, KEY_TEXT, "parallel|%016llx|batch %zu|%s|%s|%d cores%s",
              (unsigned long long)assay__graph_hash(m->program->graph),
              m->options.batch,
              m->options.backend ? m->options.backend : "onednn",
-             assay_dtype_name(m->options.compute), m->ctx->threads);
+             assay_dtype_name(m->options.compute), m->ctx->threads,
+             m->options.privacy.clip_norm > 0.0 ? "|private" : "");
 }
 
 int assay_train_measure(const struct assay_context *ctx,

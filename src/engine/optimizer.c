@@ -136,6 +136,13 @@ void assay_optimizer_free(assay_optimizer *o)
 int assay_optimizer_step(assay_optimizer *o, assay_plan *plan, double lr,
                          struct assay_error *err)
 {
+    return assay__optimizer_step(o, plan, lr, NULL, err);
+}
+
+int assay__optimizer_step(assay_optimizer *o, assay_plan *plan, double lr,
+                          const struct assay__noise *noise,
+                          struct assay_error *err)
+{
     int code;
 
     if (plan->store != o->store || !plan->gradients)
@@ -147,7 +154,9 @@ int assay_optimizer_step(assay_optimizer *o, assay_plan *plan, double lr,
             err, ASSAY_ARG, "learning rate %g is negative or not finite", lr);
     o->update.lr = lr;
     o->update.step++;
+    o->update.noise = noise;
     code = plan->backend->update(plan, &o->update, err);
+    o->update.noise = NULL;
     if (code != ASSAY_OK)
         o->update.step--;
     return code;

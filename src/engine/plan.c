@@ -233,6 +233,16 @@ static int attach_shared(assay_plan *plan, struct assay_error *err)
     return ASSAY_OK;
 }
 
+/* Whether the values fit into the memory of the plan it shares with. What a
+ * plan without gradients derives from parameters must stay. */
+static bool may_borrow(const assay_plan *plan)
+{
+    const struct assay_plan_options *o = &plan->options;
+
+    return o->share && o->in_its_memory && o->n_gradients > 0 &&
+           o->share->slab_bytes >= plan->slab_bytes;
+}
+
 static int lay_out(assay_plan *plan, struct assay_error *err)
 {
     int code = assay__place_buffers(plan->buffer, plan->n_buffers, plan->step,
@@ -240,7 +250,11 @@ static int lay_out(assay_plan *plan, struct assay_error *err)
 
     if (code != ASSAY_OK)
         return code;
-    plan->slab = plan->backend->alloc(plan->slab_bytes ? plan->slab_bytes : 64);
+    plan->slab_borrowed = may_borrow(plan);
+    plan->slab =
+        plan->slab_borrowed
+            ? plan->options.share->slab
+            : plan->backend->alloc(plan->slab_bytes ? plan->slab_bytes : 64);
     if (!plan->slab)
         return assay_error_set(err, ASSAY_NOMEM,
                                "out of memory for %zu MiB of activations, "
@@ -312,7 +326,7 @@ void assay_plan_free(assay_plan *plan)
         assay__free(s->own_use);
     }
     plan->backend->close(plan);
-    if (plan->slab)
+    if (plan->slab && !plan->slab_borrowed)
         plan->backend->dealloc(plan->slab);
     assay__store_drop(plan->store);
     assay_tuning_free(plan->own_tuning);

@@ -150,6 +150,7 @@ void assay__store_drop(struct assay__store *store)
         return;
     for (int i = 0; i < store->n_slots; i++) {
         assay__free(store->slot[i].name);
+        assay__free(store->slot[i].mask);
         if (store->slot[i].layout)
             store->backend->layout_free(store->slot[i].layout);
     }

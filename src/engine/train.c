@@ -3,10 +3,11 @@
  * The training loop.
  *
  * An epoch: its batches in the order the feed gives them, each forward,
- * backward and update in one step; its entry in the history; the caller's
- * on_epoch; a checkpoint. The number of the global step follows from epoch
- * and batch, so a resumed run draws the same dropout masks. Cancelling ends
- * the loop between two batches: the last epoch's checkpoint stands.
+ * backward and update in one step, or in parts with an update at the end; its
+ * entry in the history; the caller's on_epoch; a checkpoint. The number of the
+ * global step follows from epoch and batch, so a resumed run draws the same
+ * dropout masks. Cancelling ends the loop between two batches: the last epoch's
+ * checkpoint stands.
  */
 
 #include <math.h>
@@ -29,6 +30,23 @@ void assay_train_options_init(struct assay_train_options *o, size_t epochs)
     o->lr = 0.01;
     o->schedule = ASSAY_SCHEDULE_CONSTANT;
     o->gamma = 0.1;
+}
+
+static size_t batch_of(const struct assay_train_options *o, size_t n)
+{
+    return o->batch < n ? o->batch : n;
+}
+
+size_t assay_train_steps(const struct assay_train_options *o, size_t n)
+{
+    size_t batch = batch_of(o, n);
+
+    return batch > 0 ? n / batch + (n % batch > 0) : 0;
+}
+
+double assay_train_sample_rate(const struct assay_train_options *o, size_t n)
+{
+    return n > 0 ? (double)batch_of(o, n) / (double)n : 0.0;
 }
 
 double assay_train_rate(const struct assay_train_options *o, size_t epoch)
@@ -91,66 +109,88 @@ static void report(const struct assay_trainer *t, size_t batch, double loss)
     assay_progress(t->ctx, &step);
 }
 
-/* Train on one batch and add what it gives to the epoch's sums. */
-static int run_batch(struct assay_trainer *t, const struct assay__fed *fed,
-                     size_t batch, struct assay_epoch *sums,
-                     struct assay_error *err)
+/* What the loss of a record is when it is not finite, with advice. */
+static int refuse_loss(const struct assay_trainer *t, double loss, size_t batch,
+                       double lr, struct assay_error *err)
+{
+    return assay_error_set(err, ASSAY_NUMERIC,
+                           "%s: the loss is %g in epoch %zu, batch %zu, "
+                           "at learning rate %g; a smaller rate may help, "
+                           "or the data or initial weights are too large",
+                           t->options.task, loss, t->n_done + 1, batch + 1, lr);
+}
+
+/* Train on one part of a batch and add what it gives to the epoch's sums. */
+static int run_part(struct assay_trainer *t, const struct assay__fed *fed,
+                    size_t batch, struct assay_epoch *sums,
+                    struct assay_error *err)
 {
     uint64_t step = (uint64_t)t->n_done * assay__trainer_batches(t) + batch;
     double loss = 0.0;
-    int code =
-        assay__trainer_step(t, fed->inputs, fed->n, step, sums->lr, &loss, err);
+    int code = assay__trainer_step(t, fed, step, sums->lr, &loss, err);
 
     if (code != ASSAY_OK)
         return code;
     if (!isfinite(loss))
-        return assay_error_set(err, ASSAY_NUMERIC,
-                               "%s: the loss is %g in epoch %zu, batch %zu, "
-                               "at learning rate %g; a smaller rate may help, "
-                               "or the data or initial weights are too large",
-                               t->options.task, loss, t->n_done + 1, batch + 1,
-                               sums->lr);
-    sums->loss += loss * (double)fed->n;
-    for (int i = 0; i < t->program->n_monitors; i++) {
+        return refuse_loss(t, loss, batch, sums->lr, err);
+    sums->loss += loss;
+    for (int i = 0; i < t->program->n_monitors && fed->n > 0; i++) {
         double sum;
 
-        code = assay__trainer_monitor(t, i, fed->n, &sum, err);
+        code = assay__trainer_sum(t, t->program->monitor[i], fed->n, &sum, err);
         if (code != ASSAY_OK)
             return code;
         sums->monitor[i] += sum;
     }
-    report(t, batch + 1, loss);
+    if (fed->last && fed->n > 0)
+        report(t, batch + 1, loss / (double)fed->n);
     return ASSAY_OK;
+}
+
+/* All parts of one batch; their records are added to `seen`. */
+static int run_batch(struct assay_trainer *t, assay__feed *feed, size_t batch,
+                     struct assay_epoch *sums, double *seen,
+                     struct assay_error *err)
+{
+    bool last = false;
+    int code = ASSAY_OK;
+
+    while (code == ASSAY_OK && !last) {
+        const struct assay__fed *fed;
+
+        code = assay_context_check(t->ctx, err);
+        if (code == ASSAY_OK)
+            code = assay__feed_next(feed, &fed, err);
+        if (code != ASSAY_OK)
+            return code;
+        last = fed->last;
+        *seen += (double)fed->n;
+        code = run_part(t, fed, batch, sums, err);
+        assay__feed_done(feed);
+    }
+    return code;
 }
 
 static int run_epoch(struct assay_trainer *t, assay__feed *feed,
                      struct assay_error *err)
 {
     struct assay_epoch *e = &t->epoch[t->n_done];
-    double n = (double)t->source->n;
+    double seen = 0.0;
     double start = assay__clock_seconds();
     size_t batches = assay__trainer_batches(t);
     int code = ASSAY_OK;
 
     memset(e, 0, sizeof(*e));
     e->lr = assay_train_rate(&t->options, t->n_done);
-    for (size_t b = 0; b < batches && code == ASSAY_OK; b++) {
-        const struct assay__fed *fed;
-
-        code = assay_context_check(t->ctx, err);
-        if (code == ASSAY_OK)
-            code = assay__feed_next(feed, &fed, err);
-        if (code == ASSAY_OK) {
-            code = run_batch(t, fed, b, e, err);
-            assay__feed_done(feed);
-        }
-    }
+    for (size_t b = 0; b < batches && code == ASSAY_OK; b++)
+        code = run_batch(t, feed, b, e, &seen, err);
     if (code != ASSAY_OK)
         return code;
-    e->loss /= n;
+    e->loss = seen > 0.0 ? e->loss / seen : (double)NAN;
     for (int i = 0; i < ASSAY_MONITORS_MAX; i++)
-        e->monitor[i] =
-            i < t->program->n_monitors ? e->monitor[i] / n : (double)NAN;
+        e->monitor[i] = i < t->program->n_monitors && seen > 0.0
+                            ? e->monitor[i] / seen
+                            : (double)NAN;
     e->seconds = assay__clock_seconds() - start;
     t->n_done++;
     if (t->options.on_epoch)
@@ -165,7 +205,7 @@ static int run_epochs(struct assay_trainer *t, struct assay_error *err)
     struct assay__feed_options o = {.source = t->source,
                                     .width = t->width,
                                     .n_inputs = t->program->n_inputs,
-                                    .batch = t->options.batch,
+                                    .batch = t->sized[0].rows,
                                     .first_epoch = t->n_done,
                                     .n_epochs = t->options.epochs,
                                     .seed = t->options.seed};
@@ -174,6 +214,10 @@ static int run_epochs(struct assay_trainer *t, struct assay_error *err)
 
     if (t->n_done >= t->options.epochs)
         return ASSAY_OK;
+    if (t->secret) {
+        o.steps = assay__trainer_batches(t);
+        o.share = assay_train_sample_rate(&t->options, t->source->n);
+    }
     code = assay__feed_open(&feed, &o, err);
     report(t, 0, (double)NAN);
     while (code == ASSAY_OK && t->n_done < t->options.epochs)

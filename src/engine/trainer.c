@@ -3,8 +3,8 @@
  * What a training needs, made from a program and options, and one step.
  *
  * The program's graph is cloned (ids stay) and the derivative appended. Two
- * plans share one store when the records do not divide into batches. One
- * tuning serves both.
+ * plans share one store when the records do not divide into batches; private
+ * training (private.c) has more. One tuning serves all.
  */
 
 #include "engine/trainer.h"
@@ -45,6 +45,26 @@ static int check_rates(const struct assay_train_options *o,
     return ASSAY_OK;
 }
 
+static int check_privacy(const struct assay_train_options *o,
+                         struct assay_error *err)
+{
+    const struct assay_privacy_options *p = &o->privacy;
+
+    if (!(p->clip_norm >= 0.0) || !(p->noise_multiplier >= 0.0) ||
+        !isfinite(p->noise_multiplier))
+        return assay_error_set(err, ASSAY_ARG,
+                               "%s: clip norm %g and noise multiplier %g must "
+                               "not be negative",
+                               task_of(o), p->clip_norm, p->noise_multiplier);
+    if (p->noise_multiplier > 0.0 &&
+        !(p->clip_norm > 0.0 && isfinite(p->clip_norm)))
+        return assay_error_set(err, ASSAY_ARG,
+                               "%s: noise multiplier %g needs a finite clip "
+                               "norm above 0, not %g",
+                               task_of(o), p->noise_multiplier, p->clip_norm);
+    return ASSAY_OK;
+}
+
 static int check_options(const struct assay_train_options *o, size_t n,
                          struct assay_error *err)
 {
@@ -67,7 +87,14 @@ static int check_options(const struct assay_train_options *o, size_t n,
                                "%s: a checkpoint without functions to read "
                                "and write it",
                                task_of(o));
+    if (check_privacy(o, err) != ASSAY_OK)
+        return err->code;
     return check_rates(o, err);
+}
+
+static bool is_private(const struct assay_trainer *t)
+{
+    return t->options.privacy.clip_norm > 0.0;
 }
 
 static bool per_record(const assay_graph *g, assay_value v)
@@ -147,7 +174,10 @@ static int differentiate(struct assay_trainer *t, struct assay_error *err)
         goto out;
     }
     n = list_trained(t, wrt);
-    code = assay_differentiate(t->graph, p->loss, wrt, n, d, err);
+    if (is_private(t))
+        code = assay__private_differentiate(t, wrt, n, d, err);
+    else
+        code = assay_differentiate(t->graph, p->loss, wrt, n, d, err);
     for (int i = 0; i < n && code == ASSAY_OK; i++) {
         if (d[i] == ASSAY_NO_VALUE)
             continue;
@@ -165,12 +195,26 @@ out:
     return code;
 }
 
+/* The sizes of batches that plans are made for, largest first. */
+static void list_sizes(struct assay_trainer *t)
+{
+    size_t rest = t->source->n % t->options.batch;
+
+    if (is_private(t)) {
+        assay__private_sizes(t);
+        return;
+    }
+    t->sized[t->n_sizes++].rows = t->options.batch;
+    if (rest > 0)
+        t->sized[t->n_sizes++].rows = rest;
+}
+
 static int measure_inputs(struct assay_trainer *t, struct assay_error *err)
 {
     const struct assay_program *p = t->program;
 
     t->width = assay__calloc((size_t)p->n_inputs, sizeof(*t->width));
-    t->record = assay__calloc(t->options.batch, sizeof(*t->record));
+    t->record = assay__calloc(t->sized[0].rows, sizeof(*t->record));
     t->epoch = assay__calloc(t->options.epochs, sizeof(*t->epoch));
     if (!t->width || !t->record || !t->epoch)
         return assay_error_set(err, ASSAY_NOMEM,
@@ -216,6 +260,7 @@ int assay__trainer_prepare(struct assay_trainer *t,
             return code;
         t->tuning = t->own_tuning;
     }
+    list_sizes(t);
     code = measure_inputs(t, err);
     if (code == ASSAY_OK)
         code = assay_graph_clone(&t->graph, program->graph, err);
@@ -231,7 +276,7 @@ static int check_fed(const struct assay_trainer *t, struct assay_error *err)
 
     for (int i = 0; i < t->graph->n_inputs; i++) {
         assay_value v = t->graph->input[i];
-        bool fed = false;
+        bool fed = is_private(t) && v == assay__private_weights(t);
 
         for (int k = 0; k < p->n_inputs; k++)
             fed = fed || p->inputs[k] == v;
@@ -247,19 +292,19 @@ static int check_fed(const struct assay_trainer *t, struct assay_error *err)
     return ASSAY_OK;
 }
 
-static int make_plan(struct assay_trainer *t, size_t batch, assay_plan *share,
-                     assay_plan **out, struct assay_error *err)
+static int make_plan(struct assay_trainer *t, struct assay__sized *sized,
+                     struct assay_error *err)
 {
     const struct assay_program *p = t->program;
     assay_value outputs[1 + ASSAY_MONITORS_MAX];
     struct assay_plan_options o;
 
     memset(&o, 0, sizeof(o));
-    outputs[0] = p->loss;
+    outputs[0] = is_private(t) ? assay__private_loss(t) : p->loss;
     for (int i = 0; i < p->n_monitors; i++)
         outputs[1 + i] = p->monitor[i];
     o.backend = t->options.backend;
-    o.batch = (int64_t)batch;
+    o.batch = (int64_t)sized->rows;
     o.mode = ASSAY_MODE_TRAIN;
     o.threads = t->options.threads;
     o.algorithms = t->options.algorithms;
@@ -269,8 +314,9 @@ static int make_plan(struct assay_trainer *t, size_t batch, assay_plan *share,
     o.n_outputs = 1 + p->n_monitors;
     o.gradients = t->gradients;
     o.n_gradients = t->n_gradients;
-    o.share = share;
-    return assay_plan_new(out, t->graph, &o, err);
+    o.share = t->plan;
+    o.in_its_memory = 1;
+    return assay_plan_new(&sized->plan, t->graph, &o, err);
 }
 
 int assay__trainer_restart(struct assay_trainer *t, struct assay_error *err)
@@ -288,13 +334,17 @@ int assay__trainer_restart(struct assay_trainer *t, struct assay_error *err)
 
 int assay__trainer_compile(struct assay_trainer *t, struct assay_error *err)
 {
-    size_t rest = t->source->n % t->options.batch;
-    int code = make_plan(t, t->options.batch, NULL, &t->plan, err);
+    int code = ASSAY_OK;
 
-    if (code == ASSAY_OK)
-        code = check_fed(t, err);
-    if (code == ASSAY_OK && rest > 0)
-        code = make_plan(t, rest, t->plan, &t->rest, err);
+    for (int i = 0; i < t->n_sizes && code == ASSAY_OK; i++) {
+        code = make_plan(t, &t->sized[i], err);
+        if (i == 0)
+            t->plan = t->sized[0].plan;
+        if (code == ASSAY_OK && i == 0)
+            code = check_fed(t, err);
+    }
+    if (code == ASSAY_OK && is_private(t))
+        code = assay__private_open(t, err);
     if (code == ASSAY_OK)
         code = assay__trainer_restart(t, err);
     return code;
@@ -302,9 +352,10 @@ int assay__trainer_compile(struct assay_trainer *t, struct assay_error *err)
 
 void assay__trainer_release(struct assay_trainer *t)
 {
+    assay__private_close(t);
     assay_optimizer_free(t->optimizer);
-    assay_plan_free(t->rest);
-    assay_plan_free(t->plan);
+    for (int i = t->n_sizes - 1; i >= 0; i--)
+        assay_plan_free(t->sized[i].plan);
     assay_graph_free(t->graph);
     assay_tuning_free(t->own_tuning);
     assay__free(t->gradients);
@@ -314,21 +365,27 @@ void assay__trainer_release(struct assay_trainer *t)
     memset(t, 0, sizeof(*t));
 }
 
-static assay_plan *plan_for(const struct assay_trainer *t, size_t n)
+struct assay__sized *assay__trainer_plan_for(struct assay_trainer *t, size_t n)
 {
-    return n == t->options.batch ? t->plan : t->rest;
+    int i = t->n_sizes - 1;
+
+    while (i > 0 && t->sized[i].rows < n)
+        i--;
+    return &t->sized[i];
 }
 
-int assay__trainer_step(struct assay_trainer *t, float *const *inputs, size_t n,
+int assay__trainer_step(struct assay_trainer *t, const struct assay__fed *fed,
                         uint64_t step, double lr, double *loss,
                         struct assay_error *err)
 {
     const struct assay_program *p = t->program;
-    assay_plan *plan = plan_for(t, n);
+    assay_plan *plan = assay__trainer_plan_for(t, fed->n)->plan;
     int code = ASSAY_OK;
 
+    if (is_private(t))
+        return assay__private_step(t, fed, step, lr, loss, err);
     for (int i = 0; i < p->n_inputs && code == ASSAY_OK; i++)
-        code = assay_plan_write(plan, p->inputs[i], inputs[i], err);
+        code = assay_plan_write(plan, p->inputs[i], fed->inputs[i], err);
     if (code != ASSAY_OK)
         return code;
     assay_plan_set_stream(plan, t->options.seed, step);
@@ -337,13 +394,14 @@ int assay__trainer_step(struct assay_trainer *t, float *const *inputs, size_t n,
         code = assay_plan_read_f64(plan, p->loss, loss, err);
     if (code == ASSAY_OK && isfinite(*loss))
         code = assay_optimizer_step(t->optimizer, plan, lr, err);
+    *loss *= (double)fed->n;
     return code;
 }
 
-int assay__trainer_monitor(struct assay_trainer *t, int i, size_t n,
-                           double *sum, struct assay_error *err)
+int assay__trainer_sum(struct assay_trainer *t, assay_value v, size_t n,
+                       double *sum, struct assay_error *err)
 {
-    int code = assay_plan_read_f64(plan_for(t, n), t->program->monitor[i],
+    int code = assay_plan_read_f64(assay__trainer_plan_for(t, n)->plan, v,
                                    t->record, err);
 
     *sum = 0.0;
@@ -354,6 +412,5 @@ int assay__trainer_monitor(struct assay_trainer *t, int i, size_t n,
 
 size_t assay__trainer_batches(const struct assay_trainer *t)
 {
-    return t->source->n / t->options.batch +
-           (t->source->n % t->options.batch > 0);
+    return assay_train_steps(&t->options, t->source->n);
 }

@@ -14,6 +14,10 @@
 #include "assay/train.h"
 #include "engine/feed.h"
 
+enum { ASSAY__SIZES_MAX = 16 };
+
+struct assay__private;
+
 struct assay_trainer {
     const struct assay_context *ctx;
     const struct assay_program *program;
@@ -28,10 +32,18 @@ struct assay_trainer {
     assay_tuning *tuning; /* the caller's, or own_tuning */
     assay_tuning *own_tuning;
 
-    assay_plan *plan; /* whole batches */
-    assay_plan *rest; /* the last, smaller one of an epoch; may be NULL */
+    /* Plans of falling sizes, which share a store and its memory. Ordinary
+     * training: whole batches, and the last of an epoch where it is smaller.
+     * Private training: sizes that drawn batches are filled up to. */
+    struct assay__sized {
+        size_t rows;
+        assay_plan *plan;
+    } sized[ASSAY__SIZES_MAX];
+    int n_sizes;
+    assay_plan *plan; /* the largest */
     assay_optimizer *optimizer;
-    double *record; /* a monitor's values, options.batch of them */
+    double *record;                /* a value of each row of the largest plan */
+    struct assay__private *secret; /* private training's own, or NULL */
 
     struct assay_epoch *epoch; /* options.epochs */
     size_t n_done;
@@ -52,15 +64,36 @@ int assay__trainer_restart(struct assay_trainer *t,
                            struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__trainer_release(struct assay_trainer *t);
 
-/* Forward, backward and, when the loss is finite, update of one batch. */
-int assay__trainer_step(struct assay_trainer *t, float *const *inputs, size_t n,
+/* Forward, backward and, when the loss is finite and the part its batch's
+ * last, update. `loss` is the sum over the part's records. */
+int assay__trainer_step(struct assay_trainer *t, const struct assay__fed *fed,
                         uint64_t step, double lr, double *loss,
                         struct assay_error *err) ASSAY_MUST_CHECK;
-/* Sum over the last batch's n records of monitor i. */
-int assay__trainer_monitor(struct assay_trainer *t, int i, size_t n,
-                           double *sum,
-                           struct assay_error *err) ASSAY_MUST_CHECK;
+/* Sum over the last part's n records of the value `v`, [N]. */
+int assay__trainer_sum(struct assay_trainer *t, assay_value v, size_t n,
+                       double *sum, struct assay_error *err) ASSAY_MUST_CHECK;
 size_t assay__trainer_batches(const struct assay_trainer *t);
+/* The smallest plan for n rows. */
+struct assay__sized *assay__trainer_plan_for(struct assay_trainer *t, size_t n);
+
+/*
+ * Private training (private.c), where options.privacy asks for it: the
+ * derivative with its clip; the plans' sizes; what comes after the plans;
+ * the step; the end. `loss` is the program's per record, an output of the
+ * plans.
+ */
+int assay__private_differentiate(struct assay_trainer *t,
+                                 const assay_value *wrt, int n, assay_value *d,
+                                 struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__private_sizes(struct assay_trainer *t);
+assay_value assay__private_loss(const struct assay_trainer *t);
+assay_value assay__private_weights(const struct assay_trainer *t);
+int assay__private_open(struct assay_trainer *t,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__private_step(struct assay_trainer *t, const struct assay__fed *fed,
+                        uint64_t step, double lr, double *loss,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__private_close(struct assay_trainer *t);
 
 /*
  * Checkpoints. find() reads the file, when there is one of this very run,

@@ -16,9 +16,11 @@
 #include <math.h>
 
 #include "core/cpu.h"
-#include "engine/backend.h"
+#include "engine/noise.h"
 
-enum { PIECE = 1 << 14 }; /* elements that are worth a thread's while */
+/* Elements that are worth a thread's while; noise comes in such pieces too,
+ * and is added while a piece is in the cache. */
+enum { PIECE = ASSAY__NOISE_PIECE };
 
 /* The scalars of one step, computed once in double. */
 struct rule {

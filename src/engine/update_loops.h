@@ -53,8 +53,61 @@ ASSAY__CLONES static void NAMED(adam)(T *restrict w, const T *restrict g,
     }
 }
 
-void NAMED(assay__update)(T *w, const T *g, size_t n,
-                          const struct assay__update *u, int threads)
+ASSAY__CLONES static void NAMED(disturb)(T *restrict g, const float *restrict z,
+                                         size_t n, double deviation,
+                                         double factor)
+{
+    T d = (T)deviation;
+    T f = (T)factor;
+
+    for (size_t i = 0; i < n; i++)
+        g[i] = f * (g[i] + d * (T)z[i]);
+}
+
+ASSAY__CLONES static void NAMED(rescale)(T *g, size_t n, double factor)
+{
+    T f = (T)factor;
+
+    for (size_t i = 0; i < n; i++)
+        g[i] *= f;
+}
+
+/* Gradients at .. at + n - 1, one piece, made private. */
+static void NAMED(privatise)(T *g, size_t at, size_t n,
+                             const struct assay__noise *noise)
+{
+    _Alignas(64) float z[PIECE];
+
+    if (noise->deviation == 0.0) {
+        NAMED(rescale)(g, n, noise->factor);
+        return;
+    }
+    assay__noise_piece(z, at, n, noise);
+    NAMED(disturb)(g, z, n, noise->deviation, noise->factor);
+}
+
+ASSAY__CLONES static void NAMED(add)(T *restrict to, const T *restrict from,
+                                     size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        to[i] += from[i];
+}
+
+void NAMED(assay__add)(T *to, const T *from, size_t n, int threads)
+{
+    size_t n_pieces = (n + PIECE - 1) / PIECE;
+
+    (void)threads; /* unused without OpenMP */
+#pragma omp parallel for schedule(static) num_threads(threads) if (threads > 1)
+    for (size_t p = 0; p < n_pieces; p++) {
+        size_t at = p * PIECE;
+
+        NAMED(add)(to + at, from + at, n - at < PIECE ? n - at : PIECE);
+    }
+}
+
+void NAMED(assay__update)(T *w, T *g, size_t n, const struct assay__update *u,
+                          int threads)
 {
     struct rule r = make_rule(u);
     size_t n_pieces = (n + PIECE - 1) / PIECE;
@@ -67,6 +120,8 @@ void NAMED(assay__update)(T *w, const T *g, size_t n,
         size_t at = p * PIECE;
         size_t len = n - at < PIECE ? n - at : PIECE;
 
+        if (u->noise)
+            NAMED(privatise)(g + at, at, len, u->noise);
         if (u->kind != ASSAY_OPTIMIZER_SGD)
             NAMED(adam)(w + at, g + at, m + at, v + at, len, &r);
         else if (m)

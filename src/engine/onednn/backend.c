@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "engine/noise.h"
 #include "engine/onednn/ports.h"
 
 struct row {
@@ -275,7 +276,15 @@ static int bind(assay_plan *plan, struct assay_error *err)
 {
     struct assay__dnn *d = plan->self;
 
-    if (d->scratch_bytes > 0) {
+    if (plan->slab_borrowed) {
+        const struct assay__dnn *lender = plan->options.share->self;
+
+        if (lender->scratch_bytes >= d->scratch_bytes) {
+            d->scratch = lender->scratch;
+            d->scratch_borrowed = true;
+        }
+    }
+    if (d->scratch_bytes > 0 && d->scratch == NULL) {
         d->scratch = assay__slab(d->scratch_bytes);
         if (d->scratch == NULL)
             return assay_error_set(err, ASSAY_NOMEM,
@@ -314,7 +323,8 @@ static void close_plan(assay_plan *plan)
     assay__free(d->waiting);
     assay__free(d->pinned);
     assay__free(d->constant);
-    assay__free(d->scratch);
+    if (!d->scratch_borrowed)
+        assay__free(d->scratch);
     if (d->stream != NULL)
         dnnl_stream_destroy(d->stream);
     if (d->engine != NULL)
@@ -338,6 +348,21 @@ static int update(assay_plan *plan, const struct assay__update *u,
     return ASSAY_OK;
 }
 
+static int add(assay_plan *plan, void *to, const void *from,
+               struct assay_error *err)
+{
+    (void)err;
+    assay__add_f32(to, from, plan->store->n_trained, plan->options.threads);
+    return ASSAY_OK;
+}
+
+static int clear(assay_plan *plan, void *to, struct assay_error *err)
+{
+    (void)err;
+    memset(to, 0, plan->store->n_trained * sizeof(float));
+    return ASSAY_OK;
+}
+
 const struct assay__backend assay__backend_onednn = {
     .name = "onednn",
     .element = ASSAY_DTYPE_F32,
@@ -352,4 +377,7 @@ const struct assay__backend assay__backend_onednn = {
     .slot_read = assay__dnn_slot_read,
     .layout_free = layout_free,
     .update = update,
+    .add = add,
+    .clear = clear,
+    .noise_open = assay__noise_open,
 };

@@ -62,6 +62,7 @@ struct assay__dnn {
     int n_kept, cap_kept;
     void *scratch;
     size_t scratch_bytes;
+    bool scratch_borrowed; /* the scratch is that of options.share */
     int asked; /* the node being lowered because it was asked for, or -1 */
     int code;
     struct assay_error *err;

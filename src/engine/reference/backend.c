@@ -13,6 +13,7 @@
 
 #include "core/mem.h"
 #include "engine/backend.h"
+#include "engine/noise.h"
 
 /* Index of each value's buffer; -1 for those not in the plan. */
 struct reference {
@@ -369,6 +370,21 @@ static int reference_update(assay_plan *plan, const struct assay__update *u,
     return ASSAY_OK;
 }
 
+static int reference_add(assay_plan *plan, void *to, const void *from,
+                         struct assay_error *err)
+{
+    (void)err;
+    assay__add_f64(to, from, plan->store->n_trained, plan->options.threads);
+    return ASSAY_OK;
+}
+
+static int reference_clear(assay_plan *plan, void *to, struct assay_error *err)
+{
+    (void)err;
+    memset(to, 0, plan->store->n_trained * sizeof(double));
+    return ASSAY_OK;
+}
+
 const struct assay__backend assay__backend_reference = {
     .name = "reference",
     .element = ASSAY_DTYPE_F64,
@@ -382,4 +398,7 @@ const struct assay__backend assay__backend_reference = {
     .slot_write = reference_slot_write,
     .slot_read = reference_slot_read,
     .update = reference_update,
+    .add = reference_add,
+    .clear = reference_clear,
+    .noise_open = assay__noise_open,
 };
