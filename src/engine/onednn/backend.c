@@ -315,6 +315,9 @@ static void close_plan(assay_plan *plan)
 
     if (d == NULL)
         return;
+    for (int i = 0; i < d->n_closing; i++)
+        d->closing[i].release(d->closing[i].what);
+    assay__free(d->closing);
     close_values(d);
     assay__free(d->reader);
     assay__free(d->left);

@@ -34,6 +34,9 @@ struct assay__conv_problem {
 void assay__conv_problem(struct assay__dnn *d, int node, assay_value x,
                          assay_value w, assay_value y, bool has_bias,
                          struct assay__conv_problem *p);
+/* The same of a conv_bwd_squares node. */
+void assay__conv_squares_problem(struct assay__dnn *d, int node, bool has_bias,
+                                 struct assay__conv_problem *p);
 /* The fastest way: a primitive, or our kernels for small maps. Both absent
  * after a failure. */
 struct assay__conv_way {
@@ -43,6 +46,14 @@ struct assay__conv_way {
 struct assay__conv_way assay__conv_best(struct assay__dnn *d,
                                         const struct assay__conv_problem *p,
                                         enum assay__direction direction);
+/* The library's gradient of weights, in any layouts; NULL when it has none. */
+dnnl_primitive_desc_t assay__conv_weights_pd(
+    struct assay__dnn *d, const struct assay__conv_problem *p);
+/* Not the library's naive loops; false for NULL. */
+bool assay__conv_is_fast(const_dnnl_primitive_desc_t pd);
+/* A tuning's key for computing `what` of the problem at this batch. */
+void assay__conv_key(const struct assay__conv_problem *p, const char *what,
+                     int64_t batch, bool half, char *key, size_t size);
 /* Data with channels in blocks. */
 const_dnnl_memory_desc_t assay__conv_blocked(struct assay__dnn *d,
                                              const dnnl_dims_t dims);

@@ -18,18 +18,17 @@ enum { DIRECT, WINOGRAD, BLOCKED, TAPS, N_WAYS };
  * have nothing to gain. */
 enum { CHANNELS_MIN = 16, TAPS_PLACES_MAX = 64 };
 
-void assay__conv_problem(struct assay__dnn *d, int index, assay_value x,
-                         assay_value w, assay_value y, bool has_bias,
+/* w_dims is worked on. */
+static void make_problem(struct assay__dnn *d, int index, assay_value x,
+                         dnnl_dims_t w_dims, assay_value y, bool has_bias,
                          struct assay__conv_problem *p)
 {
     const struct assay_attrs *a = &d->plan->graph->node[index].attrs;
-    dnnl_dims_t w_dims;
     int g = 0;
 
     memset(p, 0, sizeof *p);
     (void)assay__dnn_dims(d, x, p->x);
     (void)assay__dnn_dims(d, y, p->y);
-    (void)assay__dnn_dims(d, w, w_dims);
     if (a->groups > 1) {
         p->w[g++] = a->groups;
         w_dims[0] /= a->groups;
@@ -53,6 +52,27 @@ void assay__conv_problem(struct assay__dnn *d, int index, assay_value x,
     p->kind = d->plan->options.mode == ASSAY_MODE_TRAIN
                   ? dnnl_forward_training
                   : dnnl_forward_inference;
+}
+
+void assay__conv_problem(struct assay__dnn *d, int index, assay_value x,
+                         assay_value w, assay_value y, bool has_bias,
+                         struct assay__conv_problem *p)
+{
+    dnnl_dims_t w_dims;
+
+    (void)assay__dnn_dims(d, w, w_dims);
+    make_problem(d, index, x, w_dims, y, has_bias, p);
+}
+
+void assay__conv_squares_problem(struct assay__dnn *d, int index, bool has_bias,
+                                 struct assay__conv_problem *p)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    dnnl_dims_t w_dims;
+
+    for (int i = 0; i < 4; i++)
+        w_dims[i] = node->attrs.shape.dim[i];
+    make_problem(d, index, node->in[0], w_dims, node->in[1], has_bias, p);
 }
 
 /* The descriptors to ask with. */
@@ -96,7 +116,7 @@ static dnnl_status_t create_forward(struct assay__dnn *d,
 }
 
 /* Not the library's naive loops. */
-static bool is_fast(const_dnnl_primitive_desc_t pd)
+bool assay__conv_is_fast(const_dnnl_primitive_desc_t pd)
 {
     return pd != NULL && strncmp(assay__pd_name(pd), "ref", 3) != 0;
 }
@@ -160,7 +180,7 @@ static dnnl_primitive_desc_t create(struct assay__dnn *d,
 
             stored.w = p->store;
             pd = create_backward(d, p, &stored, direction, alg, own);
-            if (pd != NULL && !is_fast(pd)) {
+            if (pd != NULL && !assay__conv_is_fast(pd)) {
                 dnnl_primitive_desc_destroy(pd);
                 pd = NULL;
             }
@@ -171,6 +191,12 @@ static dnnl_primitive_desc_t create(struct assay__dnn *d,
     if (own != NULL)
         dnnl_primitive_attr_destroy(own);
     return pd;
+}
+
+dnnl_primitive_desc_t assay__conv_weights_pd(
+    struct assay__dnn *d, const struct assay__conv_problem *p)
+{
+    return create(d, p, ASSAY__BACKWARD_WEIGHTS, DIRECT);
 }
 
 /* What a way costs beside: weights between `weights` and the store, or data
@@ -199,7 +225,7 @@ static void open_library(struct assay__dnn *d,
                                : dnnl_query_weights_md;
 
     way->pd = create(d, p, direction, i);
-    if (i > 0 && way->pd != NULL && !is_fast(way->pd)) {
+    if (i > 0 && way->pd != NULL && !assay__conv_is_fast(way->pd)) {
         dnnl_primitive_desc_destroy(way->pd);
         way->pd = NULL;
     }
@@ -234,28 +260,33 @@ static const char *layout_name(const_dnnl_memory_desc_t md,
     return f.n_inner > 0 ? blocked_name : last_name;
 }
 
-static void make_key(const struct assay__conv_problem *p,
-                     enum assay__direction direction, int64_t batch, bool half,
-                     char *key, size_t size)
+void assay__conv_key(const struct assay__conv_problem *p, const char *what,
+                     int64_t batch, bool half, char *key, size_t size)
 {
-    static const char *const name[] = {"fwd", "bwd_d", "bwd_w"};
     const dnnl_dim_t *w = &p->w[p->w_rank - 4];
 
     (void)snprintf(
         key, size,
         "conv_%s n%lldc%lldh%lldw%lld o%lldh%lldw%lld g%lld k%lldx%lld "
         "s%lldx%lld d%lldx%lld p%lld,%lld,%lld,%lld%s%s%s%s%s",
-        name[direction], (long long)batch, (long long)p->x[1],
-        (long long)p->x[2], (long long)p->x[3], (long long)p->y[1],
-        (long long)p->y[2], (long long)p->y[3],
-        p->w_rank == 5 ? (long long)p->w[0] : 1LL, (long long)w[2],
-        (long long)w[3], (long long)p->strides[0], (long long)p->strides[1],
-        (long long)p->dilates[0] + 1, (long long)p->dilates[1] + 1,
-        (long long)p->pad_l[0], (long long)p->pad_l[1], (long long)p->pad_r[0],
-        (long long)p->pad_r[1], p->has_bias ? " bias" : "",
+        what, (long long)batch, (long long)p->x[1], (long long)p->x[2],
+        (long long)p->x[3], (long long)p->y[1], (long long)p->y[2],
+        (long long)p->y[3], p->w_rank == 5 ? (long long)p->w[0] : 1LL,
+        (long long)w[2], (long long)w[3], (long long)p->strides[0],
+        (long long)p->strides[1], (long long)p->dilates[0] + 1,
+        (long long)p->dilates[1] + 1, (long long)p->pad_l[0],
+        (long long)p->pad_l[1], (long long)p->pad_r[0], (long long)p->pad_r[1],
+        p->has_bias ? " bias" : "",
         p->kind == dnnl_forward_training ? "" : " eval",
         layout_name(p->x_now, " x-blocked", " x-last"),
         layout_name(p->y_fixed, " y-blocked", " y-last"), half ? " bf16" : "");
+}
+
+static const char *direction_name(enum assay__direction direction)
+{
+    static const char *const name[] = {"fwd", "bwd_d", "bwd_w"};
+
+    return name[direction];
 }
 
 static bool may_try(struct assay__dnn *d, const struct assay__conv_problem *p,
@@ -299,11 +330,12 @@ static struct assay__conv_way choose(struct assay__dnn *d,
         return best;
     }
     memset(way, 0, sizeof way);
-    make_key(p, direction, p->x[0], d->half, key, sizeof key);
+    assay__conv_key(p, direction_name(direction), p->x[0], d->half, key,
+                    sizeof key);
     /* A smaller last batch takes what the full one took. */
     if (share != NULL)
-        make_key(p, direction, share->options.batch, d->half, like,
-                 sizeof like);
+        assay__conv_key(p, direction_name(direction), share->options.batch,
+                        d->half, like, sizeof like);
     for (int i = 0; i < N_WAYS; i++) {
         way[i].name = way_name[i];
         if (i > 0 && (!tuned || !may_try(d, p, direction, i)))
@@ -338,7 +370,7 @@ struct assay__conv_way assay__conv_best(struct assay__dnn *d,
     if (!d->half)
         return choose(d, p, direction);
     way = choose(d, p, direction);
-    if (way.taps || is_fast(way.pd) || d->code != ASSAY_OK)
+    if (way.taps || assay__conv_is_fast(way.pd) || d->code != ASSAY_OK)
         return way;
     /* Some shapes have fast kernels in f32 only. */
     dnnl_primitive_desc_destroy(way.pd);

@@ -16,6 +16,7 @@
 #include "core/cpu.h"
 #include "core/mem.h"
 #include "engine/onednn/depthwise.h"
+#include "engine/onednn/squares.h"
 
 enum { TAPS_MAX = 25 };
 
@@ -25,6 +26,7 @@ struct depth {
     int64_t oh, ow;
     int64_t stride[2], dilation[2], pad[2];
     int kernel;
+    bool counts_bias; /* squares */
 };
 
 enum { X, DY, DW, DB, ROOM };
@@ -125,6 +127,113 @@ static void run(const struct assay__task *t)
     }
 }
 
+/* --- squared norms, record by record ---------------------------------- */
+
+static double squares_of_block(const float *total, int n, int lanes,
+                               const struct assay__task *t,
+                               const struct depth *p, int64_t record,
+                               int64_t block)
+{
+    double sum = assay__sum_squares(total, (int64_t)n * lanes);
+    int64_t left = p->x.channels - block * lanes;
+    const float *sums = total + (ptrdiff_t)n * lanes;
+
+    if (left > lanes)
+        left = lanes;
+    if (p->counts_bias)
+        sum += assay__sum_squares(sums, left);
+    if (t->p[ASSAY__SQUARES_SUMS] != NULL)
+        memcpy((float *)t->p[ASSAY__SQUARES_SUMS] + record * p->x.channels +
+                   block * lanes,
+               sums, (size_t)left * sizeof(float));
+    return sum;
+}
+
+static void run_squares(const struct assay__task *t)
+{
+    const struct depth *p = t->table;
+    int64_t room = t->n[0];
+    int taps = p->kernel * p->kernel;
+
+#pragma omp parallel for schedule(static) num_threads(t->threads)
+    for (int part = 0; part < t->threads; part++) {
+        float *plane = (float *)t->p[ASSAY__SQUARES_ROOM] + part * room;
+
+        memset(plane, 0, (size_t)room * sizeof(float));
+        for (int64_t n = p->x.n * part / t->threads;
+             n < p->x.n * (part + 1) / t->threads; n++) {
+            double sum = 0.0;
+
+            for (int64_t b = 0; b < p->x.blocks; b++) {
+                _Alignas(64) float total[(TAPS_MAX + 1) * 16] = {0};
+
+                copy_plane(plane,
+                           (const float *)t->p[ASSAY__SQUARES_X] +
+                               n * p->x.stride_n + b * p->x.stride_b,
+                           p);
+                gradient(total, plane,
+                         (const float *)t->p[ASSAY__SQUARES_DY] +
+                             n * p->y.stride_n + b * p->y.stride_b,
+                         p);
+                sum += squares_of_block(total, taps, p->x.lanes, t, p, n, b);
+            }
+            ((float *)t->p[ASSAY__SQUARES_OUT])[n] = (float)sum;
+        }
+    }
+}
+
+/* Whether the kernels are made for the problem. */
+static bool fits(const struct assay__conv_problem *p)
+{
+    return p->w_rank == 5 && p->w[0] == p->x[1] && p->y[1] == p->x[1] &&
+           p->w[3] == p->w[4] && (p->w[3] == 3 || p->w[3] == 5);
+}
+
+/* The geometry of the problem on blocked data; NULL after a failure. */
+static struct depth *make_depth(struct assay__dnn *d,
+                                const struct assay__conv_problem *p)
+{
+    struct depth *depth = assay__dnn_keep(d, sizeof(*depth));
+
+    if (depth == NULL)
+        return NULL;
+    depth->kernel = (int)p->w[3];
+    for (int i = 0; i < 2; i++) {
+        depth->stride[i] = p->strides[i];
+        depth->dilation[i] = p->dilates[i] + 1;
+        depth->pad[i] = p->pad_l[i];
+    }
+    depth->oh = p->y[2];
+    depth->ow = p->y[3];
+    depth->ph =
+        (p->y[2] - 1) * p->strides[0] + (p->w[3] - 1) * depth->dilation[0] + 1;
+    depth->pw =
+        (p->y[3] - 1) * p->strides[1] + (p->w[4] - 1) * depth->dilation[1] + 1;
+    return assay__dnn_view(assay__conv_blocked(d, p->x), &depth->x) &&
+                   assay__dnn_view(assay__conv_blocked(d, p->y), &depth->y)
+               ? depth
+               : NULL;
+}
+
+void assay__depthwise_squares(struct assay__dnn *d, int index,
+                              const struct assay__conv_problem *p,
+                              struct assay__squares_way *way)
+{
+    struct depth *depth = fits(p) ? make_depth(d, p) : NULL;
+
+    if (depth == NULL)
+        return;
+    depth->counts_bias = way->counts_sums;
+    way->x = assay__conv_blocked(d, p->x);
+    way->dy = assay__conv_blocked(d, p->y);
+    way->task = assay__dnn_task(d, index, "own", run_squares);
+    way->task.table = depth;
+    way->task.n[0] = depth->ph * depth->pw * depth->x.lanes;
+    if (way->task.threads > p->x[0])
+        way->task.threads = (int)p->x[0];
+    way->room = (size_t)(way->task.n[0] * way->task.threads) * sizeof(float);
+}
+
 /* The blocked layout of depthwise weights, or NULL when the store (`dw`) has
  * another. */
 static const_dnnl_memory_desc_t weights_layout(
@@ -143,37 +252,16 @@ bool assay__dnn_depthwise(struct assay__dnn *d, int index,
 {
     struct assay__task t = assay__dnn_task(d, index, "own", run);
     const_dnnl_memory_desc_t md;
-    const_dnnl_memory_desc_t data;
     struct depth *depth;
 
-    if (d->code != ASSAY_OK || p->w_rank != 5 || p->w[0] != p->x[1] ||
-        p->y[1] != p->x[1] || p->w[3] != p->w[4] ||
-        (p->w[3] != 3 && p->w[3] != 5))
+    if (d->code != ASSAY_OK || !fits(p))
         return false;
     md = weights_layout(d, p, dw);
-    depth = assay__dnn_keep(d, sizeof(*depth));
-    if (md == NULL || depth == NULL)
+    depth = md != NULL ? make_depth(d, p) : NULL;
+    if (depth == NULL)
         return false;
-    depth->kernel = (int)p->w[3];
-    for (int i = 0; i < 2; i++) {
-        depth->stride[i] = p->strides[i];
-        depth->dilation[i] = p->dilates[i] + 1;
-        depth->pad[i] = p->pad_l[i];
-    }
-    depth->oh = p->y[2];
-    depth->ow = p->y[3];
-    depth->ph =
-        (p->y[2] - 1) * p->strides[0] + (p->w[3] - 1) * depth->dilation[0] + 1;
-    depth->pw =
-        (p->y[3] - 1) * p->strides[1] + (p->w[4] - 1) * depth->dilation[1] + 1;
-    data = assay__dnn_blocked_of(d, x);
-    t.buffer[X] = assay__dnn_want(d, x, data);
-    if (!assay__dnn_view(data, &depth->x))
-        return false;
-    data = assay__dnn_blocked_of(d, dy);
-    t.buffer[DY] = assay__dnn_want(d, dy, data);
-    if (!assay__dnn_view(data, &depth->y))
-        return false;
+    t.buffer[X] = assay__dnn_want(d, x, assay__conv_blocked(d, p->x));
+    t.buffer[DY] = assay__dnn_want(d, dy, assay__conv_blocked(d, p->y));
     t.table = depth;
     t.threads = assay__dnn_threads(d, assay__dnn_count(d, x));
     t.n[0] = depth->ph * depth->pw * depth->x.lanes;

@@ -24,6 +24,7 @@ struct groups {
     int64_t groups, per_group;
     bool relu;
     double eps;
+    int counted; /* of each record's gradients: 1 dgamma, 2 dbeta */
 };
 
 enum { X, Y, GAMMA, BETA, MEAN, RSTD, ROOM };
@@ -39,7 +40,8 @@ enum {
     B_RSTD,
     B_DGAMMA,
     B_DBETA,
-    B_ROOM
+    B_ROOM,
+    B_SQUARES
 };
 
 static struct assay__span record(const struct groups *k)
@@ -176,6 +178,7 @@ static struct groups *make_groups(struct assay__dnn *d, int index,
     k->groups = a->groups;
     k->per_group = view->channels / a->groups;
     k->eps = a->eps;
+    k->counted = a->index;
     return k;
 }
 
@@ -312,6 +315,44 @@ static void sum_channel(const struct assay__task *t, const struct groups *k,
         ((float *)t->p[B_DBETA])[c] = (float)dbeta;
 }
 
+/* One record's dgamma and dbeta, and the squares of those counted. */
+static void record_rows(const struct assay__task *t, const struct groups *k,
+                        int64_t n)
+{
+    double *room = room_of(t->p[B_ROOM], k, n);
+    const float *rstd = (const float *)t->p[B_RSTD] + n * k->groups;
+    float *dgamma = t->p[B_DGAMMA];
+    float *dbeta = t->p[B_DBETA];
+    double squares = 0.0;
+
+    for (int64_t c = 0; c < k->view.channels; c++) {
+        const double *sums = block_sums(room, c / k->view.lanes);
+        int64_t l = c % k->view.lanes;
+        double gain = sums[LANES + l] * (double)rstd[c / k->per_group];
+
+        if (k->counted & 1)
+            squares += gain * gain;
+        if (k->counted & 2)
+            squares += sums[l] * sums[l];
+        if (dgamma != NULL)
+            dgamma[n * k->view.channels + c] = (float)gain;
+        if (dbeta != NULL)
+            dbeta[n * k->view.channels + c] = (float)sums[l];
+    }
+    ((float *)t->p[B_SQUARES])[n] = (float)squares;
+}
+
+static void run_records(const struct assay__task *t)
+{
+    const struct groups *k = t->table;
+
+#pragma omp parallel for schedule(static) num_threads(t->threads)
+    for (int64_t n = 0; n < k->view.n; n++) {
+        backward_record(t, k, n);
+        record_rows(t, k, n);
+    }
+}
+
 static void run_backward(const struct assay__task *t)
 {
     const struct groups *k = t->table;
@@ -359,6 +400,10 @@ void assay__lower_groupnorm_bwd(struct assay__dnn *d, int index)
         t.buffer[B_DBETA] = assay__plain_result(d, node->out + 2);
     t.buffer[B_ROOM] =
         assay__dnn_buffer(d, (size_t)view.n * room_size(k) * sizeof(double));
+    if (node->op == &assay__op_groupnorm_bwd_records) {
+        t.run = run_records;
+        t.buffer[B_SQUARES] = assay__plain_result(d, node->out + 3);
+    }
     if (d->plan->uses[node->out] > 0)
         t.buffer[B_DX] =
             assay__dnn_result_over(d, node->out, x.md, node->in[0], x.buffer);

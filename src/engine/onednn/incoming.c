@@ -70,7 +70,8 @@ bool assay__dnn_feeds_norm(const struct assay__dnn *d, assay_value v)
 
         if (d->plan->live[i] && !d->done[i] &&
             (node->op == &assay__op_batchnorm_bwd ||
-             node->op == &assay__op_groupnorm_bwd) &&
+             node->op == &assay__op_groupnorm_bwd ||
+             node->op == &assay__op_groupnorm_bwd_records) &&
             node->in[1] == v)
             return true;
     }

@@ -57,6 +57,27 @@ void *assay__dnn_keep(struct assay__dnn *d, size_t size)
     return block;
 }
 
+void assay__dnn_on_close(struct assay__dnn *d, void (*release)(void *what),
+                         void *what)
+{
+    struct assay__closing *grown = NULL;
+
+    if (d->code == ASSAY_OK) {
+        grown = assay__grown(d->closing, d->n_closing, &d->cap_closing,
+                             sizeof(*d->closing));
+        if (grown == NULL)
+            assay__dnn_fail(d, ASSAY_NOMEM,
+                            "out of memory for a step of a plan");
+    }
+    if (grown == NULL) {
+        release(what);
+        return;
+    }
+    d->closing = grown;
+    grown[d->n_closing].release = release;
+    grown[d->n_closing++].what = what;
+}
+
 int assay__dnn_buffer(struct assay__dnn *d, size_t bytes)
 {
     bool *grown;

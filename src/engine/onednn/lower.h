@@ -36,6 +36,12 @@ struct assay__forms {
     void *secret;
 };
 
+/* What is to be done when the plan is closed. */
+struct assay__closing {
+    void (*release)(void *what);
+    void *what;
+};
+
 /* What plan->self points to. */
 struct assay__dnn {
     assay_plan *plan;
@@ -60,6 +66,8 @@ struct assay__dnn {
     int cap_pinned, cap_constant;
     void **kept; /* blocks of assay__dnn_keep */
     int n_kept, cap_kept;
+    struct assay__closing *closing;
+    int n_closing, cap_closing;
     void *scratch;
     size_t scratch_bytes;
     bool scratch_borrowed; /* the scratch is that of options.share */
@@ -76,7 +84,7 @@ struct assay__arg {
 };
 
 enum {
-    ASSAY__TASK_ARGS = 12,
+    ASSAY__TASK_ARGS = 13,
     ASSAY__TASK_NUMBERS = 16,
     ASSAY__TASK_REALS = 4,
     ASSAY__PRIMITIVE_ARGS = 8
@@ -121,6 +129,10 @@ bool assay__dnn_ok(struct assay__dnn *d, dnnl_status_t status,
                    const char *what);
 /* Zeroed memory that lives as long as the plan. */
 void *assay__dnn_keep(struct assay__dnn *d, size_t size);
+
+/* Call release(what) when the plan is closed; at once after a failure. */
+void assay__dnn_on_close(struct assay__dnn *d, void (*release)(void *what),
+                         void *what);
 
 const_dnnl_memory_desc_t assay__dnn_intern(struct assay__dnn *d,
                                            const_dnnl_memory_desc_t md);

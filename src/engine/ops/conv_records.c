@@ -2,8 +2,9 @@
 /*
  * Convolutions record by record: squared norms of the gradients of weights
  * and bias, and their sums with a factor for each record. As the gradient
- * is linear in dy, the factors go into dy, and one pass over all records
- * makes the sum.
+ * of weights is linear in x and in dy, the factors go into the smaller of
+ * the two, and one pass over all records makes the sum; that of the bias is
+ * made from each record's.
  */
 
 #include "engine/ops/conv.h"
@@ -25,14 +26,17 @@ static int squares_shape(const struct assay_attrs *attrs, int n_in,
     if (code == ASSAY_OK)
         code = assay__need_range(op, "index", attrs->index, 1,
                                  WEIGHTS + SMALL_BIAS + BIG_BIAS, err);
-    if (code == ASSAY_OK)
-        out[0] = assay_shape_make(1, in[0].dim[0]);
-    return code;
+    if (code != ASSAY_OK)
+        return code;
+    out[0] = assay_shape_make(1, in[0].dim[0]);
+    out[1] = assay_shape_make(2, in[0].dim[0],
+                              in[attrs->index & BIG_BIAS ? 0 : 1].dim[1]);
+    return ASSAY_OK;
 }
 
-/* The sum over channels of the squared sum over places, of one record. */
-static double bias_squares(const struct assay_shape *s, const double *x,
-                           int64_t n)
+/* Sums over the map of one record's channels; their squares summed. */
+static double sum_channels(const struct assay_shape *s, const double *x,
+                           int64_t n, double *sums)
 {
     int64_t plane = assay__volume(s, 2);
     double squares = 0.0;
@@ -43,6 +47,7 @@ static double bias_squares(const struct assay_shape *s, const double *x,
 
         for (int64_t i = 0; i < plane; i++)
             sum += x[i];
+        sums[n * s->dim[1] + c] = sum;
         squares += sum * sum;
     }
     return squares;
@@ -52,23 +57,23 @@ static void squares_reference(const struct assay__call *call)
 {
     struct assay__conv_map m;
     int what = call->attrs->index;
+    int side = what & BIG_BIAS ? 0 : 1;
 
     assay__conv_map(&m, call->attrs, &call->in_shape[0], &call->in_shape[1],
                     &call->attrs->shape);
     for (int64_t n = 0; n < m.batch; n++) {
-        double sum = 0.0;
+        double bias = sum_channels(&call->in_shape[side], call->in[side], n,
+                                   call->out[1]);
+        double sum = what & (SMALL_BIAS | BIG_BIAS) ? bias : 0.0;
 
         if (what & WEIGHTS)
             sum += assay__conv_squares(&m, call->in[0], call->in[1], n);
-        if (what & SMALL_BIAS)
-            sum += bias_squares(&call->in_shape[1], call->in[1], n);
-        if (what & BIG_BIAS)
-            sum += bias_squares(&call->in_shape[0], call->in[0], n);
         call->out[0][n] = sum;
     }
 }
 
-/* kept: squares, dy. A transposed convolution's x is the small map. */
+/* kept: squares, dy, sums by channel. A transposed convolution's x is the small
+ * map. */
 static void backward(assay_graph *g, const struct assay__node *node,
                      const struct assay_op *data, bool transposed,
                      const assay_value *d_out, const bool *want,
@@ -85,6 +90,7 @@ static void backward(assay_graph *g, const struct assay__node *node,
     kept[0] =
         assay__node2(g, &assay__op_conv_bwd_squares, &attrs,
                      transposed ? d_out[0] : x, transposed ? x : d_out[0]);
+    kept[2] = kept[0] + 1;
     attrs = node->attrs;
     attrs.shape = *assay_graph_shape(g, x);
     if (want[0])
@@ -93,16 +99,24 @@ static void backward(assay_graph *g, const struct assay__node *node,
 
 static void gather(assay_graph *g, const struct assay__node *node,
                    const struct assay_op *weights, const assay_value *kept,
-                   assay_value factor, assay_value *d_in)
+                   assay_value factor, const bool *want, assay_value *d_in)
 {
     struct assay_attrs attrs = node->attrs;
-    assay_value dy =
-        assay__node2(g, &assay__op_scale_records, NULL, kept[1], factor);
+    assay_value side[2] = {node->in[0], kept[1]};
+    int smaller = assay__volume(assay_graph_shape(g, side[0]), 1) <
+                          assay__volume(assay_graph_shape(g, side[1]), 1)
+                      ? 0
+                      : 1;
 
+    if (node->n_in > 2 && want[2])
+        d_in[2] =
+            assay__node2(g, &assay__op_weighted_rows, NULL, kept[2], factor);
+    if (!want[1])
+        return;
+    side[smaller] =
+        assay__node2(g, &assay__op_scale_records, NULL, side[smaller], factor);
     attrs.shape = *assay_graph_shape(g, node->in[1]);
-    d_in[1] = assay__node2(g, weights, &attrs, node->in[0], dy);
-    if (node->n_in > 2 && d_in[1] != ASSAY_NO_VALUE)
-        d_in[2] = d_in[1] + 1;
+    d_in[1] = assay__node2(g, weights, &attrs, side[0], side[1]);
 }
 
 static void conv_backward(assay_graph *g, const struct assay__node *node,
@@ -116,8 +130,7 @@ static void conv_gather(assay_graph *g, const struct assay__node *node,
                         const assay_value *kept, assay_value factor,
                         const bool *want, assay_value *d_in)
 {
-    (void)want;
-    gather(g, node, &assay__op_conv_bwd_weights, kept, factor, d_in);
+    gather(g, node, &assay__op_conv_bwd_weights, kept, factor, want, d_in);
 }
 
 static void deconv_backward(assay_graph *g, const struct assay__node *node,
@@ -132,8 +145,7 @@ static void deconv_gather(assay_graph *g, const struct assay__node *node,
                           const assay_value *kept, assay_value factor,
                           const bool *want, assay_value *d_in)
 {
-    (void)want;
-    gather(g, node, &assay__op_deconv_bwd_weights, kept, factor, d_in);
+    gather(g, node, &assay__op_deconv_bwd_weights, kept, factor, want, d_in);
 }
 
 const struct assay__record_rule assay__conv_records = {
@@ -194,7 +206,7 @@ const struct assay_op assay__op_conv_bwd_squares = {
     .name = "conv_bwd_squares",
     .min_in = 2,
     .max_in = 2,
-    .n_out = 1,
+    .n_out = 2,
     .tolerance = 1e-9, /* sums of products of sums, some cancelling */
     .cases = cases,
     .shape = squares_shape,
