@@ -16,6 +16,9 @@
 
 enum { DRAWS = 1000 };
 
+/* Of sums of shares: a difference so small is none. */
+static const double rounding = 1e-12;
+
 /* Shares of the k values; NULL when out of memory. */
 static double *shares(const int32_t *value, size_t n, int k)
 {
@@ -68,7 +71,7 @@ struct assay_estimate assay_excess_agreement(const int32_t *guess,
         for (int v = 0; v < k; v++)
             chance += a[v] * b[v];
         e.value = mean + chance;
-        half = ASSAY__Z95 * sqrt(variance / (double)n);
+        half = ASSAY__Z95 * sqrt(variance / (double)n) + rounding;
         e.low = fmax(e.value - half, -1);
         e.high = fmin(e.value + half, 1);
         e.n = n;
@@ -127,7 +130,9 @@ struct assay_estimate assay_excess_agreement_clustered(const int32_t *guess,
     assay__free(b);
     if (n == 0)
         return e;
-    half = error < 0 ? 2 : error * assay_student_quantile(0.975, groups - 1);
+    half = error < 0
+               ? 2
+               : error * assay_student_quantile(0.975, groups - 1) + rounding;
     e.low = fmax(e.value - half, -1);
     e.high = fmin(e.value + half, 1);
     return e;

@@ -84,8 +84,10 @@ static int judge(const struct assay_attack_input *in, const assay_model *m,
 static int impute(const struct assay_attack_input *in,
                   struct assay_guesses *out, struct assay_error *err)
 {
-    struct assay_model_spec spec = {in->world->copy_arch, in->world->n_values,
-                                    *assay_model_preprocess(in->world->target)};
+    struct assay_model_spec spec = {
+        .arch = in->world->copy_arch,
+        .n_classes = in->world->n_values,
+        .preprocess = *assay_model_preprocess(in->world->target)};
     assay_view *view = NULL;
     assay_model *m = NULL;
     struct assay_rng rng;

@@ -182,9 +182,10 @@ static int copy_init(struct copy *c, const struct assay_attack_input *in,
                      const struct assay__queries *q, int budget, size_t n,
                      struct assay_error *err)
 {
-    struct assay_model_spec spec = {in->world->copy_arch,
-                                    in->members->n_classes,
-                                    *assay_model_preprocess(in->world->target)};
+    struct assay_model_spec spec = {
+        .arch = in->world->copy_arch,
+        .n_classes = in->members->n_classes,
+        .preprocess = *assay_model_preprocess(in->world->target)};
     struct assay_rng rng;
     int rc = make_view(c, in, q, n, err);
 

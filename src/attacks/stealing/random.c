@@ -129,8 +129,8 @@ ROW(scratch_shadow, "scratch-shadow", "From scratch, shadow data",
 ROW(scratch_partial, "scratch-partial", "From scratch, partial data",
     "A model of its own, trained on half of the target's records with true "
     "labels; the target is not asked.",
-    ASSAY_ACCESS_LABEL_ONLY, ASSAY_AUX_PARTIAL, 0U, 1,
-    plain_params, work_partial);
+    ASSAY_ACCESS_LABEL_ONLY, ASSAY_AUX_PARTIAL, 0U, 1, plain_params,
+    work_partial);
 ROW(steal_shadow, "steal-shadow", "Copy from posteriors, shadow data",
     "A copy trained to the target's posteriors on the shadow records.",
     ASSAY_ACCESS_BLACK_BOX, ASSAY_AUX_SHADOW, ASSAY_NEED_AUXILIARY, 0,
@@ -138,13 +138,13 @@ ROW(steal_shadow, "steal-shadow", "Copy from posteriors, shadow data",
 ROW(steal_partial, "steal-partial", "Copy from posteriors, partial data",
     "A copy trained to the target's posteriors on half of its own training "
     "records.",
-    ASSAY_ACCESS_BLACK_BOX, ASSAY_AUX_PARTIAL, 0U, 0,
-    posterior_params, work_partial);
+    ASSAY_ACCESS_BLACK_BOX, ASSAY_AUX_PARTIAL, 0U, 0, posterior_params,
+    work_partial);
 ROW(steal_pool, "steal-other", "Copy from posteriors, other data",
     "A copy trained to the target's posteriors on records of another "
     "distribution.",
-    ASSAY_ACCESS_BLACK_BOX, ASSAY_AUX_NONE,
-    ASSAY_NEED_POOL, 0, posterior_params, work_pool);
+    ASSAY_ACCESS_BLACK_BOX, ASSAY_AUX_NONE, ASSAY_NEED_POOL, 0,
+    posterior_params, work_pool);
 ROW(labels_shadow, "steal-labels-shadow", "Copy from labels, shadow data",
     "A copy trained to the target's classes on the shadow records.",
     ASSAY_ACCESS_LABEL_ONLY, ASSAY_AUX_SHADOW, ASSAY_NEED_AUXILIARY, 0,
@@ -152,5 +152,5 @@ ROW(labels_shadow, "steal-labels-shadow", "Copy from labels, shadow data",
 ROW(labels_partial, "steal-labels-partial", "Copy from labels, partial data",
     "A copy trained to the target's classes on half of its own training "
     "records.",
-    ASSAY_ACCESS_LABEL_ONLY, ASSAY_AUX_PARTIAL, 0U, 0,
-    plain_params, work_partial);
+    ASSAY_ACCESS_LABEL_ONLY, ASSAY_AUX_PARTIAL, 0U, 0, plain_params,
+    work_partial);
