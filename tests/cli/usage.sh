@@ -8,7 +8,7 @@ expect 0 --help
 has out "Commands:"
 expect 0 --version
 has out "assay [0-9]"
-for command in audit train eval report attacks completion help version; do
+for command in audit train eval report attacks privacy completion help version; do
     expect 0 help $command
     has out "Usage: assay $command"
 done
@@ -73,7 +73,7 @@ has out '"name": "rmia"'
 check "  and no other" [ "$(grep -c '"access"' "$work/out")" -eq 1 ]
 expect 4 attacks lira-onlin --json
 has err 'did you mean "lira-online"'
-for command in audit train eval report attacks completion help version; do
+for command in audit train eval report attacks privacy completion help version; do
     expect 0 $command --help
     has out "Usage: assay $command"
 done
