@@ -108,8 +108,8 @@ struct assay_attack_input {
     const struct assay_evidence *auxiliary;  /* the target on the shadow
                                                 quarters, train then test; or
                                                 NULL */
-    const struct assay_evidence *pool; /* the target on records of another
-                                          distribution; or NULL */
+    const struct assay_evidence *pool;       /* the target on records of another
+                                                distribution; or NULL */
     const struct assay_reference *reference;
     int n_references;
     const struct assay_attack_world *world; /* NULL: predictions alone */

@@ -23,6 +23,7 @@
 #include "assay/attack.h"
 #include "assay/context.h"
 #include "assay/dataset.h"
+#include "assay/defense.h"
 #include "assay/model.h"
 
 #ifdef __cplusplus
@@ -127,11 +128,14 @@ struct assay_audit_options {
     int n_references;           /* even; 0: none */
     const char *const *attacks; /* names; NULL: all of the goals */
     size_t n_attacks;
-    unsigned goals;         /* bit 1 << enum assay_goal each, when no
-                               attacks are named; 0: membership, and
-                               attribute when one is named */
-    const char *attribute;  /* sensitive attribute of the data, or NULL */
-    const char *copy_arch;  /* of stolen copies; NULL: the target's */
+    unsigned goals;        /* bit 1 << enum assay_goal each, when no
+                              attacks are named; 0: membership, and
+                              attribute when one is named */
+    const char *attribute; /* sensitive attribute of the data, or NULL */
+    const char *copy_arch; /* of stolen copies; NULL: the target's */
+    const char *defense;   /* of target, shadow and references, or NULL */
+    const char *const *defense_params; /* "noise=0.9" of it */
+    size_t n_defense_params;
     const char *query_data; /* DATA of another distribution that stealing
                                may ask about, or NULL */
     const char *const *attack_params; /* "rmia.gamma=2": ATTACK.NAME=VALUE of

@@ -147,6 +147,7 @@ struct assay_training {
     const assay_view *test;  /* for the curve; may be NULL */
     const struct assay_recipe *recipe;
     const struct assay_objective *objective; /* NULL: cross-entropy */
+    struct assay_privacy_options privacy;    /* all 0: ordinary training */
     uint64_t seed;                           /* order, augmentation, dropout */
     const char *task;         /* for progress: "target", "shadow" */
     const char *checkpoint;   /* path, or NULL */
@@ -216,6 +217,8 @@ struct assay_evidence {
 enum assay_evidence_flags {
     ASSAY_EVIDENCE_EMBEDDING = 1 << 0,
     ASSAY_EVIDENCE_QUERIES = 1 << 1,
+    ASSAY_EVIDENCE_MIRROR = 1 << 3, /* of the queries the first alone: the
+                                       mirror image */
     ASSAY_EVIDENCE_FOREIGN = 1 << 2 /* records of other classes than the
                                        model's: every label is noted as 0 */
 };

@@ -12,6 +12,7 @@
  *   scene.c        who is attacked with whose help: records and models
  *   witness.c      what the models say of the records
  *   predictions.c  the same from files, without models
+ *   defended.c     the defence of what is audited
  *   world.c        models and pixels, for attacks beyond membership
  *   attacks.c      what attacks are run, on what
  *   params.c       with which values of their parameters
@@ -57,6 +58,10 @@ struct assay__job {
     const struct assay__rows *test; /* for the curve, or NULL */
     const struct assay_recipe *recipe;
     const char *arch;
+    enum assay_norm norm;
+    int defended; /* trained with the audit's defence */
+    int teacher;  /* job of the scene that taught it, or -1 */
+    int teaches;  /* it is undefended, and only taught */
     uint64_t seed;
     const char *quarter; /* noted in the sidecar */
     json_t *inputs;      /* owned */
@@ -74,6 +79,7 @@ struct assay__scene {
     struct assay__rows audited[ASSAY__SUBSETS];
     struct assay__rows shadow[2]; /* the shadow model's own quarters */
     struct assay_recipe recipe;
+    int defended; /* its models are trained with the audit's defence */
     int with_shadow;
     int with_control; /* collect the shadow model's word on the audited */
     int with_population;
@@ -81,6 +87,7 @@ struct assay__scene {
 
     struct assay__job *job; /* target (unless opened), shadow, references */
     int n_jobs;
+    int n_taught;   /* jobs that found their teacher */
     int target_job; /* index in job, or -1: the opened model */
     int shadow_job; /* or -1 */
     int first_reference;
@@ -147,6 +154,23 @@ struct assay__outcome {
     struct assay_estimate accuracy;
 };
 
+/* The audit's defence; row NULL: none. */
+struct assay__defense {
+    const struct assay_defense *row;
+    double param[ASSAY_SETTINGS_MAX];
+    char text[240];
+};
+
+/* A training that is defended: what it borrows. */
+struct assay__defended {
+    struct assay_recipe recipe;
+    struct assay_objective objective;
+    float *teacher;
+    void *state;
+    void (*release)(void *state);
+    char text[320];
+};
+
 struct assay__control_result {
     const struct assay_attack *attack;
     struct assay_estimate found; /* AUC of scores, else the excess of right
@@ -171,6 +195,7 @@ struct assay_audit {
     struct assay_context ctx;
     struct assay__cache cache;
     struct assay__policy policy;
+    struct assay__defense defense;
 
     assay_dataset *data; /* NULL: from predictions */
     assay_dataset *pool; /* of options.query_data, or NULL */
@@ -228,7 +253,28 @@ int assay__jobs_train(assay_audit *a, struct assay__job *job, int n,
                       struct assay_error *err) ASSAY_MUST_CHECK;
 /* A model of the scene's kind with initial values from `seed`. */
 int assay__job_model(assay_model **out, const assay_audit *a, const char *arch,
-                     uint64_t seed, struct assay_error *err) ASSAY_MUST_CHECK;
+                     enum assay_norm norm, uint64_t seed,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+/* What normalises in the audited models. */
+enum assay_norm assay__audit_norm(const assay_audit *a);
+
+/* defended.c: the defence named by the options, if any. */
+int assay__defense_choose(assay_audit *a,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__defense_trains(const assay_audit *a);
+int assay__defense_answers(const assay_audit *a);
+/* Make a training a defended one. `t` is released after it; `teacher` and
+ * its key only where the defence needs one. */
+int assay__defense_apply(struct assay__defended *t, const assay_audit *a,
+                         const assay_model *teacher, const char *teacher_key,
+                         struct assay_training *training,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__defended_release(struct assay__defended *t);
+/* Put the scene's answers through an answer-side defence. */
+int assay__defense_answer(struct assay__scene *scene, const assay_audit *a,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
+/* findings.defense: new reference. */
+json_t *assay__defense_json(const assay_audit *a);
 
 /* scene.c: rows and flags set by the caller; then jobs; then the work. */
 int assay__scene_prepare(struct assay__scene *scene, const assay_audit *a,

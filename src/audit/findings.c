@@ -280,14 +280,16 @@ int assay__findings_write(assay_audit *a, struct assay_error *err)
     }
     root = json_pack(
         "{s:s, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
+        "s:o, "
         "s:o, s:o, s:o, s:o}",
         "schema", "assay-findings/1", "tool", "name", "assay", "version",
         assay_version(), "run", run_json(a), "model", model_json(a), "data",
-        data_json(a), "recipe", recipe_json(a), "curves", curves_json(a),
-        "references", references_json(a), "attacks", attacks_json(a), "exposed",
-        exposed, "controls", controls_json(a), "policy", policy, "verdict",
-        verdict, "advice", assay__advice_make(a), "taxonomy",
-        assay__taxonomy_make(a), "limits", assay__limits_make(a));
+        data_json(a), "recipe", recipe_json(a), "defense",
+        assay__defense_json(a), "curves", curves_json(a), "references",
+        references_json(a), "attacks", attacks_json(a), "exposed", exposed,
+        "controls", controls_json(a), "policy", policy, "verdict", verdict,
+        "advice", assay__advice_make(a), "taxonomy", assay__taxonomy_make(a),
+        "limits", assay__limits_make(a));
     if (root == NULL) {
         code = assay_error_set(err, ASSAY_NOMEM, "findings.json");
         goto out;

@@ -27,20 +27,31 @@ static uint64_t role_seed(const assay_audit *a, const char *role, int index)
     return assay_rng_u64(&rng);
 }
 
+enum assay_norm assay__audit_norm(const assay_audit *a)
+{
+    if (a->opened != NULL)
+        return assay_model_norm(a->opened);
+    return assay__defense_trains(a) && a->defense.row->group_norm
+               ? ASSAY_NORM_GROUP
+               : ASSAY_NORM_BATCH;
+}
+
 int assay__job_model(assay_model **out, const assay_audit *a, const char *arch,
-                     uint64_t seed, struct assay_error *err)
+                     enum assay_norm norm, uint64_t seed,
+                     struct assay_error *err)
 {
     struct assay_model_spec spec;
 
     memset(&spec, 0, sizeof(spec));
     spec.arch = arch;
+    spec.norm = norm;
     spec.n_classes = assay_dataset_n_classes(a->data);
     spec.preprocess = a->preprocess;
     return assay_model_new(out, &spec, seed, err);
 }
 
 static int job_inputs(struct assay__job *job, const assay_audit *a,
-                      struct assay_error *err)
+                      const struct assay__scene *scene, struct assay_error *err)
 {
     char *recipe = assay_recipe_text(job->recipe);
     int failed;
@@ -58,29 +69,43 @@ static int job_inputs(struct assay__job *job, const assay_audit *a,
     if (!failed && job->test != NULL)
         failed = json_object_set_new(job->inputs, "test",
                                      json_string(job->test->sha256));
+    if (!failed && job->norm != ASSAY_NORM_BATCH)
+        failed = json_object_set_new(job->inputs, "norm",
+                                     json_string(assay_norm_name(job->norm)));
+    if (!failed && job->defended)
+        failed = json_object_set_new(job->inputs, "defense",
+                                     json_string(a->defense.text));
+    if (!failed && job->teacher >= 0)
+        failed = json_object_set_new(job->inputs, "teacher",
+                                     json_string(scene->job[job->teacher].key));
     assay__free(recipe);
     if (failed)
         return assay_error_set(err, ASSAY_NOMEM, "inputs of %s", job->name);
     return assay__cache_key(job->inputs, job->key, err);
 }
 
-/* The caller has set train, test, recipe, arch and quarter. */
+/* The caller has set train, test, recipe, arch, norm, defence and quarter. A
+ * teacher is the model that would be there without the defence, so its seed
+ * is that of the role it teaches. */
 int assay__job_init(struct assay__job *job, const assay_audit *a,
                     const struct assay__scene *scene, const char *role,
                     int index, struct assay_error *err)
 {
+    const char *of = job->teaches ? "teacher-" : "";
+
     if (index >= 0) {
-        snprintf(job->name, sizeof(job->name), "%s%s-%02d", scene->prefix, role,
-                 index);
-        snprintf(job->title, sizeof(job->title), "%s%s %d/%d", scene->prefix,
-                 role, index + 1, scene->n_references);
+        snprintf(job->name, sizeof(job->name), "%s%s%s-%02d", scene->prefix, of,
+                 role, index);
+        snprintf(job->title, sizeof(job->title), "%s%s%s %d/%d", scene->prefix,
+                 of, role, index + 1, scene->n_references);
     } else {
-        snprintf(job->name, sizeof(job->name), "%s%s", scene->prefix, role);
+        snprintf(job->name, sizeof(job->name), "%s%s%s", scene->prefix, of,
+                 role);
         snprintf(job->title, sizeof(job->title), "%s", job->name);
     }
     snprintf(job->path, sizeof(job->path), "models/%s.safetensors", job->name);
     job->seed = role_seed(a, role, index < 0 ? 0 : index);
-    return job_inputs(job, a, err);
+    return job_inputs(job, a, scene, err);
 }
 
 void assay__job_release(struct assay__job *job)
@@ -97,6 +122,7 @@ struct group {
     assay_view *train[GROUP_MAX];
     assay_view *test[GROUP_MAX];
     char *checkpoint[GROUP_MAX];
+    struct assay__defended defended[GROUP_MAX];
     size_t n;
 };
 
@@ -110,12 +136,48 @@ static void group_release(struct group *g)
         assay_view_free(g->train[i]);
         assay_view_free(g->test[i]);
         assay__free(g->checkpoint[i]);
+        assay__defended_release(&g->defended[i]);
     }
     memset(g, 0, sizeof(*g));
 }
 
+static int open_teacher(const assay_audit *a, const struct assay__job *job,
+                        assay_model **teacher, struct assay_error *err)
+{
+    char *path = assay__cache_path(&a->cache, job->path);
+    int code;
+
+    if (path == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "%s", job->path);
+    code = assay__cache_check(&a->cache, job->path, err);
+    if (code == ASSAY_OK)
+        code = assay_model_open(teacher, path, err);
+    assay__free(path);
+    return code;
+}
+
+/* `all` are the scene's jobs, of which `job` is one. */
+static int defend(struct group *g, size_t i, const assay_audit *a,
+                  const struct assay__job *all, const struct assay__job *job,
+                  struct assay_error *err)
+{
+    const struct assay__job *by = job->teacher >= 0 ? &all[job->teacher] : NULL;
+    assay_model *teacher = NULL;
+    int code = ASSAY_OK;
+
+    if (by != NULL)
+        code = open_teacher(a, by, &teacher, err);
+    if (code == ASSAY_OK)
+        code = assay__defense_apply(&g->defended[i], a, teacher,
+                                    by != NULL ? by->key : "", &g->training[i],
+                                    err);
+    assay_model_free(teacher);
+    return code;
+}
+
 static int group_add(struct group *g, const assay_audit *a,
-                     struct assay__job *job, struct assay_error *err)
+                     const struct assay__job *all, struct assay__job *job,
+                     struct assay_error *err)
 {
     size_t i = g->n++;
     struct assay_training *t = &g->training[i];
@@ -129,7 +191,7 @@ static int group_add(struct group *g, const assay_audit *a,
                                      job->name, job->key);
     if (g->checkpoint[i] == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "%s", job->name);
-    code = assay__job_model(&t->model, a, job->arch, job->seed, err);
+    code = assay__job_model(&t->model, a, job->arch, job->norm, job->seed, err);
     if (code == ASSAY_OK)
         code = assay_view_new(&g->train[i], a->data, job->train.index,
                               job->train.n, &a->preprocess, err);
@@ -142,6 +204,8 @@ static int group_add(struct group *g, const assay_audit *a,
     t->seed = job->seed;
     t->task = job->title;
     t->checkpoint = g->checkpoint[i];
+    if (code == ASSAY_OK && job->defended)
+        code = defend(g, i, a, all, job, err);
     return code;
 }
 
@@ -247,6 +311,7 @@ int assay__jobs_train(assay_audit *a, struct assay__job *job, int n,
 {
     struct group g;
     size_t size = (size_t)(a->ctx.threads > 2 ? a->ctx.threads : 2);
+    int taught = 0;
     int code = ASSAY_OK;
     int i;
 
@@ -256,11 +321,15 @@ int assay__jobs_train(assay_audit *a, struct assay__job *job, int n,
     for (i = 0; i < n && code == ASSAY_OK; i++) {
         if (assay__cache_has(&a->cache, job[i].path, job[i].inputs))
             continue;
-        code = group_add(&g, a, &job[i], err);
-        if (code == ASSAY_OK && g.n == size) {
+        /* Teachers come first in the list; the last of them may be in this
+         * group. */
+        if (g.n == size || (g.n > 0 && job[i].teacher >= 0 && !taught)) {
             code = train_group(a, &g, err);
             group_release(&g);
         }
+        taught = taught || job[i].teacher >= 0;
+        if (code == ASSAY_OK)
+            code = group_add(&g, a, job, &job[i], err);
     }
     if (code == ASSAY_OK && g.n > 0)
         code = train_group(a, &g, err);

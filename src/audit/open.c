@@ -345,7 +345,7 @@ static int write_split(const assay_audit *a, struct assay_error *err)
 static int try_architecture(const assay_audit *a, struct assay_error *err)
 {
     assay_model *m = NULL;
-    int code = assay__job_model(&m, a, a->arch, 0, err);
+    int code = assay__job_model(&m, a, a->arch, assay__audit_norm(a), 0, err);
 
     assay_model_free(m);
     return code;
@@ -452,6 +452,8 @@ static int open_all(assay_audit *a, struct assay_error *err)
         code = choose_attacks(a, err);
     if (code == ASSAY_OK)
         code = assay__params_choose(a, err);
+    if (code == ASSAY_OK)
+        code = assay__defense_choose(a, err);
     if (code == ASSAY_OK && a->options.policy != NULL)
         code = assay__policy_read(&a->policy, a->options.policy, err);
     if (code != ASSAY_OK)

@@ -52,7 +52,8 @@ static int probe(const assay_audit *a, size_t steps, double *seconds,
     code = assay_view_new(&view, a->data, a->split.index[ASSAY_TARGET_TRAIN], n,
                           &a->preprocess, err);
     for (i = 0; i < PROBE_MODELS && code == ASSAY_OK; i++) {
-        code = assay__job_model(&t[i].model, a, a->arch, 0, err);
+        code =
+            assay__job_model(&t[i].model, a, a->arch, ASSAY_NORM_BATCH, 0, err);
         t[i].train = view;
         t[i].recipe = &recipe;
         t[i].task = "plan";

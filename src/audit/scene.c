@@ -79,41 +79,118 @@ static int make_reference_arrays(struct assay__scene *scene,
     return ASSAY_OK;
 }
 
-static int add_job(struct assay__scene *scene, const assay_audit *a,
-                   const char *role, int index, const struct assay__rows *train,
-                   const struct assay__rows *test, const char *quarter,
-                   struct assay_error *err)
+/* What a job is trained on, and for whom. */
+struct pupil {
+    const char *role;
+    int index; /* among many of the role, or -1 */
+    const struct assay__rows *train;
+    const struct assay__rows *test;
+    const char *quarter;
+};
+
+static struct assay__job *new_job(struct assay__scene *scene,
+                                  const assay_audit *a, const struct pupil *p)
 {
     struct assay__job *job = &scene->job[scene->n_jobs++];
 
-    job->train = *train;
-    job->test = test;
+    job->train = *p->train;
+    job->test = p->test;
     job->recipe = &scene->recipe;
     job->arch = a->arch;
-    job->quarter = quarter;
-    return assay__job_init(job, a, scene, role, index, err);
+    job->norm =
+        a->opened != NULL ? assay_model_norm(a->opened) : ASSAY_NORM_BATCH;
+    job->teacher = -1;
+    job->quarter = p->quarter;
+    return job;
 }
 
-static int prepare_references(struct assay__scene *scene, const assay_audit *a,
-                              struct assay_error *err)
+static int has_teachers(const struct assay__scene *scene, const assay_audit *a)
+{
+    return scene->defended && a->defense.row->needs_teacher;
+}
+
+/* The model that would be there without the defence. */
+static int add_teacher(struct assay__scene *scene, const assay_audit *a,
+                       const struct pupil *p, struct assay_error *err)
+{
+    struct assay__job *job = new_job(scene, a, p);
+
+    job->teaches = 1;
+    return assay__job_init(job, a, scene, p->role, p->index, err);
+}
+
+/* Teachers stand first, in the order of those they teach. */
+static int add_job(struct assay__scene *scene, const assay_audit *a,
+                   const struct pupil *p, struct assay_error *err)
+{
+    struct assay__job *job = new_job(scene, a, p);
+
+    job->defended = scene->defended;
+    if (scene->defended)
+        job->norm = assay__audit_norm(a);
+    if (has_teachers(scene, a))
+        job->teacher = scene->n_taught++;
+    return assay__job_init(job, a, scene, p->role, p->index, err);
+}
+
+/* Target, shadow and references of the scene, in this order, given to
+ * `add`. */
+typedef int add_fn(struct assay__scene *scene, const assay_audit *a,
+                   const struct pupil *p, struct assay_error *err);
+
+static int for_references(struct assay__scene *scene, const assay_audit *a,
+                          add_fn *add, struct assay_error *err)
+{
+    size_t total = scene->audited[0].n + scene->audited[ASSAY__NONMEMBERS].n;
+    int code = ASSAY_OK;
+    int i;
+
+    for (i = 0; code == ASSAY_OK && i < scene->n_references; i++) {
+        size_t n = i % 2 == 0 ? total / 2 : total - total / 2;
+        struct assay__rows train;
+        struct pupil p = {"reference", i, &train, NULL,
+                          "half of target-train and target-test"};
+
+        code = assay__rows_set(&train, scene->half[i], n, err);
+        if (code == ASSAY_OK)
+            code = add(scene, a, &p, err);
+    }
+    return code;
+}
+
+static int for_all(struct assay__scene *scene, const assay_audit *a,
+                   add_fn *add, struct assay_error *err)
+{
+    const struct pupil target = {"target", -1, &scene->audited[ASSAY__MEMBERS],
+                                 &scene->audited[ASSAY__NONMEMBERS],
+                                 assay_quarter_name(ASSAY_TARGET_TRAIN)};
+    const struct pupil shadow = {"shadow", -1, &scene->shadow[0],
+                                 &scene->shadow[1],
+                                 assay_quarter_name(ASSAY_SHADOW_TRAIN)};
+    int code = ASSAY_OK;
+
+    if (a->opened == NULL || scene->prefix[0] != '\0') {
+        scene->target_job = scene->n_jobs;
+        code = add(scene, a, &target, err);
+    }
+    if (code == ASSAY_OK && scene->with_shadow) {
+        scene->shadow_job = scene->n_jobs;
+        code = add(scene, a, &shadow, err);
+    }
+    scene->first_reference = scene->n_jobs;
+    if (code == ASSAY_OK)
+        code = for_references(scene, a, add, err);
+    return code;
+}
+
+static int draw_halves(struct assay__scene *scene, const assay_audit *a,
+                       struct assay_error *err)
 {
     int code = make_reference_arrays(scene, err);
     int i;
 
     for (i = 0; code == ASSAY_OK && i < scene->n_references / 2; i++)
         code = draw_half(scene, a, i, err);
-    scene->first_reference = scene->n_jobs;
-    for (i = 0; code == ASSAY_OK && i < scene->n_references; i++) {
-        size_t total =
-            scene->audited[0].n + scene->audited[ASSAY__NONMEMBERS].n;
-        size_t n = i % 2 == 0 ? total / 2 : total - total / 2;
-        struct assay__rows train;
-
-        code = assay__rows_set(&train, scene->half[i], n, err);
-        if (code == ASSAY_OK)
-            code = add_job(scene, a, "reference", i, &train, NULL,
-                           "half of target-train and target-test", err);
-    }
     return code;
 }
 
@@ -166,6 +243,8 @@ static int hash_evidence(struct assay__scene *scene, const assay_audit *a,
     assay__sha256_add(&hash, &scene->with_population,
                       sizeof(scene->with_population));
     hash_world(&hash, a);
+    if (assay__defense_answers(a))
+        assay__sha256_add(&hash, a->defense.text, strlen(a->defense.text));
     assay__sha256_end(&hash, scene->evidence_sha256);
     return ASSAY_OK;
 }
@@ -187,6 +266,7 @@ static int add_evaluator(struct assay__scene *scene, const assay_audit *a,
     job->test = &scene->audited[ASSAY__NONMEMBERS];
     job->recipe = &scene->evaluator_recipe;
     job->arch = evaluator_arch;
+    job->teacher = -1;
     job->quarter = "target-train and shadow-train";
     return assay__job_init(job, a, scene, "evaluator", -1, err);
 }
@@ -199,26 +279,18 @@ int assay__scene_prepare(struct assay__scene *scene, const assay_audit *a,
     scene->target_job = -1;
     scene->shadow_job = -1;
     scene->evaluator_job = -1;
-    scene->job =
-        assay__calloc((size_t)scene->n_references + 3, sizeof(*scene->job));
+    scene->job = assay__calloc(2 * ((size_t)scene->n_references + 3),
+                               sizeof(*scene->job));
     if (scene->job == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "models to train");
-    if (a->opened == NULL || scene->prefix[0] != '\0') {
-        scene->target_job = scene->n_jobs;
-        code = add_job(scene, a, "target", -1, &scene->audited[ASSAY__MEMBERS],
-                       &scene->audited[ASSAY__NONMEMBERS],
-                       assay_quarter_name(ASSAY_TARGET_TRAIN), err);
-    }
-    if (code == ASSAY_OK && scene->with_shadow) {
-        scene->shadow_job = scene->n_jobs;
-        code = add_job(scene, a, "shadow", -1, &scene->shadow[0],
-                       &scene->shadow[1],
-                       assay_quarter_name(ASSAY_SHADOW_TRAIN), err);
-    }
+    if (scene->n_references > 0)
+        code = draw_halves(scene, a, err);
+    if (code == ASSAY_OK && has_teachers(scene, a))
+        code = for_all(scene, a, add_teacher, err);
+    if (code == ASSAY_OK)
+        code = for_all(scene, a, add_job, err);
     if (code == ASSAY_OK && scene->with_evaluator)
         code = add_evaluator(scene, a, err);
-    if (code == ASSAY_OK && scene->n_references > 0)
-        code = prepare_references(scene, a, err);
     if (code == ASSAY_OK)
         code = hash_evidence(scene, a, err);
     return code;
@@ -269,6 +341,7 @@ int assay__scene_main(struct assay__scene *scene, const assay_audit *a,
     memset(scene, 0, sizeof(*scene));
     scene->prefix = "";
     scene->recipe = a->recipe;
+    scene->defended = assay__defense_trains(a);
     scene->with_control = a->options.controls != ASSAY_CONTROLS_NONE;
     scene->with_shadow =
         scene->with_control || (needs & ASSAY_NEED_SHADOW) != 0;

@@ -340,5 +340,7 @@ int assay__scene_collect(struct assay__scene *scene, assay_audit *a,
         code = hear_shadow(scene, a, err);
     if (code == ASSAY_OK)
         code = hear_references(scene, a, err);
+    if (code == ASSAY_OK && scene->prefix[0] == '\0')
+        code = assay__defense_answer(scene, a, err);
     return code;
 }

@@ -43,7 +43,8 @@ static int open_models(struct assay__world *w, const assay_audit *a,
         code =
             open_job(a, &scene->job[scene->evaluator_job], &w->evaluator, err);
     if (code == ASSAY_OK && scene->evaluator_job >= 0)
-        code = assay__job_model(&w->untrained, a, a->arch, ~a->ctx.seed, err);
+        code = assay__job_model(&w->untrained, a, a->arch, assay__audit_norm(a),
+                                ~a->ctx.seed, err);
     return code;
 }
 

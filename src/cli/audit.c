@@ -29,6 +29,8 @@ struct values {
     const char *attribute;
     const char *copy_arch;
     const char *query_data;
+    const char *defense;
+    struct assay__words defense_params;
     struct assay__words attacks;
     struct assay__words goals;
     struct assay__words attack_params;
@@ -64,6 +66,11 @@ static const struct assay__option own_options[] = {
      AT(attribute)},
     {"copy-arch", 0, ASSAY__OPTION_TEXT, "ARCH", NULL, 0, 0, NULL,
      "architecture of stolen copies; not given: the target's", AT(copy_arch)},
+    {"defense", 0, ASSAY__OPTION_TEXT, "NAME", NULL, 0, 0, NULL,
+     "defend the model, and audit what is left (assay defenses)", AT(defense)},
+    {"defense-param", 0, ASSAY__OPTION_WORDS, "NAME=VALUE", NULL, 0, 0, NULL,
+     "set the defence's parameter, such as epsilon=4; may be repeated",
+     AT(defense_params)},
     {"query-data", 0, ASSAY__OPTION_TEXT, "DATA", NULL, 0, 0, NULL,
      "records of another distribution that stealing may ask about",
      AT(query_data)},
@@ -195,8 +202,9 @@ static int check_given(const struct assay__parsed *parsed,
         "arch", "resize", "channels", "scale", "mean", "std", NULL};
     static const char *const of_data[] = {"assume-split", NULL};
     static const char *const of_training[] = {
-        "references", "controls",  "records",   "budget",     "assume-split",
-        "goals",      "attribute", "copy-arch", "query-data", NULL};
+        "references",   "controls", "records",   "budget",
+        "assume-split", "goals",    "attribute", "copy-arch",
+        "query-data",   "defense",  NULL};
     static const char why_model[] =
         "a model that is opened brings its own architecture and "
         "preprocessing, and the attackers' models get the same";
@@ -223,6 +231,7 @@ static int check_given(const struct assay__parsed *parsed,
 struct lists {
     const char *attack[ASSAY__WORDS_MAX];
     const char *param[ASSAY__WORDS_MAX];
+    const char *defense_param[ASSAY__WORDS_MAX];
     const char *word[WORDS_MAX];
 };
 
@@ -307,6 +316,9 @@ static int take_options(const struct values *v,
     o->attribute = v->attribute;
     o->copy_arch = v->copy_arch;
     o->query_data = v->query_data;
+    o->defense = v->defense;
+    o->n_defense_params = list_words(&v->defense_params, lists->defense_param);
+    o->defense_params = lists->defense_param;
     code = take_goals(&v->goals, &o->goals, err);
     if (code == ASSAY_OK)
         code = check_given(parsed, v, err);

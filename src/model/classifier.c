@@ -189,6 +189,7 @@ static void make_options(struct classifier *c)
 
     assay_train_options_init(o, r->epochs);
     o->batch = r->batch;
+    o->privacy = c->t->privacy;
     o->optimizer = r->optimizer;
     o->lr = r->lr;
     o->schedule = r->schedule;

@@ -110,6 +110,14 @@ static int keep_queries(struct assay_evidence *e, struct assay__scorer *s,
     return rc;
 }
 
+/* Altered copies that the flags ask about. */
+static int queries_of(unsigned flags)
+{
+    if (flags & ASSAY_EVIDENCE_QUERIES)
+        return ASSAY_QUERIES;
+    return flags & ASSAY_EVIDENCE_MIRROR ? 1 : 0;
+}
+
 int assay_evidence_collect(struct assay_evidence *out,
                            const struct assay_context *ctx,
                            const assay_model *m, const assay_view *view,
@@ -134,8 +142,7 @@ int assay_evidence_collect(struct assay_evidence *out,
     if (rc)
         return rc;
     rc = assay__evidence_alloc(&e, n, m->n_classes, s.embedding_dim,
-                               flags & ASSAY_EVIDENCE_QUERIES ? ASSAY_QUERIES
-                                                              : 0);
+                               queries_of(flags));
     if (rc)
         rc = assay_error_set(err, rc, "%s: out of memory for %zu records", task,
                              n);

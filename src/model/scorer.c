@@ -10,7 +10,10 @@
 #include "core/mem.h"
 #include "model/model.h"
 
-enum { SCORER_BATCH = 128 };
+enum {
+    SCORER_BATCH = 128,
+    ALTERED = ASSAY_EVIDENCE_QUERIES | ASSAY_EVIDENCE_MIRROR
+};
 
 static int scorer_alloc(struct assay__scorer *s, unsigned flags)
 {
@@ -25,11 +28,11 @@ static int scorer_alloc(struct assay__scorer *s, unsigned flags)
     if (s->embedding_dim)
         s->embedding =
             assay__calloc(b * (size_t)s->embedding_dim, sizeof(float));
-    if (flags & ASSAY_EVIDENCE_QUERIES)
+    if (flags & ALTERED)
         s->altered = assay__calloc(b * pixels, sizeof(float));
     if (!s->x || !s->logits || !s->rows ||
         (s->embedding_dim && !s->embedding) ||
-        ((flags & ASSAY_EVIDENCE_QUERIES) && !s->altered))
+        ((flags & ALTERED) && !s->altered))
         return ASSAY_NOMEM;
     return ASSAY_OK;
 }

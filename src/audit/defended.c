@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * The defence of an audited model: chosen and checked when the audit is
+ * opened; a training prepared for it; answers put through it.
+ */
+
+#include <stdio.h>
+#include <string.h>
+
+#include "assay/attack.h"
+#include "audit/audit.h"
+#include "core/json.h"
+#include "core/mem.h"
+
+int assay__defense_choose(assay_audit *a, struct assay_error *err)
+{
+    const struct assay_audit_options *o = &a->options;
+    struct assay__defense *d = &a->defense;
+    size_t i;
+    int code = ASSAY_OK;
+
+    if (o->defense == NULL || strcmp(o->defense, "none") == 0)
+        return ASSAY_OK;
+    d->row = assay_defense_find(o->defense);
+    if (d->row == NULL)
+        return assay_error_set(err, ASSAY_ARG,
+                               "no defence \"%.40s\"; `assay defenses` lists "
+                               "them",
+                               o->defense);
+    if (o->model != NULL && d->row->stage == ASSAY_DEFENSE_TRAINING)
+        return assay_error_set(err, ASSAY_ARG,
+                               "%s changes how a model is trained; %.80s is "
+                               "trained already: audit DATA with it",
+                               d->row->name, o->model);
+    assay_settings_init(d->row->params, d->param);
+    for (i = 0; i < o->n_defense_params && code == ASSAY_OK; i++)
+        code = assay_settings_assign(d->row->params, o->defense_params[i],
+                                     "defence parameter", d->row->name,
+                                     d->param, err);
+    assay_defense_text(d->row, d->param, d->text, sizeof(d->text));
+    return code;
+}
+
+int assay__defense_trains(const assay_audit *a)
+{
+    return a->defense.row != NULL &&
+           a->defense.row->stage == ASSAY_DEFENSE_TRAINING;
+}
+
+int assay__defense_answers(const assay_audit *a)
+{
+    return a->defense.row != NULL &&
+           a->defense.row->stage == ASSAY_DEFENSE_ANSWERS;
+}
+
+/* The teacher's logits about each record and its mirror image. */
+static int ask_teacher(struct assay__defended *t, const assay_audit *a,
+                       const assay_model *teacher, const assay_view *view,
+                       struct assay_error *err)
+{
+    struct assay_evidence e = {0};
+    size_t k;
+    size_t i;
+    int code = assay_evidence_collect(&e, &a->ctx, teacher, view,
+                                      ASSAY_EVIDENCE_MIRROR,
+                                      &a->options.compute, "teacher", err);
+
+    if (code != ASSAY_OK)
+        return code;
+    k = (size_t)e.n_classes;
+    t->teacher = assay__malloc(2 * e.n * k * sizeof(*t->teacher));
+    for (i = 0; t->teacher != NULL && i < e.n; i++) {
+        memcpy(t->teacher + 2 * i * k, e.logits + i * k, k * sizeof(float));
+        memcpy(t->teacher + (2 * i + 1) * k, e.queries + i * k,
+               k * sizeof(float));
+    }
+    assay_evidence_release(&e);
+    return t->teacher != NULL
+               ? ASSAY_OK
+               : assay_error_set(err, ASSAY_NOMEM, "answers of a teacher");
+}
+
+/* What the training's result depends on goes into the checkpoint's key: the
+ * defence and, through its name in the text, who taught. */
+static void set_text(struct assay__defended *t, const assay_audit *a,
+                     const char *teacher_key)
+{
+    snprintf(t->text, sizeof(t->text), "%s%s%.16s", a->defense.text,
+             teacher_key[0] != '\0' ? " teacher " : "", teacher_key);
+    t->objective.text = t->text;
+}
+
+int assay__defense_apply(struct assay__defended *t, const assay_audit *a,
+                         const assay_model *teacher, const char *teacher_key,
+                         struct assay_training *training,
+                         struct assay_error *err)
+{
+    struct assay_defense_training in;
+    int code = ASSAY_OK;
+
+    memset(t, 0, sizeof(*t));
+    t->recipe = *training->recipe;
+    if (teacher != NULL)
+        code = ask_teacher(t, a, teacher, training->train, err);
+    if (code != ASSAY_OK)
+        return code;
+    memset(&in, 0, sizeof(in));
+    in.param = a->defense.param;
+    in.train = training->train;
+    in.n_classes = assay_model_n_classes(training->model);
+    in.seed = training->seed;
+    in.teacher = t->teacher;
+    in.recipe = &t->recipe;
+    in.objective = &t->objective;
+    in.privacy = &training->privacy;
+    code = a->defense.row->train(&in, err);
+    t->state = in.state;
+    t->release = a->defense.row->release;
+    set_text(t, a, teacher_key);
+    training->recipe = &t->recipe;
+    if (t->objective.loss != NULL)
+        training->objective = &t->objective;
+    return code;
+}
+
+void assay__defended_release(struct assay__defended *t)
+{
+    if (t->release != NULL && t->state != NULL)
+        t->release(t->state);
+    assay__free(t->teacher);
+    memset(t, 0, sizeof(*t));
+}
+
+static int alter(const assay_audit *a, const void *state,
+                 struct assay_evidence *e, struct assay_error *err)
+{
+    if (e->n == 0)
+        return ASSAY_OK;
+    return assay_defense_alter(a->defense.row, a->defense.param, state, e, err);
+}
+
+/* One model's defence: made from its own records, then all its answers. */
+static int alter_all(const assay_audit *a, const struct assay_evidence *members,
+                     const struct assay_evidence *others,
+                     struct assay_evidence *const *list, size_t n,
+                     struct assay_error *err)
+{
+    const struct assay_defense *row = a->defense.row;
+    struct assay_defense_answers in = {&a->ctx, &a->options.compute,
+                                       a->defense.param, members, others};
+    void *state = NULL;
+    size_t i;
+    int code = ASSAY_OK;
+
+    if (row->prepare != NULL)
+        code = row->prepare(&in, &state, err);
+    for (i = 0; i < n && code == ASSAY_OK; i++)
+        code = alter(a, state, list[i], err);
+    if (row->release != NULL && state != NULL)
+        row->release(state);
+    return code;
+}
+
+/*
+ * The defender's own non-members are shadow-test for the target: records
+ * that are neither trained on nor audited; for the shadow model they are its
+ * own, as the attacker who plays the defender has no others.
+ */
+int assay__defense_answer(struct assay__scene *scene, const assay_audit *a,
+                          struct assay_error *err)
+{
+    struct assay_evidence *of_target[] = {
+        &scene->target[0], &scene->target[1], &scene->target[2],
+        &scene->target_auxiliary, &scene->target_pool};
+    struct assay_evidence *of_shadow[] = {
+        &scene->shadow_own[0], &scene->shadow_own[1], &scene->control[0],
+        &scene->control[1], &scene->control[2]};
+    const struct assay_evidence *others =
+        scene->target[ASSAY__POPULATION].n > 0
+            ? &scene->target[ASSAY__POPULATION]
+            : &scene->target[ASSAY__NONMEMBERS];
+    int i;
+    int code;
+
+    if (!assay__defense_answers(a))
+        return ASSAY_OK;
+    code =
+        alter_all(a, &scene->target[ASSAY__MEMBERS], others, of_target, 5, err);
+    if (code == ASSAY_OK && scene->shadow_own[0].n > 0)
+        code = alter_all(a, &scene->shadow_own[0], &scene->shadow_own[1],
+                         of_shadow, 5, err);
+    for (i = 0; i < scene->n_references && code == ASSAY_OK; i++) {
+        struct assay_evidence *e =
+            &scene->reference_evidence[i * ASSAY__SUBSETS];
+        struct assay_evidence *list[] = {&e[0], &e[1], &e[2]};
+
+        code = alter_all(a, &e[0], &e[1], list, 3, err);
+    }
+    return code;
+}
+
+static json_t *claim_json(const assay_audit *a)
+{
+    const struct assay_defense *d = a->defense.row;
+    struct assay_privacy_claim c;
+
+    if (d->claim == NULL || d->claim(a->defense.param, &a->recipe, a->split.n,
+                                     &c, NULL) != ASSAY_OK)
+        return json_null();
+    return json_pack("{s:f, s:f, s:f, s:I, s:f, s:f, s:f}", "noise_multiplier",
+                     c.noise_multiplier, "clip_norm", c.clip_norm,
+                     "sample_rate", c.sample_rate, "steps", (json_int_t)c.steps,
+                     "delta", c.delta, "epsilon_rdp", c.epsilon_rdp,
+                     "epsilon_prv", c.epsilon_prv);
+}
+
+json_t *assay__defense_json(const assay_audit *a)
+{
+    const struct assay_defense *d = a->defense.row;
+    json_t *params;
+    json_t *protects;
+    int i;
+
+    if (d == NULL)
+        return json_null();
+    params = json_object();
+    protects = json_array();
+    for (i = 0; i < assay_settings_count(d->params); i++)
+        json_object_set_new(params, d->params[i].name,
+                            assay__json_real(a->defense.param[i]));
+    for (i = 0; i <= ASSAY_GOAL_BACKDOOR; i++) {
+        if (d->protects & 1U << i)
+            json_array_append_new(
+                protects, json_string(assay_goal_name((enum assay_goal)i)));
+    }
+    return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:b, s:o}", "name",
+                     d->name, "title", d->title, "stage",
+                     assay_defense_stage_name(d->stage), "cites", d->cites,
+                     "params", params, "protects", protects, "group_norm",
+                     d->group_norm, "claim", claim_json(a));
+}

@@ -1,0 +1,13 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_DEFENSES_ANSWERS_H
+#define ASSAY_DEFENSES_ANSWERS_H
+
+/* What answer-side defences share; for this folder alone. */
+
+/* Index of the largest of k; the lowest of equals. */
+int assay__top_class(const double *p, int k);
+/* Make the class the largest again, by exchange, where an alteration or a
+ * tie put another one first. */
+void assay__keep_class(double *p, int k, int top);
+
+#endif
