@@ -137,7 +137,7 @@ static int mlp_partial(const struct assay_attack_input *in,
 }
 
 #define ROW(id, name_, title_, aux, params_, guess_, what)                    \
-    const struct assay_attack assay_attack_attribute_##id = {                 \
+    const struct assay_attack assay_attack_##id = {                           \
         .name = name_,                                                        \
         .title = title_,                                                      \
         .summary = "A head learns the attribute from the last layer's input " \
@@ -153,12 +153,14 @@ static int mlp_partial(const struct assay_attack_input *in,
         .guess = guess_,                                                      \
     }
 
-ROW(linear_shadow, "attribute-linear-shadow", "Linear head, shadow data",
-    ASSAY_AUX_SHADOW, linear_params, linear_shadow, "shadow records");
-ROW(linear_partial, "attribute-linear-partial", "Linear head, partial data",
-    ASSAY_AUX_PARTIAL, linear_params, linear_partial,
-    "half of the training records");
-ROW(mlp_shadow, "attribute-mlp-shadow", "Two-layer head, shadow data",
+ROW(attribute_linear_shadow, "attribute-linear-shadow",
+    "Linear head, shadow data", ASSAY_AUX_SHADOW, linear_params, linear_shadow,
+    "shadow records");
+ROW(attribute_linear_partial, "attribute-linear-partial",
+    "Linear head, partial data", ASSAY_AUX_PARTIAL, linear_params,
+    linear_partial, "half of the training records");
+ROW(attribute_mlp_shadow, "attribute-mlp-shadow", "Two-layer head, shadow data",
     ASSAY_AUX_SHADOW, mlp_params, mlp_shadow, "shadow records");
-ROW(mlp_partial, "attribute-mlp-partial", "Two-layer head, partial data",
-    ASSAY_AUX_PARTIAL, mlp_params, mlp_partial, "half of the training records");
+ROW(attribute_mlp_partial, "attribute-mlp-partial",
+    "Two-layer head, partial data", ASSAY_AUX_PARTIAL, mlp_params, mlp_partial,
+    "half of the training records");
