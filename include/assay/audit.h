@@ -111,6 +111,9 @@ struct assay_predictions {
 /* All pointers are borrowed until assay_audit_free(). */
 struct assay_audit_options {
     const char *out; /* run folder, made when missing */
+    /* Folder of models that audits have in common, made when missing: what
+     * is there under the same key is not trained again. NULL: none. */
+    const char *library;
 
     const char *data; /* DATA, NULL when predictions are given */
     struct assay_dataset_options dataset;

@@ -22,7 +22,7 @@
  *   findings.c, findings_*.c                    findings.json
  *   exposed.c      pictures of the most exposed records
  *   sweep.c        none of them left from earlier results
- *   cache.c        the folder's index
+ *   cache.c        the folder's index; library.c models in common with others
  */
 
 #include <jansson.h>
@@ -275,6 +275,18 @@ int assay__defense_answer(struct assay__scene *scene, const assay_audit *a,
                           struct assay_error *err) ASSAY_MUST_CHECK;
 /* findings.defense: new reference. */
 json_t *assay__defense_json(const assay_audit *a);
+
+/*
+ * library.c: models by key. Taking one makes it the folder's artefact `path`;
+ * giving one leaves it there. Without a library both do nothing.
+ */
+bool assay__library_peek(const struct assay__cache *cache, const char *key);
+int assay__library_take(struct assay__cache *cache, const char *path,
+                        const json_t *inputs, const char *key, bool *taken,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__library_give(const struct assay__cache *cache, const char *path,
+                        const char *key, double seconds,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* scene.c: rows and flags set by the caller; then jobs; then the work. */
 int assay__scene_prepare(struct assay__scene *scene, const assay_audit *a,

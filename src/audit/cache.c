@@ -218,6 +218,7 @@ void assay__cache_close(struct assay__cache *cache)
         (void)close(cache->lock);
     json_decref(cache->manifest);
     assay__free(cache->dir);
+    assay__free(cache->library);
     memset(cache, 0, sizeof(*cache));
 }
 

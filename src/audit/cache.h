@@ -25,6 +25,7 @@
 
 struct assay__cache {
     char *dir;
+    char *library; /* models in common with other folders, or NULL */
     json_t *manifest;
     bool locked;
     int lock;                        /* descriptor of DIR/.lock, when locked */

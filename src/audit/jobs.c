@@ -267,6 +267,9 @@ static int save(assay_audit *a, struct assay__job *job,
         code = assay__cache_record(&a->cache, job->path, job->inputs,
                                    t->seconds, err);
     if (code == ASSAY_OK)
+        code = assay__library_give(&a->cache, job->path, job->key, t->seconds,
+                                   err);
+    if (code == ASSAY_OK)
         (void)unlink(t->checkpoint);
     assay__free(path);
     return code;
@@ -319,7 +322,12 @@ int assay__jobs_train(assay_audit *a, struct assay__job *job, int n,
     if (size > GROUP_MAX)
         size = GROUP_MAX;
     for (i = 0; i < n && code == ASSAY_OK; i++) {
-        if (assay__cache_has(&a->cache, job[i].path, job[i].inputs))
+        bool there = assay__cache_has(&a->cache, job[i].path, job[i].inputs);
+
+        if (!there)
+            code = assay__library_take(&a->cache, job[i].path, job[i].inputs,
+                                       job[i].key, &there, err);
+        if (code != ASSAY_OK || there)
             continue;
         /* Teachers come first in the list; the last of them may be in this
          * group. */

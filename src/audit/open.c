@@ -437,8 +437,16 @@ static int open_folder(assay_audit *a, struct assay_error *err)
     int code;
 
     if (a->options.plan_only)
-        return assay__cache_look(&a->cache, a->options.out, &a->ctx, err);
-    code = assay__cache_open(&a->cache, a->options.out, &a->ctx, err);
+        code = assay__cache_look(&a->cache, a->options.out, &a->ctx, err);
+    else
+        code = assay__cache_open(&a->cache, a->options.out, &a->ctx, err);
+    if (code == ASSAY_OK && a->options.library != NULL) {
+        a->cache.library = assay__strdup(a->options.library);
+        if (a->cache.library == NULL)
+            code = assay_error_set(err, ASSAY_NOMEM, "library");
+    }
+    if (a->options.plan_only)
+        return code;
     if (code == ASSAY_OK && a->data != NULL)
         code = write_split(a, err);
     return code;

@@ -133,7 +133,8 @@ static void plan_training(assay_audit *a, const struct assay__scene *scene,
     for (i = 0; i < scene->n_jobs; i++) {
         const struct assay__job *job = &scene->job[i];
 
-        if (assay__cache_peek(&a->cache, job->path, job->inputs))
+        if (assay__cache_peek(&a->cache, job->path, job->inputs) ||
+            assay__library_peek(&a->cache, job->key))
             reused++;
         else
             steps += steps_of(scene, job->train.n);
