@@ -255,6 +255,29 @@ static int make_one(const struct assay_attack_input *in,
     return rc;
 }
 
+int assay__copy_ask(const struct assay_attack_input *in,
+                    const struct assay__queries *q, size_t n, size_t epochs,
+                    int stage, const assay_view *view,
+                    struct assay_evidence *out, struct assay_error *err)
+{
+    struct copy *c = assay__calloc(1, sizeof(*c));
+    int rc;
+
+    if (!c)
+        return assay_error_set(err, ASSAY_NOMEM, "stolen copy");
+    rc = copy_init(c, in, q, ASSAY_BUDGETS_MAX + stage, n, err);
+    c->recipe.epochs = epochs;
+    if (!rc)
+        rc = assay_models_train(in->ctx, in->compute, &c->training, 1, err);
+    if (!rc)
+        rc = assay_evidence_collect(out, in->ctx, c->model, view,
+                                    ASSAY_EVIDENCE_FOREIGN, in->compute,
+                                    "stolen copy", err);
+    copy_release(c);
+    assay__free(c);
+    return rc;
+}
+
 int assay__copies_make(const struct assay_attack_input *in,
                        const struct assay__queries *q,
                        struct assay_guesses *out, struct assay_error *err)

@@ -54,6 +54,17 @@ int assay__copies_make(const struct assay_attack_input *in,
                        struct assay_guesses *out,
                        struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * What a copy trained on the first n queries for so many epochs says of a
+ * view: for attacks that look at it on the way. `stage` names its checkpoint
+ * and seed.
+ */
+int assay__copy_ask(const struct assay_attack_input *in,
+                    const struct assay__queries *q, size_t n, size_t epochs,
+                    int stage, const assay_view *view,
+                    struct assay_evidence *out,
+                    struct assay_error *err) ASSAY_MUST_CHECK;
+
 /* A random order of 0..n-1 from (seed, purpose, 0), owned by the caller;
  * NULL with err when out of memory. */
 uint32_t *assay__query_order(const struct assay_attack_input *in, size_t n,
