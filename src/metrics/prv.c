@@ -177,6 +177,9 @@ static int choose_grid(struct side *s, struct assay_error *err)
     s->mesh = h;
     /* A rounding error less its mean is within h for sure. */
     s->epsilon_error = fmin(fmax(error, h / part), s->steps * h);
+    /* The search ends below 0 for sure, or above it. */
+    if (s->low < s->epsilon_error)
+        s->low = fmin(s->low, -2.0 * s->epsilon_error);
     s->n = assay__self_convolve_size((size_t)((s->high - s->low) / h) + 16);
     return ASSAY_OK;
 }
