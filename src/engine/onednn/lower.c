@@ -321,6 +321,20 @@ int assay__dnn_want(struct assay__dnn *d, assay_value v,
     return assay__dnn_want(d, v, md);
 }
 
+/* Whether a view is of the value's own dimensions: a form that came through
+ * a reshape may have others. */
+static bool shows(const struct assay__dnn *d, assay_value v,
+                  const struct assay__view *view)
+{
+    dnnl_dims_t dims;
+    int rank = assay__dnn_dims(d, v, dims);
+
+    for (; rank < 4; rank++)
+        dims[rank] = 1;
+    return view->n == dims[0] && view->channels == dims[1] &&
+           view->h == dims[2] && view->w == dims[3];
+}
+
 struct assay__form assay__dnn_want_view(struct assay__dnn *d, assay_value v,
                                         struct assay__view *view)
 {
@@ -329,7 +343,7 @@ struct assay__form assay__dnn_want_view(struct assay__dnn *d, assay_value v,
 
     for (i = 0; d->code == ASSAY_OK && i < d->value[v].n; i++) {
         form = d->value[v].item[i];
-        if (assay__dnn_view(form.md, view))
+        if (assay__dnn_view(form.md, view) && shows(d, v, view))
             return form;
     }
     form.md = assay__dnn_blocked_of(d, v);
