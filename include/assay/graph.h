@@ -85,6 +85,20 @@ void assay_graph_free(assay_graph *g);
 int assay_graph_clone(assay_graph **out, const assay_graph *g,
                       struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * Append a copy of `other` to g, to compute with both: its inputs are the
+ * values inputs[i] of g (one for each of other's, in their order, of any
+ * shape the nodes take), its parameters are called prefix + their name. One
+ * that has such a name in g already is that one, so that a graph appended
+ * twice under one prefix shares its parameters. Inner values lose their
+ * names. wanted[i], values of `other`, become those of g. What no plan asks
+ * for costs nothing. Errors stick in g, too.
+ */
+int assay_graph_append(assay_graph *g, const assay_graph *other,
+                       const char *prefix, const assay_value *inputs,
+                       assay_value *wanted, int n_wanted,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
 /* A fed value; the order of calls is the order of inputs. */
 assay_value assay_graph_input(assay_graph *g, const char *name,
                               const struct assay_shape *shape);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A graph as a whole: deep copies, the count of its arithmetic, and a hash
- * of its structure.
+ * A graph as a whole: deep copies, copies into another graph, the count of
+ * its arithmetic, and a hash of its structure.
  */
 
 #include <string.h>
@@ -77,6 +77,76 @@ int assay_graph_clone(assay_graph **out, const assay_graph *g,
     copy->error = g->error;
     *out = copy;
     return ASSAY_OK;
+}
+
+/* A parameter of `other` in g: the one that has its name there, or a new
+ * one. */
+static assay_value append_param(assay_graph *g, const struct assay__value *v,
+                                const char *prefix)
+{
+    char *name = assay__format("%s%s", prefix, v->name);
+    assay_value found;
+
+    if (!name)
+        return assay_graph_fail(g, ASSAY_NOMEM,
+                                "out of memory for a parameter's name");
+    found = assay_graph_find(g, name);
+    if (found == ASSAY_NO_VALUE)
+        found = assay_graph_param(g, name, &v->shape, v->init, v->flags);
+    else if (g->value[found].kind != ASSAY__PARAM ||
+             !assay_shape_equal(&g->value[found].shape, &v->shape))
+        found = assay_graph_fail(
+            g, ASSAY_SHAPE, "'%.150s' is another thing in this graph", name);
+    assay__free(name);
+    return found;
+}
+
+static void append_node(assay_graph *g, const assay_graph *other, int index,
+                        assay_value *map)
+{
+    const struct assay__node *node = &other->node[index];
+    assay_value in[ASSAY__OP_INPUTS_MAX];
+    assay_value out;
+
+    for (int k = 0; k < node->n_in; k++)
+        in[k] =
+            node->in[k] == ASSAY_NO_VALUE ? ASSAY_NO_VALUE : map[node->in[k]];
+    out = assay_graph_node(g, node->op->name, in, node->n_in, &node->attrs);
+    for (int k = 0; k < node->op->n_out && out != ASSAY_NO_VALUE; k++)
+        map[node->out + k] = out + k;
+}
+
+int assay_graph_append(assay_graph *g, const assay_graph *other,
+                       const char *prefix, const assay_value *inputs,
+                       assay_value *wanted, int n_wanted,
+                       struct assay_error *err)
+{
+    assay_value *map;
+    int code = assay_graph_check(other, err);
+
+    if (code == ASSAY_OK)
+        code = assay_graph_check(g, err);
+    if (code != ASSAY_OK)
+        return code;
+    map = assay__calloc((size_t)other->n_values, sizeof(*map));
+    if (!map)
+        return assay_error_set(err, ASSAY_NOMEM,
+                               "out of memory for a copy of a graph");
+    for (int i = 0; i < other->n_values; i++)
+        map[i] = ASSAY_NO_VALUE;
+    for (int i = 0; i < other->n_inputs; i++)
+        map[other->input[i]] = inputs[i];
+    for (int i = 0; i < other->n_params; i++)
+        map[other->param[i]] =
+            append_param(g, &other->value[other->param[i]], prefix);
+    for (int i = 0; i < other->n_nodes; i++)
+        append_node(g, other, i, map);
+    for (int i = 0; i < n_wanted; i++)
+        wanted[i] = wanted[i] >= 0 && wanted[i] < other->n_values
+                        ? map[wanted[i]]
+                        : ASSAY_NO_VALUE;
+    assay__free(map);
+    return assay_graph_check(g, err);
 }
 
 static struct assay_shape of_one_record(const assay_graph *g, assay_value v)

@@ -92,6 +92,27 @@ static void test_clones_and_derivatives(void)
     assay_graph_free(t.graph);
 }
 
+static void test_appending_a_graph(void)
+{
+    struct tiny_net t;
+
+    tiny_net_make(&t, 0.3);
+    for (long n = 1; fail_alloc_next(n); n++) {
+        struct assay_error err = {0};
+        assay_graph *both = NULL;
+        assay_value in[2] = {t.x, t.labels};
+        assay_value loss = t.loss;
+        int code = assay_graph_clone(&both, t.graph, &err);
+
+        if (code == ASSAY_OK)
+            code =
+                assay_graph_append(both, t.graph, "more.", in, &loss, 1, &err);
+        check_round(code, n, &err);
+        assay_graph_free(both);
+    }
+    assay_graph_free(t.graph);
+}
+
 static int params_there_and_back(const assay_graph *g, struct assay_error *err)
 {
     struct assay_tensors list;
@@ -260,9 +281,13 @@ static void test_trainings(void)
 }
 
 static const struct check_test tests[] = {
-    CHECK_TEST(test_graphs),          CHECK_TEST(test_clones_and_derivatives),
-    CHECK_TEST(test_params),          CHECK_TEST(test_plans_of_reference),
-    CHECK_TEST(test_plans_of_onednn), CHECK_TEST(test_tunings),
+    CHECK_TEST(test_graphs),
+    CHECK_TEST(test_clones_and_derivatives),
+    CHECK_TEST(test_appending_a_graph),
+    CHECK_TEST(test_params),
+    CHECK_TEST(test_plans_of_reference),
+    CHECK_TEST(test_plans_of_onednn),
+    CHECK_TEST(test_tunings),
     CHECK_TEST(test_trainings),
 };
 

@@ -189,6 +189,65 @@ static void test_clone_is_equal_and_apart(void)
     assay_graph_free(copy);
 }
 
+static void test_appended_graphs_share_by_prefix(void)
+{
+    struct assay_error err = {0};
+    assay_graph *g = new_graph();
+    assay_value in[2] = {rows(g, "a", TINY_FEATURES), ASSAY_NO_VALUE};
+    struct assay_shape each = assay_shape_make(1, (int64_t)ASSAY_BATCH);
+    assay_value wanted[2];
+    struct tiny_net t;
+
+    tiny_net_make(&t, 0.25);
+    in[1] = assay_graph_input(g, "l", &each);
+    wanted[0] = t.logits;
+    wanted[1] = t.loss;
+    CHECK_OK(assay_graph_append(g, t.graph, "one.", in, wanted, 2, &err), err);
+    CHECK_INT_EQ(assay_graph_n_params(g), 4);
+    CHECK_INT_EQ(assay_graph_shape(g, wanted[0])->dim[1], TINY_CLASSES);
+    CHECK_INT_EQ(assay_graph_shape(g, wanted[1])->rank, 0);
+    CHECK(assay_graph_find(g, "one.fc1.weight") != ASSAY_NO_VALUE);
+    CHECK_NEAR(assay_graph_flops(g, wanted[1]),
+               assay_graph_flops(t.graph, t.loss), 0.0);
+
+    wanted[0] = t.graph->n_values;
+    CHECK_OK(assay_graph_append(g, t.graph, "one.", in, wanted, 1, &err), err);
+    CHECK_INT_EQ(wanted[0], ASSAY_NO_VALUE);
+    CHECK_INT_EQ(assay_graph_n_params(g), 4);
+    CHECK_OK(assay_graph_append(g, t.graph, "two.", in, NULL, 0, &err), err);
+    CHECK_INT_EQ(assay_graph_n_params(g), 8);
+
+    assay_graph_name(g, in[0], "three.fc1.weight");
+    CHECK_FAILS(assay_graph_check(g, &err), ASSAY_ARG, err);
+    assay_graph_free(g);
+    assay_graph_free(t.graph);
+}
+
+static void test_appending_to_another_thing_is_refused(void)
+{
+    struct assay_error err = {0};
+    assay_graph *g = new_graph();
+    struct assay_shape each = assay_shape_make(1, (int64_t)ASSAY_BATCH);
+    assay_value in[2];
+    struct tiny_net t;
+
+    tiny_net_make(&t, 0.0);
+    in[0] = rows(g, "z.fc1.weight", TINY_FEATURES);
+    in[1] = assay_graph_input(g, "l", &each);
+    CHECK_FAILS(assay_graph_append(g, t.graph, "z.", in, NULL, 0, &err),
+                ASSAY_SHAPE, err);
+    CHECK_STR_HAS(err.msg, "z.fc1.weight");
+    assay_graph_free(g);
+
+    g = new_graph();
+    in[0] = rows(g, "a", TINY_FEATURES + 1);
+    in[1] = assay_graph_input(g, "l", &each);
+    CHECK_FAILS(assay_graph_append(g, t.graph, "", in, NULL, 0, &err),
+                ASSAY_SHAPE, err);
+    assay_graph_free(g);
+    assay_graph_free(t.graph);
+}
+
 static void test_hash_sees_attributes(void)
 {
     struct tiny_net a;
@@ -230,6 +289,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_wrong_inputs_are_refused),
     CHECK_TEST(test_naming_twice_is_refused),
     CHECK_TEST(test_clone_is_equal_and_apart),
+    CHECK_TEST(test_appended_graphs_share_by_prefix),
+    CHECK_TEST(test_appending_to_another_thing_is_refused),
     CHECK_TEST(test_hash_sees_attributes),
     CHECK_TEST(test_flops_count_what_leads_there),
     CHECK_TEST(test_free_takes_null),
