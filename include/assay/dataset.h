@@ -184,6 +184,9 @@ int assay_view_new(assay_view **out, const assay_dataset *ds,
 void assay_view_free(assay_view *view);
 /* Borrowed: the dataset it was made of. */
 const assay_dataset *assay_view_dataset(const assay_view *view);
+/* Borrowed: the preprocessing, with its channels, height and width as they
+ * are. */
+const struct assay_preprocess *assay_view_preprocess(const assay_view *view);
 size_t assay_view_count(const assay_view *view);
 int assay_view_channels(const assay_view *view);
 int assay_view_height(const assay_view *view);
@@ -216,6 +219,17 @@ int assay_view_mirrors(const struct assay_augment *aug, uint64_t seed,
  */
 int assay_dataset_png(const assay_dataset *ds, size_t i, unsigned char **png,
                       size_t *size, struct assay_error *err) ASSAY_MUST_CHECK;
+/*
+ * The same for pixels of one's own, [C, H, W]: grey, or with three channels
+ * and more RGB of the first three. Sides of 1 to 16384.
+ */
+int assay_pixels_png(const uint8_t *pixels, int channels, int height, int width,
+                     unsigned char **png, size_t *size,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+/* A preprocessed image [C, H, W] back to pixels of 0..255: rounded, and cut
+ * off at the ends of the range; what is not a number becomes 0. */
+void assay_preprocess_invert(const struct assay_preprocess *pre,
+                             const float *image, uint8_t *pixels);
 void assay_bytes_free(void *bytes);
 
 #ifdef __cplusplus

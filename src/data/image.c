@@ -94,28 +94,66 @@ static void stretch(uint8_t *dst, const float *src, size_t n)
         dst[i] = (uint8_t)(((double)src[i] - least) * scale + 0.5);
 }
 
+int assay_pixels_png(const uint8_t *pixels, int channels, int height, int width,
+                     unsigned char **png, size_t *size, struct assay_error *err)
+{
+    struct assay__image image = {
+        .channels = channels >= 3 ? 3 : 1, .height = height, .width = width};
+    size_t shown;
+    int rc;
+
+    if (channels < 1 || height < 1 || width < 1)
+        return assay_error_set(err, ASSAY_ARG,
+                               "a picture of %dx%d pixels, %d channels", height,
+                               width, channels);
+    rc = assay__image_check((size_t)height, (size_t)width, err);
+    if (rc)
+        return rc;
+    shown = (size_t)image.channels * (size_t)height * (size_t)width;
+    image.pixels = assay__malloc(shown);
+    if (!image.pixels)
+        return assay_error_set(err, ASSAY_NOMEM, "no memory for a picture");
+    memcpy(image.pixels, pixels, shown);
+    rc = assay__png_write(png, size, &image, err);
+    assay__image_release(&image);
+    return rc;
+}
+
+void assay_preprocess_invert(const struct assay_preprocess *pre,
+                             const float *image, uint8_t *pixels)
+{
+    size_t plane = (size_t)pre->height * (size_t)pre->width;
+
+    for (size_t i = 0; i < plane * (size_t)pre->channels; i++) {
+        size_t c = i / plane;
+        double x =
+            ((double)image[i] * pre->std[c] + pre->mean[c]) / pre->scale + 0.5;
+
+        pixels[i] = x >= 255.0 ? 255 : x > 0.0 ? (uint8_t)x : 0;
+    }
+}
+
 int assay_dataset_png(const assay_dataset *ds, size_t i, unsigned char **png,
                       size_t *size, struct assay_error *err)
 {
-    size_t plane = (size_t)ds->height * (size_t)ds->width;
     size_t elements = assay__dataset_elements(ds);
-    struct assay__image image = {.channels = ds->channels >= 3 ? 3 : 1,
-                                 .height = ds->height,
-                                 .width = ds->width};
-    size_t shown = plane * (size_t)image.channels;
+    uint8_t *own;
     int rc;
 
     if (i >= ds->n)
         return assay_error_set(err, ASSAY_ARG, "record %zu of %zu", i, ds->n);
-    image.pixels = assay__malloc(shown);
-    if (!image.pixels)
+    if (!ds->is_float)
+        return assay_pixels_png(ds->pixels + i * elements, ds->channels,
+                                ds->height, ds->width, png, size, err);
+    own = assay__malloc(elements);
+    if (!own)
         return assay_error_set(err, ASSAY_NOMEM, "no memory for a picture");
-    if (ds->is_float)
-        stretch(image.pixels, ds->values + i * elements, shown);
-    else
-        memcpy(image.pixels, ds->pixels + i * elements, shown);
-    rc = assay__png_write(png, size, &image, err);
-    assay__image_release(&image);
+    stretch(own, ds->values + i * elements,
+            ds->channels >= 3 ? 3 * elements / (size_t)ds->channels
+                              : elements / (size_t)ds->channels);
+    rc = assay_pixels_png(own, ds->channels, ds->height, ds->width, png, size,
+                          err);
+    assay__free(own);
     return rc;
 }
 

@@ -38,6 +38,7 @@ struct assay_view {
     int channels;
     int height;
     int width;
+    struct assay_preprocess pre; /* its size made definite */
     float shift[ASSAY_CHANNELS_MAX];
     float factor[ASSAY_CHANNELS_MAX];
     void *converted; /* [n, C, H, W] u8 or f32; NULL: read the dataset */
@@ -259,6 +260,10 @@ int assay_view_new(assay_view **out, const assay_dataset *ds,
         view->shift[c] = (float)(pre->mean[c] / pre->scale);
         view->factor[c] = (float)(pre->scale / pre->std[c]);
     }
+    view->pre = *pre;
+    view->pre.channels = view->channels;
+    view->pre.height = view->height;
+    view->pre.width = view->width;
     *out = view;
     return ASSAY_OK;
 }
@@ -275,6 +280,11 @@ void assay_view_free(assay_view *view)
 const assay_dataset *assay_view_dataset(const assay_view *view)
 {
     return view->ds;
+}
+
+const struct assay_preprocess *assay_view_preprocess(const assay_view *view)
+{
+    return &view->pre;
 }
 
 size_t assay_view_count(const assay_view *view)

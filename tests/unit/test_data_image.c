@@ -4,6 +4,7 @@
  * what is written is read back, and no damaged or cut file passes.
  */
 
+#include <math.h>
 #include <string.h>
 
 #include "check.h"
@@ -367,6 +368,51 @@ static void test_record_becomes_a_picture(void)
     }
 }
 
+static void test_preprocessing_is_inverted_to_pixels(void)
+{
+    struct assay_preprocess pre = {.channels = 2,
+                                   .height = 1,
+                                   .width = 4,
+                                   .scale = 1 / 255.0,
+                                   .mean = {.5, .25},
+                                   .std = {.5, .125}};
+    static const float raw[8] = {0, 1, 254.4F, 255, 100, 100.4F, -9, 300};
+    static const uint8_t want[8] = {0, 1, 254, 255, 100, 100, 0, 255};
+    float image[8];
+    uint8_t pixels[8];
+
+    for (size_t i = 0; i < 8; i++)
+        image[i] = (float)(((double)raw[i] * pre.scale - pre.mean[i / 4]) /
+                           pre.std[i / 4]);
+    assay_preprocess_invert(&pre, image, pixels);
+    CHECK_MEM_EQ(pixels, want, sizeof(want));
+    image[0] = (float)NAN;
+    image[1] = (float)INFINITY;
+    assay_preprocess_invert(&pre, image, pixels);
+    CHECK_INT_EQ(pixels[0], 0);
+    CHECK_INT_EQ(pixels[1], 255);
+}
+
+static void test_pixels_become_a_picture(void)
+{
+    static const uint8_t pixels[12] = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+    struct assay_error err = {0};
+    struct assay__image image;
+    unsigned char *png = NULL;
+    size_t size = 0;
+
+    CHECK_OK(assay_pixels_png(pixels, 3, 2, 2, &png, &size, &err), err);
+    decode(&image, png, size);
+    CHECK_INT_EQ(image.channels, 3);
+    CHECK_MEM_EQ(image.pixels, pixels, 12);
+    assay__image_release(&image);
+    assay_bytes_free(png);
+    CHECK_FAILS(assay_pixels_png(pixels, 1, 0, 2, &png, &size, &err), ASSAY_ARG,
+                err);
+    CHECK_FAILS(assay_pixels_png(pixels, 1, 1, 1 << 15, &png, &size, &err),
+                ASSAY_LIMIT, err);
+}
+
 static void test_other_content_is_told(void)
 {
     struct assay_error err = {0};
@@ -387,6 +433,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_no_prefix_of_an_image_is_accepted),
     CHECK_TEST(test_written_png_is_read_back),
     CHECK_TEST(test_record_becomes_a_picture),
+    CHECK_TEST(test_preprocessing_is_inverted_to_pixels),
+    CHECK_TEST(test_pixels_become_a_picture),
     CHECK_TEST(test_other_content_is_told),
 };
 

@@ -150,6 +150,9 @@ static void test_filling_follows_the_formula(void)
     CHECK_UINT_EQ(assay_view_count(view), 3);
     CHECK_UINT_EQ(assay_view_record(view, 2), 4);
     CHECK_INT_EQ(assay_view_label(view, 2), labels[4]);
+    CHECK_NEAR(assay_view_preprocess(view)->mean[1], 0.49, 1e-15);
+    CHECK_INT_EQ(assay_view_preprocess(view)->height, H);
+    CHECK_INT_EQ(assay_view_preprocess(view)->channels, C);
     assay_view_fill(view, rows, 4, NULL, 0, 0, x);
     for (int r = 0; r < 4; r++) {
         for (int i = 0; i < ELEMENTS; i++) {
