@@ -6,6 +6,8 @@
 
 #include "assay/model.h"
 
+struct json_t; /* jansson's */
+
 struct assay_model {
     char *arch;
     enum assay_norm norm;
@@ -68,6 +70,30 @@ void assay__query_alter(int q, const float *x, size_t planes, int height,
  * or NOMEM, with nothing held then. */
 int assay__evidence_alloc(struct assay_evidence *e, size_t n, int k, int h,
                           int q) ASSAY_MUST_CHECK;
+/* Plan options of an evaluation by `compute`: its threads or the context's.
+ * Batch, outputs and gradients are the caller's to set. */
+struct assay_plan_options assay__plan_options(
+    const struct assay_context *ctx, const struct assay_compute *compute);
+
+/* Copy all of `from` into the slots of `to` that are called prefix + its
+ * name. */
+int assay__params_fill(struct assay_params *to, const char *prefix,
+                       const struct assay_params *from,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* Parts of sidecars (model_file.c); NULL: out of memory. */
+char *assay__sidecar_path(const char *path);
+struct json_t *assay__preprocess_json(const struct assay_preprocess *pre);
+int assay__preprocess_read(const struct json_t *object,
+                           struct assay_preprocess *pre, const char *path,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
+/* `known` ends in NULL. */
+int assay__json_only(const struct json_t *object, const char *const *known,
+                     const char *path,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__json_int(const struct json_t *object, const char *key, int low,
+                    int high, int *out, const char *path,
+                    struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* Index of the largest of k values; ties go to the lowest. */
 int assay__argmax(const float *x, int k);

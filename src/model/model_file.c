@@ -17,7 +17,7 @@
 enum { SIDECAR_MAX_BYTES = 1 << 20 };
 
 /* "dir/net.safetensors" -> "dir/net.json". */
-static char *sidecar_path(const char *path)
+char *assay__sidecar_path(const char *path)
 {
     const char *dot = strrchr(path, '.');
     const char *slash = strrchr(path, '/');
@@ -41,7 +41,7 @@ static json_t *real_array(const double *x, int n)
     return a;
 }
 
-static json_t *preprocess_json(const struct assay_preprocess *pre)
+json_t *assay__preprocess_json(const struct assay_preprocess *pre)
 {
     return json_pack("{s:i, s:i, s:i, s:o, s:o, s:o}", "channels",
                      pre->channels, "height", pre->height, "width", pre->width,
@@ -71,7 +71,8 @@ static json_t *sidecar_json(const assay_model *m)
 
     return json_pack("{s:s, s:s*, s:i, s:o, s:o}", "arch", m->arch, "norm",
                      norm, "classes", m->n_classes, "preprocess",
-                     preprocess_json(&m->preprocess), "notes", notes_json(m));
+                     assay__preprocess_json(&m->preprocess), "notes",
+                     notes_json(m));
 }
 
 int assay_model_save(const assay_model *m, const char *path,
@@ -89,7 +90,7 @@ int assay_model_save(const assay_model *m, const char *path,
     rc = assay_tensors_write(&list, path, err);
     if (rc)
         goto out;
-    side = sidecar_path(path);
+    side = assay__sidecar_path(path);
     root = sidecar_json(m);
     if (!side || !root) {
         rc = assay_error_set(err, ASSAY_NOMEM, "%s: out of memory", path);
@@ -103,8 +104,8 @@ out:
     return rc;
 }
 
-static int unknown_key(const json_t *object, const char *const *known,
-                       const char *path, struct assay_error *err)
+int assay__json_only(const json_t *object, const char *const *known,
+                     const char *path, struct assay_error *err)
 {
     const char *key;
     json_t *value;
@@ -122,7 +123,7 @@ static int unknown_key(const json_t *object, const char *const *known,
     return ASSAY_OK;
 }
 
-static int read_int(const json_t *object, const char *key, int low, int high,
+int assay__json_int(const json_t *object, const char *key, int low, int high,
                     int *out, const char *path, struct assay_error *err)
 {
     const json_t *v = json_object_get(object, key);
@@ -158,7 +159,7 @@ static int read_stats(const json_t *object, const char *key, int n, double *out,
     return ASSAY_OK;
 }
 
-static int read_preprocess(const json_t *object, struct assay_preprocess *pre,
+int assay__preprocess_read(const json_t *object, struct assay_preprocess *pre,
                            const char *path, struct assay_error *err)
 {
     static const char *const known[] = {"channels", "height", "width", "scale",
@@ -169,14 +170,15 @@ static int read_preprocess(const json_t *object, struct assay_preprocess *pre,
     if (!json_is_object(object))
         return assay_error_set(err, ASSAY_FORMAT,
                                "%s: 'preprocess' must be an object", path);
-    rc = unknown_key(object, known, path, err);
+    rc = assay__json_only(object, known, path, err);
     if (!rc)
-        rc = read_int(object, "channels", 1, ASSAY_CHANNELS_MAX, &pre->channels,
-                      path, err);
+        rc = assay__json_int(object, "channels", 1, ASSAY_CHANNELS_MAX,
+                             &pre->channels, path, err);
     if (!rc)
-        rc = read_int(object, "height", 1, 4096, &pre->height, path, err);
+        rc =
+            assay__json_int(object, "height", 1, 4096, &pre->height, path, err);
     if (!rc)
-        rc = read_int(object, "width", 1, 4096, &pre->width, path, err);
+        rc = assay__json_int(object, "width", 1, 4096, &pre->width, path, err);
     if (!rc)
         rc = read_stats(object, "mean", pre->channels, pre->mean, path, err);
     if (!rc)
@@ -252,7 +254,7 @@ static int from_sidecar(assay_model **out, const char *side,
         return assay_error_prefix(err, rc,
                                   "a model needs a sidecar that says how to "
                                   "use it");
-    rc = unknown_key(root, known, side, err);
+    rc = assay__json_only(root, known, side, err);
     if (rc)
         goto out;
     spec.arch = json_string_value(json_object_get(root, "arch"));
@@ -263,10 +265,11 @@ static int from_sidecar(assay_model **out, const char *side,
     }
     rc = read_norm(json_object_get(root, "norm"), &spec.norm, side, err);
     if (!rc)
-        rc = read_int(root, "classes", 2, 65536, &spec.n_classes, side, err);
+        rc = assay__json_int(root, "classes", 2, 65536, &spec.n_classes, side,
+                             err);
     if (!rc)
-        rc = read_preprocess(json_object_get(root, "preprocess"),
-                             &spec.preprocess, side, err);
+        rc = assay__preprocess_read(json_object_get(root, "preprocess"),
+                                    &spec.preprocess, side, err);
     if (!rc)
         rc = assay__model_build(out, &spec, err);
     if (rc)
@@ -308,7 +311,7 @@ int assay_model_open(assay_model **out, const char *path,
     rc = assay_tensors_read(&list, path, err);
     if (rc)
         goto out;
-    side = sidecar_path(path);
+    side = assay__sidecar_path(path);
     if (!side) {
         rc = assay_error_set(err, ASSAY_NOMEM, "%s: out of memory", path);
         goto out;
