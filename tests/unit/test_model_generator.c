@@ -200,7 +200,8 @@ static void test_it_learns_a_distribution(void)
     desk_close(&d);
 }
 
-static void test_backends_train_alike(void)
+/* Pictures as they are, and resized in three channels of other ranges. */
+static void check_backends(bool colour)
 {
     struct assay_generator_history h[2] = {{0}};
 
@@ -210,6 +211,16 @@ static void test_backends_train_alike(void)
         struct desk d;
 
         desk_open(&d, i ? "onednn" : "reference", 1);
+        if (colour) {
+            assay_view_free(d.view);
+            d.pre.channels = 3;
+            d.pre.height = d.pre.width = 2 * SIDE;
+            d.pre.mean[1] = .6;
+            d.pre.std[2] = .1;
+            d.options.width = 2;
+            CHECK_OK(assay_view_new(&d.view, d.data, NULL, N / 4, &d.pre, &err),
+                     err);
+        }
         CHECK_OK(train(&d, &gen, &h[i], &err), err);
         CHECK_UINT_EQ(h[i].n, 1);
         CHECK(h[i].epoch[0].discriminator_loss > .01);
@@ -223,6 +234,12 @@ static void test_backends_train_alike(void)
                1e-3);
     for (int i = 0; i < 2; i++)
         assay_generator_history_release(&h[i]);
+}
+
+static void test_backends_train_alike(void)
+{
+    check_backends(false);
+    check_backends(true);
 }
 
 static void test_a_seed_is_a_result(void)
