@@ -13,6 +13,7 @@
  */
 
 #include "assay/context.h"
+#include "assay/generator.h"
 #include "assay/model.h"
 #include "assay/setting.h"
 
@@ -79,7 +80,7 @@ struct assay_attack_world {
     const assay_model *target; /* white-box; black-box attacks only ask it */
     const assay_model *shadow;
     const assay_model *evaluator;
-    const struct assay_generator *generator;
+    const assay_generator *generator;
     const assay_view *members;
     const assay_view *nonmembers;
     const assay_view *auxiliary; /* shadow-train, then shadow-test */

@@ -131,12 +131,14 @@ struct assay_audit_options {
     int n_references;           /* even; 0: none */
     const char *const *attacks; /* names; NULL: all of the goals */
     size_t n_attacks;
-    unsigned goals;        /* bit 1 << enum assay_goal each, when no
-                              attacks are named; 0: membership, and
-                              attribute when one is named */
-    const char *attribute; /* sensitive attribute of the data, or NULL */
-    const char *copy_arch; /* of stolen copies; NULL: the target's */
-    const char *defense;   /* of target, shadow and references, or NULL */
+    unsigned goals;          /* bit 1 << enum assay_goal each, when no
+                                attacks are named; 0: membership, and
+                                attribute when one is named */
+    const char *attribute;   /* sensitive attribute of the data, or NULL */
+    const char *copy_arch;   /* of stolen copies; NULL: the target's */
+    size_t generator_epochs; /* of the GAN for inversion */
+    int generator_width;     /* and its maps at full size */
+    const char *defense;     /* of target, shadow and references, or NULL */
     const char *const *defense_params; /* "noise=0.9" of it */
     size_t n_defense_params;
     const char *query_data; /* DATA of another distribution that stealing

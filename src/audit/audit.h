@@ -13,6 +13,7 @@
  *   witness.c      what the models say of the records
  *   predictions.c  the same from files, without models
  *   defended.c     the defence of what is audited
+ *   generator.c    the GAN that inversion searches in
  *   world.c        models and pixels, for attacks beyond membership
  *   attacks.c      what attacks are run, on what
  *   params.c       with which values of their parameters
@@ -105,6 +106,8 @@ struct assay__scene {
     int evaluator_job; /* or -1 */
     struct assay_evidence target_auxiliary;
     struct assay_evidence target_pool;
+    struct assay_evidence evaluator_evidence[ASSAY__SUBSETS];
+    int with_generator;
 
     struct assay_evidence target[ASSAY__SUBSETS];
     struct assay_evidence shadow_own[2];
@@ -134,6 +137,7 @@ struct assay__world {
     assay_model *shadow;
     assay_model *evaluator;
     assay_model *untrained;
+    assay_generator *generator;
     assay_view *members;
     assay_view *nonmembers;
     assay_view *auxiliary;
@@ -302,6 +306,12 @@ int assay__scene_main(struct assay__scene *scene, const assay_audit *a,
                       struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__scene_overfitted(struct assay__scene *scene, const assay_audit *a,
                             struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* generator.c: make sure that it is in the folder; open it. */
+int assay__generator_ready(assay_audit *a, const struct assay__scene *scene,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__generator_open(const assay_audit *a, assay_generator **out,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* world.c: what the scene's models and records are, for attacks that need
  * them; nothing when no chosen attack does. */

@@ -24,7 +24,7 @@ static const char manifest_schema[] = "assay-manifest/1";
 enum { MANIFEST_MAX_BYTES = 64 << 20 };
 
 static const char *const subfolders[] = {"models", "evidence", "scores",
-                                         "exposed"};
+                                         "exposed", "pictures"};
 
 static int add_to_buffer(const char *text, size_t size, void *buffer)
 {

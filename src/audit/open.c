@@ -23,6 +23,8 @@ void assay_audit_options_init(struct assay_audit_options *options)
     options->n_references = 8;
     options->controls = ASSAY_CONTROLS_NEGATIVE;
     options->n_exposed = 12;
+    options->generator_epochs = 50;
+    options->generator_width = 32;
 }
 
 const char *assay__subset_name(enum assay__subset subset)

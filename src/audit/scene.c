@@ -218,6 +218,10 @@ static void hash_world(struct assay__sha256 *hash, const assay_audit *a)
         assay__sha256_add(hash, copy, strlen(copy));
     if (a->pool != NULL)
         assay__sha256_add(hash, assay_dataset_sha256(a->pool), 64);
+    assay__sha256_add(hash, &a->options.generator_epochs,
+                      sizeof(a->options.generator_epochs));
+    assay__sha256_add(hash, &a->options.generator_width,
+                      sizeof(a->options.generator_width));
 }
 
 /* A hash over the keys of all evidence: the scores' inputs. */
@@ -320,6 +324,7 @@ static int add_quarters(struct assay__scene *scene, const assay_audit *a,
 
     scene->with_auxiliary = (needs & ASSAY_NEED_AUXILIARY) != 0;
     scene->with_evaluator = (needs & ASSAY_NEED_EVALUATOR) != 0;
+    scene->with_generator = (needs & ASSAY_NEED_GENERATOR) != 0;
     if (assay__audit_wants_world(a))
         code = join_quarters(&scene->auxiliary_index, &scene->auxiliary, a,
                              ASSAY_SHADOW_TRAIN, ASSAY_SHADOW_TEST, err);
@@ -435,6 +440,7 @@ void assay__scene_release(struct assay__scene *scene)
     for (i = 0; i < scene->n_jobs; i++)
         assay__job_release(&scene->job[i]);
     for (i = 0; i < ASSAY__SUBSETS; i++) {
+        assay_evidence_release(&scene->evaluator_evidence[i]);
         assay_evidence_release(&scene->target[i]);
         assay_evidence_release(&scene->control[i]);
     }

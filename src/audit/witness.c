@@ -256,6 +256,24 @@ static int hear_shadow(struct assay__scene *scene, assay_audit *a,
     return code;
 }
 
+static int hear_evaluator(struct assay__scene *scene, assay_audit *a,
+                          struct assay_error *err)
+{
+    static const char *own[] = {"members", "nonmembers"};
+    struct witness w;
+    int code = ASSAY_OK;
+    int i;
+
+    witness_of_job(&w, &scene->job[scene->evaluator_job]);
+    for (i = 0; i < 2 && code == ASSAY_OK; i++)
+        code = want(&w, a, &scene->audited[i], own[i], ASSAY_EVIDENCE_EMBEDDING,
+                    &scene->evaluator_evidence[i], err);
+    if (code == ASSAY_OK)
+        code = hear(a, &w, err);
+    witness_release(&w);
+    return code;
+}
+
 static int hear_references(struct assay__scene *scene, assay_audit *a,
                            struct assay_error *err)
 {
@@ -338,6 +356,10 @@ int assay__scene_collect(struct assay__scene *scene, assay_audit *a,
         code = hear_target(scene, a, err);
     if (code == ASSAY_OK && scene->shadow_job >= 0)
         code = hear_shadow(scene, a, err);
+    if (code == ASSAY_OK && scene->evaluator_job >= 0)
+        code = hear_evaluator(scene, a, err);
+    if (code == ASSAY_OK && scene->with_generator)
+        code = assay__generator_ready(a, scene, err);
     if (code == ASSAY_OK)
         code = hear_references(scene, a, err);
     if (code == ASSAY_OK && scene->prefix[0] == '\0')

@@ -45,6 +45,8 @@ static int open_models(struct assay__world *w, const assay_audit *a,
     if (code == ASSAY_OK && scene->evaluator_job >= 0)
         code = assay__job_model(&w->untrained, a, a->arch, assay__audit_norm(a),
                                 ~a->ctx.seed, err);
+    if (code == ASSAY_OK && scene->with_generator)
+        code = assay__generator_open(a, &w->generator, err);
     return code;
 }
 
@@ -119,6 +121,7 @@ static void describe(struct assay__world *w, const assay_audit *a)
     p->target = w->target != NULL ? w->target : a->opened;
     p->shadow = w->shadow;
     p->evaluator = w->evaluator;
+    p->generator = w->generator;
     p->members = w->members;
     p->nonmembers = w->nonmembers;
     p->auxiliary = w->auxiliary;
@@ -162,6 +165,7 @@ void assay__world_close(struct assay__world *w)
     assay_model_free(w->shadow);
     assay_model_free(w->evaluator);
     assay_model_free(w->untrained);
+    assay_generator_free(w->generator);
     assay_view_free(w->members);
     assay_view_free(w->nonmembers);
     assay_view_free(w->auxiliary);

@@ -30,6 +30,8 @@ struct values {
     const char *copy_arch;
     const char *query_data;
     const char *defense;
+    int64_t generator_epochs;
+    int64_t generator_width;
     struct assay__words defense_params;
     struct assay__words attacks;
     struct assay__words goals;
@@ -71,6 +73,11 @@ static const struct assay__option own_options[] = {
     {"defense-param", 0, ASSAY__OPTION_WORDS, "NAME=VALUE", NULL, 0, 0, NULL,
      "set the defence's parameter, such as epsilon=4; may be repeated",
      AT(defense_params)},
+    {"generator-epochs", 0, ASSAY__OPTION_INT, "N", "50", 1, 100000, NULL,
+     "training epochs of the GAN for inversion", AT(generator_epochs)},
+    {"generator-width", 0, ASSAY__OPTION_INT, "N", "32", 4, 512, NULL,
+     "its maps at the pictures' full size; 64 in the papers",
+     AT(generator_width)},
     {"query-data", 0, ASSAY__OPTION_TEXT, "DATA", NULL, 0, 0, NULL,
      "records of another distribution that stealing may ask about",
      AT(query_data)},
@@ -317,6 +324,8 @@ static int take_options(const struct values *v,
     o->copy_arch = v->copy_arch;
     o->query_data = v->query_data;
     o->defense = v->defense;
+    o->generator_epochs = (size_t)v->generator_epochs;
+    o->generator_width = (int)v->generator_width;
     o->n_defense_params = list_words(&v->defense_params, lists->defense_param);
     o->defense_params = lists->defense_param;
     code = take_goals(&v->goals, &o->goals, err);
