@@ -8,7 +8,9 @@
  *
  * A step is forward, backward and SGD with momentum 0.9. Blocks of a few
  * steps alternate between the two; printed are the medians over blocks of
- * each, and of the ratio with its quartiles, and the bytes of both plans.
+ * each, and of the ratio with its quartiles, the same in time of the CPU
+ * (what counts on a machine that others use too; set GOMP_SPINCOUNT=0), and
+ * the bytes of both plans.
  * --train compares epochs of assay_train() instead: there private batches
  * are drawn, filled up and prepared as they are in use.
  */
@@ -17,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "assay/arch.h"
 #include "assay/layers.h"
@@ -38,6 +41,7 @@ struct side {
     assay_plan *plan;
     assay_optimizer *optimizer;
     double block[BLOCKS_MAX];
+    double busy[BLOCKS_MAX]; /* the same in time of the CPU */
 };
 
 struct bench {
@@ -181,13 +185,23 @@ static void step(const struct bench *b, struct side *s, uint64_t index)
          &err);
 }
 
-static double block(const struct bench *b, struct side *s, uint64_t index)
+static double cpu_seconds(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+static void block(const struct bench *b, struct side *s, int index)
 {
     double start = assay__clock_seconds();
+    double busy = cpu_seconds();
 
     for (int i = 0; i < b->steps; i++)
-        step(b, s, index * (uint64_t)b->steps + (uint64_t)i);
-    return (assay__clock_seconds() - start) / b->steps;
+        step(b, s, (uint64_t)(index * b->steps + i));
+    s->block[index] = (assay__clock_seconds() - start) / b->steps;
+    s->busy[index] = (cpu_seconds() - busy) / b->steps;
 }
 
 static int ascending(const void *a, const void *b)
@@ -244,16 +258,27 @@ static void run(struct bench *b)
 {
     static double ratio[BLOCKS_MAX];
 
+    static double busy[BLOCKS_MAX];
+
     block(b, &b->plain, 0);
     block(b, &b->private, 0);
     assay_plan_profile(b->plain.plan, b->profile);
     assay_plan_profile(b->private.plan, b->profile);
     for (int i = 0; i < b->blocks; i++) {
-        b->plain.block[i] = block(b, &b->plain, (uint64_t)i);
-        b->private.block[i] = block(b, &b->private, (uint64_t)i);
+        block(b, &b->plain, i);
+        block(b, &b->private, i);
         ratio[i] = b->private.block[i] / b->plain.block[i];
+        busy[i] = b->private.busy[i] / b->plain.busy[i];
     }
     print(b, ratio);
+    qsort(b->plain.busy, (size_t)b->blocks, sizeof *busy, ascending);
+    qsort(b->private.busy, (size_t)b->blocks, sizeof *busy, ascending);
+    qsort(busy, (size_t)b->blocks, sizeof *busy, ascending);
+    printf(", CPU %.2f and %.2f ms, ratio %.3f [%.3f, %.3f]",
+           quantile(b->plain.busy, b->blocks, 0.5) * 1e3,
+           quantile(b->private.busy, b->blocks, 0.5) * 1e3,
+           quantile(busy, b->blocks, 0.5), quantile(busy, b->blocks, 0.25),
+           quantile(busy, b->blocks, 0.75));
     printf(", MiB %.1f and %.1f, ratio %.3f\n", mib(&b->plain),
            mib(&b->private), mib(&b->private) / mib(&b->plain));
     if (b->profile) {

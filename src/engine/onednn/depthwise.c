@@ -175,6 +175,10 @@ static void run_squares(const struct assay__task *t)
                          (const float *)t->p[ASSAY__SQUARES_DY] +
                              n * p->y.stride_n + b * p->y.stride_b,
                          p);
+                if (t->p[ASSAY__SQUARES_ROWS] != NULL)
+                    memcpy((float *)t->p[ASSAY__SQUARES_ROWS] +
+                               (n * p->x.blocks + b) * taps * p->x.lanes,
+                           total, (size_t)(taps * p->x.lanes) * sizeof(float));
                 sum += squares_of_block(total, taps, p->x.lanes, t, p, n, b);
             }
             ((float *)t->p[ASSAY__SQUARES_OUT])[n] = (float)sum;
@@ -224,6 +228,8 @@ void assay__depthwise_squares(struct assay__dnn *d, int index,
     if (depth == NULL)
         return;
     depth->counts_bias = way->counts_sums;
+    way->dw =
+        assay__dnn_md(d, 5, p->w, d->lanes == 8 ? dnnl_Goihw8g : dnnl_Goihw16g);
     way->x = assay__conv_blocked(d, p->x);
     way->dy = assay__conv_blocked(d, p->y);
     way->task = assay__dnn_task(d, index, "own", run_squares);

@@ -176,6 +176,11 @@ ASSAY__CLONES static void add_row(float *restrict sum, const float *restrict x,
         sum[i] += w * x[i];
 }
 
+void assay__add_scaled(float *to, const float *x, int64_t n, float w)
+{
+    add_row(to, x, n, w);
+}
+
 static void run_rows(const struct assay__task *t)
 {
     int64_t width = t->n[1];

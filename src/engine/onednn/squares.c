@@ -24,6 +24,7 @@
 #define OUT ASSAY__SQUARES_OUT
 #define SUMS ASSAY__SQUARES_SUMS
 #define ROOM ASSAY__SQUARES_ROOM
+#define ROWS ASSAY__SQUARES_ROWS
 
 enum { WEIGHTS = 1, SMALL_BIAS = 2, BIG_BIAS = 4 };
 enum { A_X, A_DY, A_DW, A_DB, A_SCRATCH, N_ARGS };
@@ -94,6 +95,14 @@ static void one_record(const struct assay__task *t, const struct single *k,
                        int64_t n)
 {
     double sum;
+
+    if (t->p[ROWS] != NULL) {
+        float *row =
+            (float *)t->p[ROWS] + n * (int64_t)(k->dw_bytes / sizeof(float));
+
+        (void)dnnl_memory_set_data_handle(u->arg[A_DW].memory, row);
+        dw = row;
+    }
 
     (void)dnnl_memory_set_data_handle(u->arg[A_X].memory,
                                       (float *)t->p[X] + n * k->x_step);
@@ -273,6 +282,7 @@ static void open_library(struct assay__dnn *d, int index,
             batch_of(d, assay__dnn_pd_md(d, pd, dnnl_query_src_md, 0), p->x[0]);
         way->dy = batch_of(
             d, assay__dnn_pd_md(d, pd, dnnl_query_diff_dst_md, 0), p->x[0]);
+        way->dw = assay__dnn_pd_md(d, pd, dnnl_query_diff_weights_md, 0);
         if (way->x != NULL && way->dy != NULL)
             k = make_single(d, p, pd, threads);
     }
@@ -348,18 +358,38 @@ static int choose(struct assay__dnn *d, const struct assay__conv_problem *p,
                              N_WAYS);
 }
 
+/* Rows to keep, in the way's layout, which becomes the value's secret. */
+static int place_rows(struct assay__dnn *d, assay_value rows,
+                      const struct assay__squares_way *way)
+{
+    size_t bytes = dnnl_memory_desc_get_size(way->dw);
+    const_dnnl_memory_desc_t *secret = assay__dnn_keep(d, sizeof(*secret));
+    int id = assay__dnn_buffer(d, bytes * (size_t)d->plan->options.batch);
+
+    if (secret == NULL || id < 0)
+        return -1;
+    *secret = way->dw;
+    d->value[rows].secret = secret;
+    assay__dnn_add_form(d, rows, way->dw, id);
+    return id;
+}
+
 /* Append the chosen way's task. */
 static void append(struct assay__dnn *d, int index, assay_value x,
                    assay_value dy, struct assay__squares_way *way)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
     struct assay__task *t = &way->task;
+    bool keeps = node->op == &assay__op_conv_bwd_records &&
+                 d->plan->uses[node->out + 2] > 0;
 
     t->buffer[X] = assay__dnn_want(d, x, way->x);
     t->buffer[DY] = assay__dnn_want(d, dy, way->dy);
     t->buffer[OUT] = assay__plain_result(d, node->out);
     if (d->plan->uses[node->out + 1] > 0)
         t->buffer[SUMS] = assay__plain_result(d, node->out + 1);
+    if (keeps)
+        t->buffer[ROWS] = place_rows(d, node->out + 2, way);
     if (way->room > 0)
         t->buffer[ROOM] = assay__dnn_buffer(d, way->room);
     assay__dnn_append(d, t);
@@ -386,7 +416,8 @@ void assay__lower_conv_bwd_squares(struct assay__dnn *d, int index)
         d, index,
         (counted & SMALL_BIAS) != 0 || d->plan->uses[node->out + 1] > 0, &p);
     assay__depthwise_squares(d, index, &p, &way[DEPTHWISE]);
-    assay__gram_squares(d, index, &p, node->in[0], node->in[1], &way[GRAM]);
+    if (node->op == &assay__op_conv_bwd_squares)
+        assay__gram_squares(d, index, &p, node->in[0], node->in[1], &way[GRAM]);
     open_library(d, index, &p, &way[LIBRARY], &made);
     if (d->code != ASSAY_OK) {
         if (made != NULL)
@@ -398,11 +429,59 @@ void assay__lower_conv_bwd_squares(struct assay__dnn *d, int index)
         assay__dnn_fallback(d, index);
         return;
     }
-    chosen = choose(d, &p, way);
+    chosen = node->op == &assay__op_conv_bwd_squares ? choose(d, &p, way)
+                                                     : by_rule(&p, way);
     if (made != NULL && chosen == LIBRARY)
         assay__dnn_on_close(d, release_single, made);
     else if (made != NULL)
         release_single(made);
     if (d->code == ASSAY_OK)
         append(d, index, node->in[0], node->in[1], &way[chosen]);
+}
+
+/* --- conv_bwd_gather -------------------------------------------------- */
+
+enum { G_ROWS, G_WEIGHT, G_DW, G_CHUNK = 1024 };
+
+static void run_gather(const struct assay__task *t)
+{
+    int64_t size = t->n[1];
+
+#pragma omp parallel for schedule(static) num_threads(t->threads)
+    for (int64_t at = 0; at < size; at += G_CHUNK) {
+        int64_t n = size - at < G_CHUNK ? size - at : (int64_t)G_CHUNK;
+        float *out = (float *)t->p[G_DW] + at;
+
+        memset(out, 0, (size_t)n * sizeof(*out));
+        for (int64_t r = 0; r < t->n[0]; r++) {
+            float w = ((const float *)t->p[G_WEIGHT])[r];
+
+            if (w != 0.0F)
+                assay__add_scaled(
+                    out, (const float *)t->p[G_ROWS] + r * size + at, n, w);
+        }
+    }
+}
+
+void assay__lower_conv_bwd_gather(struct assay__dnn *d, int index)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    struct assay__task t = assay__dnn_task(d, index, "own", run_gather);
+    const const_dnnl_memory_desc_t *md;
+
+    (void)assay__dnn_form(d, node->in[0]);
+    if (d->code != ASSAY_OK)
+        return;
+    md = d->value[node->in[0]].secret;
+    if (md == NULL) {
+        assay__dnn_fallback(d, index);
+        return;
+    }
+    t.n[0] = d->plan->options.batch;
+    t.n[1] = (int64_t)(dnnl_memory_desc_get_size(*md) / sizeof(float));
+    t.threads = assay__dnn_threads(d, t.n[0] * t.n[1] / 4);
+    t.buffer[G_ROWS] = d->value[node->in[0]].item[0].buffer;
+    t.buffer[G_WEIGHT] = assay__plain(d, node->in[1]);
+    t.buffer[G_DW] = assay__dnn_result(d, node->out, *md);
+    assay__dnn_append(d, &t);
 }

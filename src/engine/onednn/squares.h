@@ -17,7 +17,8 @@ enum {
     ASSAY__SQUARES_DY,
     ASSAY__SQUARES_OUT,  /* [N] */
     ASSAY__SQUARES_SUMS, /* of dy by channel, [N, O]; may be absent */
-    ASSAY__SQUARES_ROOM
+    ASSAY__SQUARES_ROOM,
+    ASSAY__SQUARES_ROWS /* each record's gradient, where it is kept */
 };
 
 /* A way to the squares of a problem, whose bias says whether sums are
@@ -26,7 +27,8 @@ struct assay__squares_way {
     bool counts_sums;        /* set by who asks: in the squares too */
     struct assay__task task; /* run NULL: not possible */
     const_dnnl_memory_desc_t x, dy;
-    size_t room; /* bytes */
+    const_dnnl_memory_desc_t dw; /* a row's layout; NULL: keeps no rows */
+    size_t room;                 /* bytes */
 };
 
 /* The layouts that x and dy have now are taken where they serve. */
@@ -38,7 +40,8 @@ bool assay__gram_small(const struct assay__conv_problem *p);
 void assay__depthwise_squares(struct assay__dnn *d, int index,
                               const struct assay__conv_problem *p,
                               struct assay__squares_way *way);
-/* The sum of squares of n numbers. */
+/* The sum of squares of n numbers; to += w times x. */
 double assay__sum_squares(const float *x, int64_t n);
+void assay__add_scaled(float *to, const float *x, int64_t n, float w);
 
 #endif

@@ -4,22 +4,24 @@
  * and bias, and their sums with a factor for each record. As the gradient
  * of weights is linear in x and in dy, the factors go into the smaller of
  * the two, and one pass over all records makes the sum; that of the bias is
- * made from each record's.
+ * made from each record's. A kernel of so few weights that the gradients of
+ * all records take less room than the maps keeps these instead, and spares
+ * the pass.
  */
+
+#include <string.h>
 
 #include "engine/ops/conv.h"
 
 enum { WEIGHTS = 1, SMALL_BIAS = 2, BIG_BIAS = 4 };
 
-static int squares_shape(const struct assay_attrs *attrs, int n_in,
-                         const struct assay_shape *in, struct assay_shape *out,
-                         struct assay_error *err)
+static int check(const char *op, const struct assay_attrs *attrs,
+                 const struct assay_shape *in, struct assay_shape *out,
+                 struct assay_error *err)
 {
-    const char *op = "conv_bwd_squares";
     struct assay_shape dy;
     int code;
 
-    (void)n_in;
     code = assay__conv_infer(op, attrs, &in[0], &attrs->shape, &dy, err);
     if (code == ASSAY_OK)
         code = assay__need_shape(op, "dy", &in[1], &dy, err);
@@ -32,6 +34,28 @@ static int squares_shape(const struct assay_attrs *attrs, int n_in,
     out[1] = assay_shape_make(2, in[0].dim[0],
                               in[attrs->index & BIG_BIAS ? 0 : 1].dim[1]);
     return ASSAY_OK;
+}
+
+static int squares_shape(const struct assay_attrs *attrs, int n_in,
+                         const struct assay_shape *in, struct assay_shape *out,
+                         struct assay_error *err)
+{
+    (void)n_in;
+    return check("conv_bwd_squares", attrs, in, out, err);
+}
+
+static int records_shape(const struct assay_attrs *attrs, int n_in,
+                         const struct assay_shape *in, struct assay_shape *out,
+                         struct assay_error *err)
+{
+    const struct assay_shape *w = &attrs->shape;
+    int code = check("conv_bwd_records", attrs, in, out, err);
+
+    (void)n_in;
+    if (code == ASSAY_OK)
+        out[2] = assay_shape_make(5, in[0].dim[0], w->dim[0], w->dim[1],
+                                  w->dim[2], w->dim[3]);
+    return code;
 }
 
 /* Sums over the map of one record's channels; their squares summed. */
@@ -72,8 +96,86 @@ static void squares_reference(const struct assay__call *call)
     }
 }
 
-/* kept: squares, dy, sums by channel. A transposed convolution's x is the small
- * map. */
+static void records_reference(const struct assay__call *call)
+{
+    struct assay__conv_map m;
+    int64_t weights = assay__volume(&call->attrs->shape, 0);
+    int64_t big = assay__volume(&call->in_shape[0], 1);
+    int64_t small = assay__volume(&call->in_shape[1], 1);
+    int64_t batch = call->in_shape[0].dim[0];
+    int what = call->attrs->index;
+    int side = what & BIG_BIAS ? 0 : 1;
+
+    assay__conv_map(&m, call->attrs, &call->in_shape[0], &call->in_shape[1],
+                    &call->attrs->shape);
+    m.batch = 1;
+    for (int64_t n = 0; n < batch; n++) {
+        double *dw = call->out[2] + n * weights;
+        double bias = sum_channels(&call->in_shape[side], call->in[side], n,
+                                   call->out[1]);
+        double sum = what & (SMALL_BIAS | BIG_BIAS) ? bias : 0.0;
+
+        assay__conv_to_weight(&m, call->in[0] + n * big,
+                              call->in[1] + n * small, dw);
+        for (int64_t i = 0; what & WEIGHTS && i < weights; i++)
+            sum += dw[i] * dw[i];
+        call->out[0][n] = sum;
+    }
+}
+
+static int gather_shape(const struct assay_attrs *attrs, int n_in,
+                        const struct assay_shape *in, struct assay_shape *out,
+                        struct assay_error *err)
+{
+    const char *op = "conv_bwd_gather";
+    const struct assay_shape *w = &attrs->shape;
+    struct assay_shape rows;
+    int code = assay__need_rank(op, "the weight", w, 4, 4, err);
+
+    (void)n_in;
+    if (code == ASSAY_OK)
+        code = assay__need_rank(op, "the rows", &in[0], 5, 5, err);
+    if (code != ASSAY_OK)
+        return code;
+    rows = assay_shape_make(5, in[0].dim[0], w->dim[0], w->dim[1], w->dim[2],
+                            w->dim[3]);
+    code = assay__need_shape(op, "the rows", &in[0], &rows, err);
+    if (code == ASSAY_OK)
+        code = assay__need_row(op, "the weights", &in[1], in[0].dim[0], err);
+    out[0] = *w;
+    return code;
+}
+
+static void gather_reference(const struct assay__call *call)
+{
+    int64_t weights = assay__volume(&call->out_shape[0], 0);
+    const double *row = call->in[0];
+
+    memset(call->out[0], 0, (size_t)weights * sizeof(double));
+    for (int64_t n = 0; n < call->in_shape[0].dim[0]; n++, row += weights) {
+        double w = call->in[1][n];
+
+        for (int64_t i = 0; w != 0.0 && i < weights; i++)
+            call->out[0][i] += w * row[i];
+    }
+}
+
+/* Numbers of a record of a value, or of a weight. */
+static int64_t size_of(const assay_graph *g, assay_value v, int first)
+{
+    return assay__volume(assay_graph_shape(g, v), first);
+}
+
+/* Whether to keep the gradients of all records. */
+static bool keeps(const assay_graph *g, const struct assay__node *node,
+                  assay_value dy, const bool *want)
+{
+    return want[1] && size_of(g, node->in[1], 0) <=
+                          size_of(g, node->in[0], 1) + size_of(g, dy, 1);
+}
+
+/* kept: squares, dy or the rows, sums by channel. A transposed convolution's x
+ * is the small map. */
 static void backward(assay_graph *g, const struct assay__node *node,
                      const struct assay_op *data, bool transposed,
                      const assay_value *d_out, const bool *want,
@@ -82,14 +184,15 @@ static void backward(assay_graph *g, const struct assay__node *node,
     struct assay_attrs attrs = node->attrs;
     assay_value x = node->in[0];
     int bias = transposed ? BIG_BIAS : SMALL_BIAS;
+    bool keep = keeps(g, node, d_out[0], want);
 
     attrs.shape = *assay_graph_shape(g, node->in[1]);
     attrs.index =
         (want[1] ? WEIGHTS : 0) | (node->n_in > 2 && want[2] ? bias : 0);
-    kept[1] = d_out[0];
-    kept[0] =
-        assay__node2(g, &assay__op_conv_bwd_squares, &attrs,
-                     transposed ? d_out[0] : x, transposed ? x : d_out[0]);
+    kept[0] = assay__node2(
+        g, keep ? &assay__op_conv_bwd_records : &assay__op_conv_bwd_squares,
+        &attrs, transposed ? d_out[0] : x, transposed ? x : d_out[0]);
+    kept[1] = keep ? kept[0] + 2 : d_out[0];
     kept[2] = kept[0] + 1;
     attrs = node->attrs;
     attrs.shape = *assay_graph_shape(g, x);
@@ -103,19 +206,21 @@ static void gather(assay_graph *g, const struct assay__node *node,
 {
     struct assay_attrs attrs = node->attrs;
     assay_value side[2] = {node->in[0], kept[1]};
-    int smaller = assay__volume(assay_graph_shape(g, side[0]), 1) <
-                          assay__volume(assay_graph_shape(g, side[1]), 1)
-                      ? 0
-                      : 1;
+    int smaller = size_of(g, side[0], 1) < size_of(g, side[1], 1) ? 0 : 1;
 
     if (node->n_in > 2 && want[2])
         d_in[2] =
             assay__node2(g, &assay__op_weighted_rows, NULL, kept[2], factor);
     if (!want[1])
         return;
+    attrs.shape = *assay_graph_shape(g, node->in[1]);
+    if (kept[1] == kept[0] + 2) {
+        d_in[1] = assay__node2(g, &assay__op_conv_bwd_gather, &attrs, kept[1],
+                               factor);
+        return;
+    }
     side[smaller] =
         assay__node2(g, &assay__op_scale_records, NULL, side[smaller], factor);
-    attrs.shape = *assay_graph_shape(g, node->in[1]);
     d_in[1] = assay__node2(g, weights, &attrs, side[0], side[1]);
 }
 
@@ -200,6 +305,12 @@ static const struct assay__op_case cases[] = {
          5, 2, 1, 1, 1),
     {.label = NULL},
 };
+
+static const struct assay__op_case gather_cases[] = {
+    {.label = "3 rows", .n_in = 2, .in = {{5, {3, 4, 2, 3, 3}}, ASSAY__D1(3)},
+     .attrs = {.shape = X(4, 2, 3, 3)}, .low = -1.0, .high = 1.0},
+    {.label = NULL},
+};
 /* clang-format on */
 
 const struct assay_op assay__op_conv_bwd_squares = {
@@ -211,4 +322,28 @@ const struct assay_op assay__op_conv_bwd_squares = {
     .cases = cases,
     .shape = squares_shape,
     .reference = squares_reference,
+};
+
+const struct assay_op assay__op_conv_bwd_records = {
+    .name = "conv_bwd_records",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 3,
+    .private_out = 1u << 2,
+    .tolerance = 1e-9,
+    .cases = cases,
+    .shape = records_shape,
+    .reference = records_reference,
+};
+
+const struct assay_op assay__op_conv_bwd_gather = {
+    .name = "conv_bwd_gather",
+    .min_in = 2,
+    .max_in = 2,
+    .n_out = 1,
+    .private_in = 1u << 0,
+    .tolerance = 1e-9,
+    .cases = gather_cases,
+    .shape = gather_shape,
+    .reference = gather_reference,
 };
