@@ -166,12 +166,14 @@ static int64_t size_of(const assay_graph *g, assay_value v, int first)
     return assay__volume(assay_graph_shape(g, v), first);
 }
 
-/* Whether to keep the gradients of all records. */
+/* Whether to keep the gradients of all records: not where they are clearly
+ * more numbers than the maps that are needed else. */
 static bool keeps(const assay_graph *g, const struct assay__node *node,
                   assay_value dy, const bool *want)
 {
-    return want[1] && size_of(g, node->in[1], 0) <=
-                          size_of(g, node->in[0], 1) + size_of(g, dy, 1);
+    int64_t maps = size_of(g, node->in[0], 1) + size_of(g, dy, 1);
+
+    return want[1] && 2 * size_of(g, node->in[1], 0) <= 3 * maps;
 }
 
 /* kept: squares, dy or the rows, sums by channel. A transposed convolution's x
