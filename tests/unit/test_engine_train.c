@@ -247,7 +247,8 @@ static const struct assay_optimizer_options optimizers[] = {
 
 /* Stopped at every possible batch, resumed each time, to the same bytes. */
 static void check_interruptions(const char *backend,
-                                struct assay_optimizer_options optimizer)
+                                struct assay_optimizer_options optimizer,
+                                const struct assay_privacy_options *privacy)
 {
     const char *path = check_temp_path("interrupted");
     struct run r;
@@ -256,6 +257,8 @@ static void check_interruptions(const char *backend,
     run_open(&r);
     r.options.backend = backend;
     r.options.optimizer = optimizer;
+    if (privacy)
+        r.options.privacy = *privacy;
     r.options.schedule = ASSAY_SCHEDULE_COSINE;
     want = straight(&r.options);
     r.options.checkpoint = path;
@@ -284,13 +287,25 @@ static void check_interruptions(const char *backend,
 static void test_interrupted_run_goes_on_to_the_same_bytes(void)
 {
     for (size_t k = 0; k < sizeof(optimizers) / sizeof(optimizers[0]); k++)
-        check_interruptions("reference", optimizers[k]);
+        check_interruptions("reference", optimizers[k], NULL);
 }
 
 static void test_interrupted_onednn_run_too(void)
 {
-    check_interruptions("onednn", optimizers[1]);
-    check_interruptions("onednn", optimizers[3]);
+    check_interruptions("onednn", optimizers[1], NULL);
+    check_interruptions("onednn", optimizers[3], NULL);
+}
+
+/* In plans of several sizes, and in parts of at most 3 rows. */
+static const struct assay_privacy_options privacies[] = {{1.0, 0.5, 0},
+                                                         {1.0, 0.5, 3}};
+
+static void test_interrupted_private_run_too(void)
+{
+    check_interruptions("reference", optimizers[1], &privacies[0]);
+    check_interruptions("reference", optimizers[2], &privacies[1]);
+    check_interruptions("onednn", optimizers[1], &privacies[0]);
+    check_interruptions("onednn", optimizers[2], &privacies[1]);
 }
 
 static int slow_fill(void *self, const struct assay_batch *b,
@@ -303,7 +318,7 @@ static int slow_fill(void *self, const struct assay_batch *b,
 }
 
 /* kill -9 at any moment, also while a checkpoint is being written. */
-static void test_killed_run_goes_on_to_the_same_bytes(void)
+static void check_kills(const struct assay_privacy_options *privacy)
 {
     const char *path = check_temp_path("killed");
     struct assay_error err = {0};
@@ -312,6 +327,8 @@ static void test_killed_run_goes_on_to_the_same_bytes(void)
     float *want;
 
     run_open(&r);
+    if (privacy)
+        r.options.privacy = *privacy;
     want = straight(&r.options);
     r.options.checkpoint = path;
     inner = r.source;
@@ -335,6 +352,16 @@ static void test_killed_run_goes_on_to_the_same_bytes(void)
     }
     assay__free(want);
     run_close(&r);
+}
+
+static void test_killed_run_goes_on_to_the_same_bytes(void)
+{
+    check_kills(NULL);
+}
+
+static void test_killed_private_run_too(void)
+{
+    check_kills(&privacies[1]);
 }
 
 /* The last log line. */
@@ -671,7 +698,9 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_progress_reaches_the_total),
     CHECK_TEST(test_interrupted_run_goes_on_to_the_same_bytes),
     CHECK_TEST(test_interrupted_onednn_run_too),
+    CHECK_TEST(test_interrupted_private_run_too),
     CHECK_TEST(test_killed_run_goes_on_to_the_same_bytes),
+    CHECK_TEST(test_killed_private_run_too),
     CHECK_TEST(test_checkpoint_of_another_run_is_not_used),
     CHECK_TEST(test_damaged_checkpoint_is_a_warning),
     CHECK_TEST(test_incomplete_checkpoint_starts_anew),
