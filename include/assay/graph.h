@@ -171,8 +171,9 @@ struct assay_clip {
  * then made once for all records, so the cost is one backward pass and the
  * norms.
  *
- * A record of weight 0, or whose norm is not finite, adds exactly nothing,
- * so rows may fill up a batch and hold anything.
+ * A record of weight 0, or whose norm is not finite, adds exactly nothing as
+ * long as its own values are finite: rows that fill up a batch may hold any
+ * such numbers.
  *
  * wrt    distinct parameters
  * d_out  n values; ASSAY_NO_VALUE where loss does not depend on wrt[i]

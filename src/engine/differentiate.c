@@ -143,10 +143,7 @@ static int visit_layer(struct walk *w, int index, const assay_value *d_out,
 {
     const struct assay__node node = w->g->node[index];
     struct layer *layer = &w->layer[w->n_layers];
-    int code = check_layer(w, &node, want, params, err);
 
-    if (code != ASSAY_OK)
-        return code;
     layer->node = index;
     memset(layer->want, 0, sizeof(layer->want));
     for (int k = 0; k < node.n_in; k++)
@@ -199,6 +196,11 @@ static int visit(struct walk *w, int index, struct assay_error *err)
                                "%s (node %d) has no derivative", node.op->name,
                                index);
     params = w->by_record ? wanted_params(w, &node, want) : 0;
+    if (w->by_record) {
+        code = check_layer(w, &node, want, params, err);
+        if (code != ASSAY_OK)
+            return code;
+    }
     if (params != 0) {
         code = visit_layer(w, index, d_out, want, params, d_in, err);
     } else {

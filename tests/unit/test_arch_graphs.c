@@ -171,6 +171,51 @@ static void test_too_small_input_is_named(void)
     }
 }
 
+/* With group norm: the same names, without running statistics. */
+static void test_group_norm_takes_the_place_of_batch_norm(void)
+{
+    static const char *const archs[] = {"resnet18", "vgg19-bn", "xception"};
+    struct assay_error err = {0};
+    enum assay_norm norm;
+
+    for (size_t k = 0; k < sizeof archs / sizeof archs[0]; k++) {
+        struct assay_shape in = assay_shape_make(
+            4, (int64_t)ASSAY_BATCH, (int64_t)3, (int64_t)32, (int64_t)32);
+        struct assay_arch_options o = {.n_classes = 10};
+        struct assay_arch_values v;
+        assay_graph *g[2] = {NULL, NULL};
+        int at = 0;
+
+        for (int i = 0; i < 2; i++) {
+            o.norm = i == 0 ? ASSAY_NORM_BATCH : ASSAY_NORM_GROUP;
+            CHECK_OK(assay_graph_new(&g[i], &err), err);
+            CHECK_OK(assay_arch_find(archs[k])->build(
+                         g[i], assay_graph_input(g[i], "input", &in), &o, &v),
+                     err);
+        }
+        for (int i = 0; i < assay_graph_n_params(g[0]); i++) {
+            assay_value p = assay_graph_param_at(g[0], i);
+            assay_value q;
+
+            if (!(assay_graph_param_flags(g[0], p) & ASSAY_PARAM_TRAINABLE))
+                continue;
+            q = assay_graph_param_at(g[1], at++);
+            CHECK_STR_EQ(assay_graph_value_name(g[1], q),
+                         assay_graph_value_name(g[0], p));
+            CHECK(assay_shape_equal(assay_graph_shape(g[1], q),
+                                    assay_graph_shape(g[0], p)));
+        }
+        CHECK_INT_EQ(assay_graph_n_params(g[1]), at);
+        assay_graph_free(g[0]);
+        assay_graph_free(g[1]);
+    }
+    CHECK_OK(assay_norm_parse(&norm, "group", &err), err);
+    CHECK_INT_EQ(norm, ASSAY_NORM_GROUP);
+    CHECK_STR_EQ(assay_norm_name(norm), "group");
+    CHECK_FAILS(assay_norm_parse(&norm, "layer", &err), ASSAY_ARG, err);
+    CHECK_STR_HAS(err.msg, "layer");
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_stock_networks_have_their_published_size),
     CHECK_TEST(test_simplecnn_has_the_papers_size),
@@ -178,5 +223,6 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_small_variants_cost_what_was_measured),
     CHECK_TEST(test_parameters_carry_published_names),
     CHECK_TEST(test_too_small_input_is_named),
+    CHECK_TEST(test_group_norm_takes_the_place_of_batch_norm),
 };
 CHECK_MAIN(tests)

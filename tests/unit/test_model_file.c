@@ -57,6 +57,36 @@ static void test_saved_model_opens_as_it_was(void)
     assay_model_free(m);
 }
 
+/* The norm is part of the architecture: in the sidecar and in the hash. */
+static void test_group_norm_comes_back(void)
+{
+    const char *path = check_temp_path("group.safetensors");
+    struct assay_error err = {0};
+    struct assay_model_spec spec = small_spec();
+    assay_model *m = NULL;
+    assay_model *back = NULL;
+    assay_model *batch = NULL;
+    char sha[3][65];
+
+    spec.arch = "resnet18";
+    CHECK_OK(assay_model_new(&batch, &spec, 3, &err), err);
+    spec.norm = ASSAY_NORM_GROUP;
+    CHECK_OK(assay_model_new(&m, &spec, 3, &err), err);
+    CHECK_OK(assay_model_save(m, path, &err), err);
+    CHECK_OK(assay_model_open(&back, path, &err), err);
+    CHECK_INT_EQ(assay_model_norm(back), ASSAY_NORM_GROUP);
+    CHECK_INT_EQ(assay_model_norm(batch), ASSAY_NORM_BATCH);
+    check_same_params(m, back);
+    CHECK_OK(assay_model_sha256(m, sha[0], &err), err);
+    CHECK_OK(assay_model_sha256(back, sha[1], &err), err);
+    CHECK_OK(assay_model_sha256(batch, sha[2], &err), err);
+    CHECK_STR_EQ(sha[1], sha[0]);
+    CHECK(strcmp(sha[2], sha[0]) != 0);
+    assay_model_free(m);
+    assay_model_free(back);
+    assay_model_free(batch);
+}
+
 static void test_notes_are_utf8(void)
 {
     struct assay_error err = {0};
@@ -191,6 +221,11 @@ static void test_wrong_sidecars_are_told_by_key(void)
          "}",
          "duplicate"},
         {"{\"classes\": 3, " GOOD_PRE "}", "'arch'"},
+        {"{\"arch\": \"simplecnn\", \"norm\": 1, \"classes\": 3, " GOOD_PRE "}",
+         "'norm' must be a text"},
+        {"{\"arch\": \"simplecnn\", \"norm\": \"none\", \"classes\": "
+         "3, " GOOD_PRE "}",
+         "norm 'none'"},
         {"{\"arch\": 7, \"classes\": 3, " GOOD_PRE "}", "'arch'"},
         {"{\"arch\": \"simplecnn\", " GOOD_PRE "}", "'classes'"},
         {"{\"arch\": \"simplecnn\", \"classes\": 1, " GOOD_PRE "}",
@@ -366,6 +401,7 @@ static void test_failed_save_leaves_nothing(void)
 
 static const struct check_test tests[] = {
     CHECK_TEST(test_saved_model_opens_as_it_was),
+    CHECK_TEST(test_group_norm_comes_back),
     CHECK_TEST(test_notes_are_utf8),
     CHECK_TEST(test_saving_twice_gives_the_same_bytes),
     CHECK_TEST(test_sha256_follows_all_that_matters),
