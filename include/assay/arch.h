@@ -10,37 +10,15 @@
  */
 
 #include "assay/graph.h"
+#include "assay/layers.h"
 
 #ifdef __cplusplus
 extern "C" {
 #endif
 
-/*
- * What normalises: X(name, text). GROUP puts a group norm of the same names
- * (`weight` and `bias`; no running statistics) in the place of each batch
- * norm, so that a record's gradient depends on that record alone, as private
- * training needs. Groups: the largest divisor of the channels up to 32.
- * Architectures without normalisation are the same either way.
- */
-#define ASSAY_NORMS(X) \
-    X(BATCH, "batch")  \
-    X(GROUP, "group")
-
-enum assay_norm {
-#define ASSAY_X(name, text) ASSAY_NORM_##name,
-    ASSAY_NORMS(ASSAY_X)
-#undef ASSAY_X
-};
-
-/* "batch", "group"; the norm of that name into *out, or ASSAY_ARG with the
- * names there are. */
-const char *assay_norm_name(enum assay_norm norm);
-int assay_norm_parse(enum assay_norm *out, const char *text,
-                     struct assay_error *err) ASSAY_MUST_CHECK;
-
 struct assay_arch_options {
     int n_classes;
-    enum assay_norm norm;
+    enum assay_norm norm; /* GROUP: in the place of each batch norm */
     int no_dropout; /* leave dropout out: to compare training step by step */
 };
 

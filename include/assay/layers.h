@@ -31,6 +31,30 @@ struct assay_conv {
                     and VGG networks do; 0: PyTorch's default */
 };
 
+/*
+ * What normalises: X(name, text). A record's gradient depends on that record
+ * alone, as private training needs, with GROUP only. Of an architecture
+ * (arch.h) it takes the place of each batch norm, under the same names
+ * (`weight` and `bias`; no running statistics), with as many groups as the
+ * largest divisor of the channels up to 32; one without normalisation is
+ * the same either way.
+ */
+#define ASSAY_NORMS(X) \
+    X(BATCH, "batch")  \
+    X(GROUP, "group")
+
+enum assay_norm {
+#define ASSAY_X(name, text) ASSAY_NORM_##name,
+    ASSAY_NORMS(ASSAY_X)
+#undef ASSAY_X
+};
+
+/* "batch", "group"; the norm of that name into *out, or ASSAY_ARG with the
+ * names there are. */
+const char *assay_norm_name(enum assay_norm norm);
+int assay_norm_parse(enum assay_norm *out, const char *text,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+
 /* Layers (with parameters). */
 assay_value assay_layer_conv(assay_graph *g, assay_value x, const char *name,
                              const struct assay_conv *c);
@@ -42,6 +66,9 @@ assay_value assay_layer_batchnorm(assay_graph *g, assay_value x,
                                   const char *name);
 assay_value assay_layer_groupnorm(assay_graph *g, assay_value x,
                                   const char *name, int n_groups);
+/* Batch norm, or group norm as told above. */
+assay_value assay_layer_norm(assay_graph *g, assay_value x, const char *name,
+                             enum assay_norm norm);
 
 /* Ops. */
 /* weight [O, C/groups, kh, kw]; transposed: [C, O/groups, kh, kw]; bias may

@@ -13,10 +13,10 @@
  * "norm": "group" where that is not the published network's batch norm.
  */
 
-#include "assay/arch.h"
 #include "assay/context.h"
 #include "assay/dataset.h"
 #include "assay/graph.h"
+#include "assay/layers.h"
 #include "assay/metrics.h"
 #include "assay/params.h"
 #include "assay/plan.h"

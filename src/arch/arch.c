@@ -29,49 +29,6 @@ const struct assay_arch *assay_arch_find(const char *name)
     return NULL;
 }
 
-static const char *const norm_names[] = {
-#define ASSAY_X(name, text) text,
-    ASSAY_NORMS(ASSAY_X)
-#undef ASSAY_X
-};
-
-enum { N_NORMS = sizeof(norm_names) / sizeof(norm_names[0]), GROUPS_MAX = 32 };
-
-const char *assay_norm_name(enum assay_norm norm)
-{
-    return (int)norm >= 0 && (int)norm < N_NORMS ? norm_names[norm] : "?";
-}
-
-int assay_norm_parse(enum assay_norm *out, const char *text,
-                     struct assay_error *err)
-{
-    for (int i = 0; i < N_NORMS; i++) {
-        if (strcmp(text, norm_names[i]) == 0) {
-            *out = (enum assay_norm)i;
-            return ASSAY_OK;
-        }
-    }
-    return assay_error_set(err, ASSAY_ARG,
-                           "norm '%.40s' is unknown; there are batch, group",
-                           text);
-}
-
-assay_value assay__arch_norm(assay_graph *g, assay_value x, const char *name,
-                             const struct assay_arch_options *options)
-{
-    int channels = (int)assay_graph_shape(g, x)->dim[1];
-    int groups = GROUPS_MAX;
-
-    if (options->norm == ASSAY_NORM_BATCH)
-        return assay_layer_batchnorm(g, x, name);
-    if (options->norm != ASSAY_NORM_GROUP)
-        return assay_graph_fail(g, ASSAY_ARG, "%s: norm %d does not exist",
-                                name, (int)options->norm);
-    while (groups > 1 && channels % groups != 0)
-        groups--;
-    return assay_layer_groupnorm(g, x, name, groups);
-}
-
 int assay__arch_fits(assay_graph *g, assay_value x, const char *name, int size)
 {
     const struct assay_shape *s = assay_graph_shape(g, x);

@@ -17,10 +17,6 @@ assay_value assay__arch_conv(assay_graph *g, assay_value x, const char *prefix,
 assay_value assay__arch_linear(assay_graph *g, assay_value x,
                                const char *prefix, int index, int out);
 
-/* The normalisation that the options ask for, ASSAY_NORM_BATCH or _GROUP. */
-assay_value assay__arch_norm(assay_graph *g, assay_value x, const char *name,
-                             const struct assay_arch_options *options);
-
 /* The end of every builder: name what was made, return the graph's code. */
 int assay__arch_finish(assay_graph *g, assay_value embedding,
                        assay_value logits, struct assay_arch_values *out);

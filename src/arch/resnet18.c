@@ -18,7 +18,7 @@ static assay_value conv_norm(assay_graph *g, assay_value x, const char *block,
     snprintf(name, sizeof(name), "%s%s", block, conv_name);
     x = assay_layer_conv(g, x, name, conv);
     snprintf(name, sizeof(name), "%s%s", block, norm_name);
-    return assay__arch_norm(g, x, name, o);
+    return assay_layer_norm(g, x, name, o->norm);
 }
 
 static assay_value basic_block(assay_graph *g, assay_value x, int stage,

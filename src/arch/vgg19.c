@@ -37,7 +37,7 @@ static assay_value features(assay_graph *g, assay_value x, int norm,
         x = assay__arch_conv(g, x, "features", index, &conv);
         if (norm) {
             snprintf(name, sizeof(name), "features.%d", ++index);
-            x = assay__arch_norm(g, x, name, o);
+            x = assay_layer_norm(g, x, name, o->norm);
         }
         x = assay_op_relu(g, x);
         index += 2;

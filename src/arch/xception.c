@@ -16,7 +16,7 @@ static assay_value norm(assay_graph *g, assay_value x, const char *prefix,
     char full[64];
 
     snprintf(full, sizeof(full), "%s%s", prefix, name);
-    return assay__arch_norm(g, x, full, o);
+    return assay_layer_norm(g, x, full, o->norm);
 }
 
 /* Depthwise 3x3 `<name>.conv1`, then 1x1 `<name>.pointwise`. */
@@ -67,7 +67,7 @@ static assay_value repetitions(assay_graph *g, assay_value x, const char *name,
         snprintf(part, sizeof(part), "%srep.%d", name, index++);
         x = separable(g, x, part, grown ? b->out : in);
         snprintf(part, sizeof(part), "%srep.%d", name, index++);
-        x = assay__arch_norm(g, x, part, o);
+        x = assay_layer_norm(g, x, part, o->norm);
     }
     if (b->stride > 1)
         x = assay_op_maxpool(g, x, 3, b->stride, 1);

@@ -225,7 +225,7 @@ static int read_norm(const json_t *value, enum assay_norm *norm,
                      const char *side, struct assay_error *err)
 {
     const char *text = json_string_value(value);
-    int rc;
+    struct assay_error why = {0};
 
     *norm = ASSAY_NORM_BATCH;
     if (!value)
@@ -233,9 +233,8 @@ static int read_norm(const json_t *value, enum assay_norm *norm,
     if (!text)
         return assay_error_set(err, ASSAY_FORMAT, "%s: 'norm' must be a text",
                                side);
-    rc = assay_norm_parse(norm, text, err);
-    if (rc)
-        return assay_error_prefix(err, ASSAY_FORMAT, "%s", side);
+    if (assay_norm_parse(norm, text, &why))
+        return assay_error_set(err, ASSAY_FORMAT, "%s: %s", side, why.msg);
     return ASSAY_OK;
 }
 
