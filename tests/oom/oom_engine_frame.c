@@ -248,7 +248,7 @@ static void test_tunings(void)
 }
 
 /* From a checkpoint of the first epoch through the second. */
-static void test_trainings(void)
+static void check_trainings(const struct assay_privacy_options *privacy)
 {
     const char *path = check_temp_path("checkpoint");
     struct assay_error err = {0};
@@ -258,6 +258,7 @@ static void test_trainings(void)
     struct run r;
 
     run_open(&r);
+    r.options.privacy = *privacy;
     r.options.checkpoint = path;
     r.options.epochs = 1;
     CHECK_OK(run(&r, &err), err);
@@ -280,6 +281,96 @@ static void test_trainings(void)
     run_close(&r);
 }
 
+static void test_trainings(void)
+{
+    static const struct assay_privacy_options none;
+
+    check_trainings(&none);
+}
+
+/* In parts, so that their sum is allocated. */
+static void test_private_trainings(void)
+{
+    static const struct assay_privacy_options parts = {1.0, 0.5, 3};
+
+    check_trainings(&parts);
+}
+
+/* A convolution that is clipped, normed in groups, and a linear layer. */
+struct clipped {
+    assay_graph *g;
+    assay_value losses;
+    assay_value param[6];
+};
+
+static void make_clipped(struct clipped *c)
+{
+    struct assay_conv wide = {.out = 32, .kernel = 3, .no_bias = 1};
+    struct assay_shape image = assay_shape_make(
+        4, (int64_t)ASSAY_BATCH, (int64_t)16, (int64_t)3, (int64_t)3);
+    struct assay_shape row = assay_shape_make(1, (int64_t)ASSAY_BATCH);
+    struct assay_conv small = {.out = 16, .kernel = 3, .pad = 1, .no_bias = 1};
+    struct assay_error err = {0};
+    assay_value x;
+    int n;
+
+    CHECK_OK(assay_graph_new(&c->g, &err), err);
+    x = assay_graph_input(c->g, "x", &image);
+    x = assay_layer_conv(c->g, x, "small", &small);
+    x = assay_layer_groupnorm(c->g, x, "norm", 4);
+    x = assay_op_flatten(c->g, assay_layer_conv(c->g, x, "wide", &wide));
+    x = assay_layer_linear(c->g, x, "fc", 3);
+    c->losses =
+        assay_op_softmax_xent(c->g, x, assay_graph_input(c->g, "labels", &row));
+    CHECK_OK(assay_graph_check(c->g, &err), err);
+    n = assay_graph_n_params(c->g);
+    CHECK_INT_EQ(n, 6);
+    for (int i = 0; i < n; i++)
+        c->param[i] = assay_graph_param_at(c->g, i);
+}
+
+static int clip_and_compile(const struct clipped *c, const char *backend,
+                            struct assay_error *err)
+{
+    struct assay_clip clip = {
+        .loss = c->losses, .norm = 1.0, .weights = ASSAY_NO_VALUE};
+    struct assay_plan_options o = {.backend = backend, .batch = 4};
+    assay_plan *plan = NULL;
+    assay_graph *g = NULL;
+    assay_value out[7];
+    int code = assay_graph_clone(&g, c->g, err);
+
+    if (code == ASSAY_OK)
+        code = assay_differentiate_clipped(g, &clip, c->param, 6, out, &out[6],
+                                           err);
+    o.mode = ASSAY_MODE_TRAIN;
+    o.algorithms = ASSAY_ALGORITHMS_DIRECT;
+    o.threads = 2;
+    o.outputs = out;
+    o.n_outputs = 7;
+    if (code == ASSAY_OK)
+        code = assay_plan_new(&plan, g, &o, err);
+    assay_plan_free(plan);
+    assay_graph_free(g);
+    return code;
+}
+
+static void test_clipped_gradients(void)
+{
+    static const char *const backends[] = {"reference", "onednn"};
+    struct clipped c;
+
+    make_clipped(&c);
+    for (int b = 0; b < 2; b++) {
+        for (long n = 1; fail_alloc_next(n); n++) {
+            struct assay_error err = {0};
+
+            check_round(clip_and_compile(&c, backends[b], &err), n, &err);
+        }
+    }
+    assay_graph_free(c.g);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_graphs),
     CHECK_TEST(test_clones_and_derivatives),
@@ -289,6 +380,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_plans_of_onednn),
     CHECK_TEST(test_tunings),
     CHECK_TEST(test_trainings),
+    CHECK_TEST(test_private_trainings),
+    CHECK_TEST(test_clipped_gradients),
 };
 
 CHECK_MAIN(tests)
