@@ -4,7 +4,8 @@
  * plain and private (clip by record, noise), in turns.
  *
  *   dp ARCH SIZE [--batch N] [--threads N] [--direct] [--blocks N]
- *      [--steps N] [--tuning FILE] [--profile] [--train]
+ *      [--steps N] [--tuning FILE] [--profile]
+ *      [--train [--only plain|private]]
  *
  * A step is forward, backward and SGD with momentum 0.9. Blocks of a few
  * steps alternate between the two; printed are the medians over blocks of
@@ -12,7 +13,8 @@
  * (what counts on a machine that others use too; set GOMP_SPINCOUNT=0), and
  * the bytes of both plans.
  * --train compares epochs of assay_train() instead: there private batches
- * are drawn, filled up and prepared as they are in use.
+ * are drawn, filled up and prepared as they are in use. With --only one of
+ * the two runs alone, and its peak of memory is printed.
  */
 
 #include <math.h>
@@ -49,6 +51,7 @@ struct bench {
     const char *tuning_path;
     int size, batch, threads, steps, blocks;
     int direct, profile, train;
+    const char *only; /* "plain", "private": no comparison */
     assay_tuning *tuning;
     struct side plain, private;
 };
@@ -228,21 +231,28 @@ static double mib(const struct side *s)
            1048576.0;
 }
 
-static void print(struct bench *b, double *ratio)
+/* Medians of both sides and of their ratio, with its quartiles. */
+static void print_times(int n, const char *what, double *plain, double *private)
 {
-    double *plain = b->plain.block;
-    double *private = b->private.block;
-    int n = b->blocks;
+    static double ratio[BLOCKS_MAX];
 
+    for (int i = 0; i < n; i++)
+        ratio[i] = private[i] / plain[i];
     qsort(plain, (size_t)n, sizeof *plain, ascending);
     qsort(private, (size_t)n, sizeof *private, ascending);
     qsort(ratio, (size_t)n, sizeof *ratio, ascending);
-    printf("%s %d batch %d threads %d %s: plain %.2f ms, private %.2f ms, "
-           "ratio %.3f [%.3f, %.3f]",
-           b->arch, b->size, b->batch, b->threads,
-           b->direct ? "direct" : "tuned", quantile(plain, n, 0.5) * 1e3,
-           quantile(private, n, 0.5) * 1e3, quantile(ratio, n, 0.5),
-           quantile(ratio, n, 0.25), quantile(ratio, n, 0.75));
+    printf("; %s: plain %.2f ms, private %.2f ms, ratio %.3f [%.3f, %.3f]",
+           what, quantile(plain, n, 0.5) * 1e3, quantile(private, n, 0.5) * 1e3,
+           quantile(ratio, n, 0.5), quantile(ratio, n, 0.25),
+           quantile(ratio, n, 0.75));
+}
+
+static void print(struct bench *b)
+{
+    printf("%s %d batch %d threads %d %s", b->arch, b->size, b->batch,
+           b->threads, b->direct ? "direct" : "tuned");
+    print_times(b->blocks, "clock", b->plain.block, b->private.block);
+    print_times(b->blocks, "CPU", b->plain.busy, b->private.busy);
 }
 
 static void describe(const struct side *s)
@@ -256,10 +266,6 @@ static void describe(const struct side *s)
 
 static void run(struct bench *b)
 {
-    static double ratio[BLOCKS_MAX];
-
-    static double busy[BLOCKS_MAX];
-
     block(b, &b->plain, 0);
     block(b, &b->private, 0);
     assay_plan_profile(b->plain.plan, b->profile);
@@ -267,19 +273,9 @@ static void run(struct bench *b)
     for (int i = 0; i < b->blocks; i++) {
         block(b, &b->plain, i);
         block(b, &b->private, i);
-        ratio[i] = b->private.block[i] / b->plain.block[i];
-        busy[i] = b->private.busy[i] / b->plain.busy[i];
     }
-    print(b, ratio);
-    qsort(b->plain.busy, (size_t)b->blocks, sizeof *busy, ascending);
-    qsort(b->private.busy, (size_t)b->blocks, sizeof *busy, ascending);
-    qsort(busy, (size_t)b->blocks, sizeof *busy, ascending);
-    printf(", CPU %.2f and %.2f ms, ratio %.3f [%.3f, %.3f]",
-           quantile(b->plain.busy, b->blocks, 0.5) * 1e3,
-           quantile(b->private.busy, b->blocks, 0.5) * 1e3,
-           quantile(busy, b->blocks, 0.5), quantile(busy, b->blocks, 0.25),
-           quantile(busy, b->blocks, 0.75));
-    printf(", MiB %.1f and %.1f, ratio %.3f\n", mib(&b->plain),
+    print(b);
+    printf("; MiB %.1f and %.1f, ratio %.3f\n", mib(&b->plain),
            mib(&b->private), mib(&b->private) / mib(&b->plain));
     if (b->profile) {
         describe(&b->plain);
@@ -287,9 +283,27 @@ static void run(struct bench *b)
     }
 }
 
-/* Seconds of the second of two epochs. */
-static double epoch(const struct bench *b, struct side *s, size_t n,
-                    const float *const *array, int private)
+/* Notes when an epoch ended. */
+struct ends {
+    double at[2];
+    double busy[2];
+};
+
+static int note_end(void *user, assay_trainer *t, size_t epoch,
+                    struct assay_error *err)
+{
+    struct ends *e = user;
+
+    (void)t;
+    (void)err;
+    e->at[epoch - 1] = assay__clock_seconds();
+    e->busy[epoch - 1] = cpu_seconds();
+    return ASSAY_OK;
+}
+
+/* Seconds per step of the second of two epochs. */
+static void epoch(const struct bench *b, struct side *s, size_t n,
+                  const float *const *array, int index)
 {
     size_t width[2] = {(size_t)CHANNELS * (size_t)b->size * (size_t)b->size, 1};
     struct assay_memory_source memory = {array, width, 2};
@@ -300,9 +314,8 @@ static double epoch(const struct bench *b, struct side *s, size_t n,
     struct assay_source source;
     struct assay_context ctx;
     struct assay_params p;
-    struct assay_history history = {0};
     struct assay_error err = {0};
-    double seconds;
+    struct ends ends;
 
     assay_context_init(&ctx);
     ctx.threads = b->threads;
@@ -311,21 +324,37 @@ static double epoch(const struct bench *b, struct side *s, size_t n,
     o.batch = (size_t)b->batch;
     o.tuning = b->tuning;
     o.lr = 1e-3;
-    if (private)
+    o.on_epoch = note_end;
+    o.user = &ends;
+    if (s == &b->private)
         o.privacy = (struct assay_privacy_options){.clip_norm = 1,
                                                    .noise_multiplier = 1};
     must(assay_params_make(&p, s->g, &err), &err);
     must(assay_params_init(&p, s->g, 1, &err), &err);
-    must(assay_train(&ctx, &program, &source, &o, &p, &history, &err), &err);
-    seconds = history.epoch[1].seconds;
-    assay_history_release(&history);
+    must(assay_train(&ctx, &program, &source, &o, &p, NULL, &err), &err);
+    s->block[index] = (ends.at[1] - ends.at[0]) / b->steps;
+    s->busy[index] = (ends.busy[1] - ends.busy[0]) / b->steps;
     assay_params_release(&p);
-    return seconds;
+}
+
+/* One side alone, for its peak of memory. */
+static void run_alone(struct bench *b, size_t n, const float *const *array)
+{
+    if (strcmp(b->only, "plain") == 0)
+        epoch(b, &b->plain, n, array, 0);
+    else
+        epoch(b, &b->private, n, array, 0);
+    printf("%s %d batch %d, %s training: peak %.1f MiB, of which records "
+           "%.1f\n",
+           b->arch, b->size, b->batch, b->only,
+           (double)assay__peak_memory() / 1048576.0,
+           (double)(n * (size_t)CHANNELS * (size_t)(b->size * b->size) *
+                    sizeof(float)) /
+               1048576.0);
 }
 
 static void run_training(struct bench *b)
 {
-    static double ratio[BLOCKS_MAX];
     size_t n = (size_t)b->batch * (size_t)b->steps;
     size_t width = (size_t)CHANNELS * (size_t)b->size * (size_t)b->size;
     float *x = room(n * width, sizeof *x);
@@ -338,13 +367,17 @@ static void run_training(struct bench *b)
         x[i] = (float)assay_rng_uniform(&rng);
     for (size_t i = 0; i < n; i++)
         labels[i] = (float)assay_rng_below(&rng, CLASSES);
-    for (int i = 0; i < b->blocks; i++) {
-        b->plain.block[i] = epoch(b, &b->plain, n, array, 0) / b->steps;
-        b->private.block[i] = epoch(b, &b->plain, n, array, 1) / b->steps;
-        ratio[i] = b->private.block[i] / b->plain.block[i];
+    if (b->only != NULL) {
+        run_alone(b, n, array);
+        goto out;
     }
-    print(b, ratio);
+    for (int i = 0; i < b->blocks; i++) {
+        epoch(b, &b->plain, n, array, i);
+        epoch(b, &b->private, n, array, i);
+    }
+    print(b);
     printf(" (training of %zu records)\n", n);
+out:
     free(x);
     free(labels);
 }
@@ -379,6 +412,8 @@ static int parse(struct bench *b, int argc, char **argv)
             b->profile = 1;
         else if (strcmp(argv[i], "--train") == 0)
             b->train = 1;
+        else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc)
+            b->only = argv[++i];
         else
             return 0;
     }
