@@ -13,7 +13,6 @@
 
 #include "audit/policy.h"
 
-#include <cyaml/cyaml.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +20,7 @@
 
 #include "core/fs.h"
 #include "core/mem.h"
+#include "core/yaml.h"
 
 static const char *const metric_names[] = {
 #define ASSAY_X(name, text) text,
@@ -119,79 +119,6 @@ static const cyaml_schema_value_t policy_schema = {
     CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct yaml_policy, policy_fields),
 };
 
-/* What libcyaml said: its first line, and the first place it named. */
-struct complaint {
-    char what[120];
-    int line;
-    int column;
-};
-
-/* The number behind `word`; 0 when it is not there. */
-static int number_after(const char *text, const char *word)
-{
-    const char *at = strstr(text, word);
-
-    return at != NULL ? (int)strtol(at + strlen(word), NULL, 10) : 0;
-}
-
-static void listen(cyaml_log_t level, void *user, const char *fmt, va_list args)
-    ASSAY_PRINTF(3, 0);
-static void listen(cyaml_log_t level, void *user, const char *fmt, va_list args)
-{
-    struct complaint *c = user;
-    char text[200];
-    const char *place;
-
-    (void)level;
-    vsnprintf(text, sizeof(text), fmt, args);
-    text[strcspn(text, "\n")] = '\0';
-    place = strstr(text, "(line: ");
-    if (place != NULL && c->line == 0) {
-        c->line = number_after(place, "(line: ");
-        c->column = number_after(place, "column: ");
-    } else if (place == NULL && c->what[0] == '\0' &&
-               strncmp(text, "Load: ", 6) == 0) {
-        snprintf(c->what, sizeof(c->what), "%.110s", text + 6);
-    }
-}
-
-static void *memory(void *user, void *old, size_t size)
-{
-    (void)user;
-    if (size == 0) {
-        assay__free(old);
-        return NULL;
-    }
-    return assay__realloc(old, size, 1);
-}
-
-/* libcyaml names the place before an unknown key; the key itself is the next
- * line that begins with it. */
-static void find_key(const char *text, struct complaint *c)
-{
-    static const char start[] = "Unexpected key: ";
-    const char *key = c->what + sizeof(start) - 1;
-    const char *line = text;
-    int number = 1;
-
-    if (strncmp(c->what, start, sizeof(start) - 1) != 0)
-        return;
-    while (*line != '\0') {
-        size_t indent = strspn(line, " -\t");
-
-        if (number >= c->line &&
-            strncmp(line + indent, key, strlen(key)) == 0 &&
-            line[indent + strlen(key)] == ':') {
-            c->line = number;
-            c->column = (int)indent + 1;
-            return;
-        }
-        line += strcspn(line, "\n");
-        line += *line == '\n';
-        number++;
-    }
-}
-
 static int find_name(const char *const *names, int n, const char *name)
 {
     int i;
@@ -276,34 +203,15 @@ static int take_policy(struct assay__policy *policy,
 int assay__policy_parse(struct assay__policy *policy, const char *text,
                         size_t size, const char *path, struct assay_error *err)
 {
-    struct complaint said = {"", 0, 0};
-    const cyaml_config_t config = {
-        .log_fn = listen,
-        .log_ctx = &said,
-        .mem_fn = memory,
-        .log_level = CYAML_LOG_ERROR,
-        .flags = CYAML_CFG_NO_ALIAS,
-    };
-    cyaml_data_t *data = NULL;
-    cyaml_err_t result;
+    char what[100];
+    void *data = NULL;
     int code;
 
-    result = cyaml_load_data((const uint8_t *)text, size, &config,
-                             &policy_schema, &data, NULL);
-    if (result == CYAML_ERR_OOM) {
-        code = assay_error_set(err, ASSAY_NOMEM, "policy %s", path);
-    } else if (result != CYAML_OK) {
-        find_key(text, &said);
-        code = assay_error_set(
-            err, ASSAY_FORMAT, "policy %.80s: line %d, column %d: %s", path,
-            said.line, said.column,
-            said.what[0] != '\0' ? said.what : cyaml_strerror(result));
-    } else if (data == NULL) {
-        code = assay_error_set(err, ASSAY_FORMAT, "policy %.80s: empty", path);
-    } else {
-        code = take_policy(policy, (const struct yaml_policy *)data, path, err);
-    }
-    (void)cyaml_free(&config, &policy_schema, data, 0);
+    snprintf(what, sizeof(what), "policy %.80s", path);
+    code = assay__yaml_load(&data, text, size, &policy_schema, what, err);
+    if (code == ASSAY_OK)
+        code = take_policy(policy, data, path, err);
+    assay__yaml_free(&policy_schema, data);
     return code;
 }
 
