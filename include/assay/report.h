@@ -46,6 +46,14 @@ int assay_report_write(const char *run_dir, const struct assay_context *ctx,
 int assay_report_terminal(const char *run_dir, FILE *out, int color, int width,
                           struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * Write `dir`/study.html from `dir`/study.json, and from timings.json when it
+ * is there: tables and figures of a study (docs/study.md). Otherwise as
+ * assay_report_write(), errors too.
+ */
+int assay_study_report_write(const char *dir, const struct assay_context *ctx,
+                             struct assay_error *err) ASSAY_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

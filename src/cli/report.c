@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* assay report: write a run's report again from its findings. */
+/* assay report: write a run's report again from its findings, or a study's
+ * page from study.json. */
 
 #include <string.h>
 
@@ -22,20 +23,22 @@ static int run(int argc, char **argv);
 
 const struct assay__command assay__command_report = {
     .name = "report",
-    .summary = "Write the report of a run again, and print its summary.",
+    .summary = "Write the report of a run or study again.",
     .usage = "RUN [options]",
     .examples = "assay report runs/first\n"
-                "assay report runs/first --json",
+                "assay report runs/first --json\n"
+                "assay report studies/first",
     .groups = groups,
     .values_size = sizeof(struct values),
     .max_args = 1,
     .run = run,
 };
 
-static int print_findings(const char *folder, struct assay_error *err)
+static int print_document(const char *folder, const char *name,
+                          struct assay_error *err)
 {
     enum { FINDINGS_MAX_BYTES = 256 << 20 };
-    char *path = assay__path_join(folder, "findings.json");
+    char *path = assay__path_join(folder, name);
     unsigned char *data = NULL;
     size_t size = 0;
     int code;
@@ -47,6 +50,39 @@ static int print_findings(const char *folder, struct assay_error *err)
         fwrite(data, 1, size, stdout);
     assay__free(data);
     assay__free(path);
+    return code;
+}
+
+static int is_study(const char *folder)
+{
+    char *path = assay__path_join(folder, "study.json");
+    int is = path != NULL && assay__exists(path);
+
+    assay__free(path);
+    return is;
+}
+
+static int report_study(const struct assay__session *s, const char *folder,
+                        struct assay_error *err)
+{
+    int code = assay_study_report_write(folder, &s->ctx, err);
+
+    if (code == ASSAY_OK && s->json)
+        return print_document(folder, "study.json", err);
+    if (code == ASSAY_OK)
+        printf("Report  %s/study.html\n", folder);
+    return code;
+}
+
+static int report_run(const struct assay__session *s, const char *folder,
+                      struct assay_error *err)
+{
+    int code = assay_report_write(folder, &s->ctx, err);
+
+    if (code == ASSAY_OK && s->json)
+        return print_document(folder, "findings.json", err);
+    if (code == ASSAY_OK)
+        code = assay_report_terminal(folder, stdout, s->color, s->width, err);
     return code;
 }
 
@@ -68,12 +104,8 @@ static int run(int argc, char **argv)
                                "no RUN is given; usage: assay report %s",
                                command->usage);
     if (code == ASSAY_OK)
-        code = assay_report_write(parsed.arg[0], &s.ctx, &err);
-    if (code == ASSAY_OK && s.json)
-        code = print_findings(parsed.arg[0], &err);
-    else if (code == ASSAY_OK)
-        code = assay_report_terminal(parsed.arg[0], stdout, s.color, s.width,
-                                     &err);
+        code = is_study(parsed.arg[0]) ? report_study(&s, parsed.arg[0], &err)
+                                       : report_run(&s, parsed.arg[0], &err);
     status = assay__session_end(&s, code, &err);
     assay__session_close(&s);
     return status;

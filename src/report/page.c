@@ -33,10 +33,9 @@ static const struct section {
 
 enum { N_SECTIONS = sizeof sections / sizeof *sections };
 
-static void put_head(const struct assay__view *view, struct assay__buf *b)
+void assay__page_head(struct assay__buf *b, const json_t *tool,
+                      const char *title, const char *const *css)
 {
-    const json_t *tool = json_object_get(view->doc, "tool");
-
     assay__html(
         b,
         "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n"
@@ -48,11 +47,28 @@ static void put_head(const struct assay__view *view, struct assay__buf *b)
         "<meta name=\"color-scheme\" content=\"light dark\">\n"
         "<meta name=\"referrer\" content=\"no-referrer\">\n"
         "<meta name=\"generator\" content=\"%s %s\">\n"
-        "<title>%s: privacy audit</title>\n<style>\n",
+        "<title>%s</title>\n<style>\n",
         assay__field_text(tool, "name"), assay__field_text(tool, "version"),
-        assay__field_text(json_object_get(view->doc, "model"), "name"));
-    assay__buf_puts(b, (const char *)assay__style_css);
+        title);
+    for (; *css; css++)
+        assay__buf_puts(b, *css);
     assay__buf_puts(b, "</style>\n</head>\n<body>\n");
+}
+
+static void put_head(const struct assay__view *view, struct assay__buf *b)
+{
+    const char *const css[] = {(const char *)assay__style_css, NULL};
+    const json_t *model = json_object_get(view->doc, "model");
+    struct assay__buf title = ASSAY__BUF_INIT;
+
+    assay__buf_printf(&title, "%s: privacy audit",
+                      assay__field_text(model, "name"));
+    if (title.failed)
+        b->failed = true;
+    else
+        assay__page_head(b, json_object_get(view->doc, "tool"), title.data,
+                         css);
+    assay__buf_release(&title);
 }
 
 /* "2026-07-01T09:41:27Z" as "2026-07-01 09:41 UTC"; all else as it is. */

@@ -12,7 +12,12 @@
 
 void assay__page_write(const struct assay__view *view, struct assay__buf *b);
 
-/* style.css, put in by the build (cmake/EmbedFile.cmake); ends in NUL. */
+/* From the document's first byte to its body. `css` ends in NULL. */
+void assay__page_head(struct assay__buf *b, const json_t *tool,
+                      const char *title, const char *const *css);
+
+/* Style sheets, put in by the build (cmake/EmbedFile.cmake); end in NUL. */
 extern const unsigned char assay__style_css[];
+extern const unsigned char assay__study_css[]; /* after style.css */
 
 #endif

@@ -218,25 +218,55 @@ static void put_y_axis(struct assay__plot *p)
     put_text(p->b, "axis", 2, p->top - 16, p->y.title);
 }
 
+/* Everything but what stands along the x axis. */
+static void begin(struct assay__plot *p, double width, double height,
+                  const char *alt)
+{
+    p->left = 58;
+    p->top = 38;
+    p->right = width - 22;
+    p->bottom = height - 46;
+    assay__buf_puts(p->b, "<svg class=\"plot\" viewBox=\"0 0 ");
+    put(p->b, width);
+    assay__buf_puts(p->b, " ");
+    put(p->b, height);
+    assay__html(p->b, "\" role=\"img\" aria-label=\"%s\">\n", alt);
+}
+
+static void put_frame(struct assay__plot *p)
+{
+    put_y_axis(p);
+    put_segment(p->b, "frame", p->left, p->bottom, p->right, p->bottom);
+    assay__buf_puts(p->b, "\n");
+}
+
 void assay__plot_begin(struct assay__plot *p, struct assay__buf *b,
                        double width, double height, const char *alt,
                        const struct assay__plot_axis *x,
                        const struct assay__plot_axis *y)
 {
-    struct assay__plot plot = {.b = b, .x = *x, .y = *y, .left = 58, .top = 38};
+    const struct assay__plot plot = {.b = b, .x = *x, .y = *y};
 
-    plot.right = width - 22;
-    plot.bottom = height - 46;
     *p = plot;
-    assay__buf_puts(b, "<svg class=\"plot\" viewBox=\"0 0 ");
-    put(b, width);
-    assay__buf_puts(b, " ");
-    put(b, height);
-    assay__html(b, "\" role=\"img\" aria-label=\"%s\">\n", alt);
+    begin(p, width, height, alt);
     put_x_axis(p, height);
-    put_y_axis(p);
-    put_segment(b, "frame", p->left, p->bottom, p->right, p->bottom);
-    assay__buf_puts(b, "\n");
+    put_frame(p);
+}
+
+void assay__plot_begin_names(struct assay__plot *p, struct assay__buf *b,
+                             double width, double height, const char *alt,
+                             const char *const *name, size_t n,
+                             const struct assay__plot_axis *y)
+{
+    const struct assay__plot plot = {
+        .b = b, .x = {.low = 0, .high = (double)n}, .y = *y};
+
+    *p = plot;
+    begin(p, width, height, alt);
+    for (size_t i = 0; i < n; i++)
+        put_text(b, "tick tx", assay__plot_px(p, (double)i + 0.5),
+                 p->bottom + 16, name[i]);
+    put_frame(p);
 }
 
 void assay__plot_end(struct assay__plot *p)
@@ -327,6 +357,51 @@ void assay__plot_bins(struct assay__plot *p, const double *height, size_t n,
     }
     go(p, p->right, p->bottom);
     assay__plot_path_end(p);
+}
+
+void assay__plot_column(struct assay__plot *p, const double x[2],
+                        const double y[2], const char *class_name,
+                        const char *title)
+{
+    double from = assay__plot_py(p, fmax(y[0], y[1]));
+    double to = assay__plot_py(p, fmin(y[0], y[1]));
+
+    if (!isfinite(x[0]) || !isfinite(x[1]) || !isfinite(y[0]) ||
+        !isfinite(y[1]))
+        return;
+    assay__html(p->b, "<rect class=\"%s\"", class_name);
+    put_attribute(p->b, "x", assay__plot_px(p, x[0]));
+    put_attribute(p->b, "y", from);
+    put_attribute(p->b, "width",
+                  assay__plot_px(p, x[1]) - assay__plot_px(p, x[0]));
+    put_attribute(p->b, "height", to - from);
+    assay__html(p->b, "><title>%s</title></rect>\n", title);
+}
+
+void assay__plot_whisker(struct assay__plot *p, double x, double low,
+                         double high, const char *class_name)
+{
+    double at = assay__plot_px(p, x);
+    double from = assay__plot_py(p, low);
+    double to = assay__plot_py(p, high);
+
+    if (!isfinite(x) || !isfinite(low) || !isfinite(high))
+        return;
+    put_segment(p->b, class_name, at, from, at, to);
+    put_segment(p->b, class_name, at - 2.5, from, at + 2.5, from);
+    put_segment(p->b, class_name, at - 2.5, to, at + 2.5, to);
+    assay__buf_puts(p->b, "\n");
+}
+
+void assay__plot_dot(struct assay__plot *p, double x, double y,
+                     const char *class_name, const char *title)
+{
+    if (!isfinite(x) || !isfinite(y))
+        return;
+    assay__html(p->b, "<circle class=\"%s\" r=\"4\"", class_name);
+    put_attribute(p->b, "cx", assay__plot_px(p, x));
+    put_attribute(p->b, "cy", assay__plot_py(p, y));
+    assay__html(p->b, "><title>%s</title></circle>\n", title);
 }
 
 void assay__plot_text(struct assay__plot *p, double x, double y,

@@ -64,6 +64,12 @@ void assay__plot_begin(struct assay__plot *p, struct assay__buf *b,
                        double width, double height, const char *alt,
                        const struct assay__plot_axis *x,
                        const struct assay__plot_axis *y);
+/* The same with names along the x axis: name i stands below i + 0.5, and the
+ * axis goes from 0 to n. */
+void assay__plot_begin_names(struct assay__plot *p, struct assay__buf *b,
+                             double width, double height, const char *alt,
+                             const char *const *name, size_t n,
+                             const struct assay__plot_axis *y);
 void assay__plot_end(struct assay__plot *p);
 
 /* A line through points, or a staircase that holds y until the next x. */
@@ -75,6 +81,16 @@ void assay__plot_path_end(struct assay__plot *p);
 /* A filled outline of n bins of equal width across the x axis. */
 void assay__plot_bins(struct assay__plot *p, const double *height, size_t n,
                       const char *class_name);
+
+/* A filled rectangle, a vertical line with ends, a dot that says `title` when
+ * it is pointed at. A value that is not finite draws nothing. */
+void assay__plot_column(struct assay__plot *p, const double x[2],
+                        const double y[2], const char *class_name,
+                        const char *title);
+void assay__plot_whisker(struct assay__plot *p, double x, double low,
+                         double high, const char *class_name);
+void assay__plot_dot(struct assay__plot *p, double x, double y,
+                     const char *class_name, const char *title);
 
 /* Text centred on a point of the field. */
 void assay__plot_text(struct assay__plot *p, double x, double y,

@@ -14,6 +14,8 @@ import numpy as np
 from scipy import stats
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from assay_rng import bootstrap
+
 mp.mp.dps = 45
 
 
@@ -183,6 +185,22 @@ def pearson_case():
     print("};")
 
 
+def spearman_case():
+    """With ties; Bonett and Wright's interval."""
+    x = np.array([1.0, 2.0, 2.0, 4.0, 5.5, 6.0, 7.0, 9.0])
+    y = np.array([3.0, 1.0, 4.0, 1.0, 5.0, 9.0, 2.0, 6.0])
+    rho = stats.spearmanr(x, y)[0]
+    half = stats.norm.ppf(0.975) * np.sqrt((1 + rho ** 2 / 2) / (len(x) - 3))
+    r_boot = bootstrap(lambda u, v: stats.pearsonr(u, v)[0], x, y, 300, 5)
+    rho_boot = bootstrap(lambda u, v: stats.spearmanr(u, v)[0], x, y, 300, 5)
+    print("\n/* rho, low, high; 300 draws of seed 5: r's ends, rho's ends */")
+    print("static const double spearman_expect[] = {")
+    for v in [rho, np.tanh(np.arctanh(rho) - half),
+              np.tanh(np.arctanh(rho) + half), *r_boot, *rho_boot]:
+        print("    %s," % num(v))
+    print("};")
+
+
 def main():
     print("/* SPDX-License-Identifier: Apache-2.0 */")
     print("/* Written by make_metrics.py; change it there. */")
@@ -199,6 +217,7 @@ def main():
     auc_case("smooth", smooth, positive)
     auc_case("tied", np.round(smooth), positive)
     pearson_case()
+    spearman_case()
 
 
 main()

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * assay study: a grid of audits from one file. The plan and its cost come
+ * first; then the cells, one after the other; then tables and a page.
+ */
+
+#include "assay/study.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <string.h>
+
+#include "commands.h"
+#include "core/fs.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "session.h"
+
+struct values {
+    struct assay__common_values common;
+    const char *out;
+    int plan_only;
+};
+
+/* clang-format off */
+static const struct assay__option own_options[] = {
+    {"out", 'o', ASSAY__OPTION_TEXT, "FOLDER", NULL, 0, 0, NULL,
+     "study folder; not given: runs/ and the study file's name",
+     offsetof(struct values, out)},
+    {"plan", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
+     "print the plan and stop; nothing is written",
+     offsetof(struct values, plan_only)},
+    {.name = NULL},
+};
+/* clang-format on */
+
+static const struct assay__option_group groups[] = {
+    {"Study", own_options, 0},
+    {"General", assay__common_options, offsetof(struct values, common)},
+    {.title = NULL},
+};
+
+static int run(int argc, char **argv);
+
+const struct assay__command assay__command_study = {
+    .name = "study",
+    .summary = "Audit a grid of data, networks and defences; compare.",
+    .usage = "STUDY.yaml [options]",
+    .examples =
+        "assay study examples/studies/fashion-mnist.yaml --plan\n"
+        "assay study examples/studies/fashion-mnist.yaml --out studies/first",
+    .notes = "docs/study.md says what stands in a study file. The same "
+             "command goes on where\nit stopped; after a change of the file "
+             "it does what is new.\nExit status: 0 all cells ran, 1 a cell "
+             "is over the policy that the file names,\n2 error or a cell that "
+             "failed, 3 nothing to test, 4 usage, 130 interrupted.",
+    .groups = groups,
+    .values_size = sizeof(struct values),
+    .max_args = 1,
+    .run = run,
+};
+
+/* "runs/fashion-mnist" for "examples/fashion-mnist.yaml"; fresh. */
+static char *default_folder(const char *file)
+{
+    const char *name = strrchr(file, '/');
+    size_t n;
+
+    name = name != NULL ? name + 1 : file;
+    n = strlen(name);
+    if (n > 5 && strcmp(name + n - 5, ".yaml") == 0)
+        n -= 5;
+    return assay__format("runs/%.*s", (int)n, name);
+}
+
+static const char *cell_note(const struct assay_study_cell *cell, char time[24])
+{
+    switch (cell->state) {
+    case ASSAY_STUDY_DONE:
+        return "done";
+    case ASSAY_STUDY_IMPOSSIBLE:
+        return "impossible";
+    default:
+        return assay__duration_text(cell->seconds, time);
+    }
+}
+
+static void print_cell(FILE *out, const struct assay_study_cell *cell)
+{
+    char time[24];
+
+    fprintf(out, "  %-60s %12s", cell->name, cell_note(cell, time));
+    if (cell->why[0] != '\0')
+        fprintf(out, "  (%s)", cell->why);
+    else if (cell->state == ASSAY_STUDY_STARTED)
+        fputs("  (goes on)", out);
+    fputc('\n', out);
+}
+
+/* All cells, or of those that are not done so many. */
+static void print_plan(FILE *out, const assay_study *study, const char *folder,
+                       int all)
+{
+    enum { SHOWN = 24 };
+    const struct assay_study_plan *plan = assay_study_plan(study);
+    size_t shown = 0;
+    size_t left = 0;
+    char time[24];
+    size_t i;
+
+    fprintf(out, "Plan for %s, in %s:\n", assay_study_name(study), folder);
+    for (i = 0; i < plan->n_cells; i++) {
+        struct assay_study_cell cell;
+
+        assay_study_cell(study, i, &cell);
+        if (!all && cell.state == ASSAY_STUDY_DONE)
+            continue;
+        if (all || shown < SHOWN) {
+            print_cell(out, &cell);
+            shown++;
+        } else {
+            left++;
+        }
+    }
+    if (left > 0)
+        fprintf(out, "  and %zu more (--plan shows all)\n", left);
+    fprintf(out,
+            "  %zu cells: %zu are there, %zu to do with %zu models to train",
+            plan->n_cells, plan->n_done,
+            plan->n_cells - plan->n_done - plan->n_impossible, plan->n_models);
+    if (plan->n_impossible > 0)
+        fprintf(out, ", %zu impossible", plan->n_impossible);
+    fprintf(out, "\n  Expected: about %s, %.0f MiB of memory\n\n",
+            assay__duration_text(plan->seconds, time),
+            (double)plan->memory_bytes / 1048576.0);
+}
+
+static json_t *cell_json(const struct assay_study_cell *cell)
+{
+    static const char *const states[] = {"new", "started", "done",
+                                         "impossible"};
+
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:I, s:b, s:s, s:o, s:i, s:o}",
+                     "name", cell->name, "dataset", cell->dataset,
+                     "architecture", cell->architecture, "defense",
+                     cell->defense, "seed", (json_int_t)cell->seed, "epochs",
+                     (json_int_t)cell->epochs, "sweep", cell->sweep, "state",
+                     states[cell->state], "why", assay__json_string(cell->why),
+                     "models", cell->n_models, "seconds",
+                     assay__json_real(cell->seconds));
+}
+
+static int print_plan_json(const assay_study *study, struct assay_error *err)
+{
+    const struct assay_study_plan *plan = assay_study_plan(study);
+    json_t *cells = json_array();
+    json_t *root;
+    char *text;
+    size_t i;
+
+    for (i = 0; i < plan->n_cells; i++) {
+        struct assay_study_cell cell;
+
+        assay_study_cell(study, i, &cell);
+        json_array_append_new(cells, cell_json(&cell));
+    }
+    root = json_pack("{s:o, s:I, s:I, s:I, s:o, s:I}", "cells", cells, "done",
+                     (json_int_t)plan->n_done, "impossible",
+                     (json_int_t)plan->n_impossible, "models",
+                     (json_int_t)plan->n_models, "seconds",
+                     assay__json_real(plan->seconds), "memory_bytes",
+                     (json_int_t)plan->memory_bytes);
+    text = root != NULL ? assay__json_text(root) : NULL;
+    json_decref(root);
+    if (text == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "plan");
+    fputs(text, stdout);
+    assay__free(text);
+    return ASSAY_OK;
+}
+
+static int print_study_json(const char *folder, struct assay_error *err)
+{
+    enum { STUDY_MAX_BYTES = 256 << 20 };
+    char *path = assay__path_join(folder, "study.json");
+    unsigned char *data = NULL;
+    size_t size = 0;
+    int code;
+
+    if (path == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "%s", folder);
+    code = assay__read_file(path, STUDY_MAX_BYTES, &data, &size, err);
+    if (code == ASSAY_OK)
+        fwrite(data, 1, size, stdout);
+    assay__free(data);
+    assay__free(path);
+    return code;
+}
+
+static void print_result(const assay_study *study, const char *folder,
+                         const struct assay_study_result *result)
+{
+    printf("Study   %s: %zu of %zu cells\n", assay_study_name(study),
+           result->n_done, assay_study_plan(study)->n_cells);
+    if (result->n_failed > 0)
+        printf("Failed  %zu cells; study.json says why\n", result->n_failed);
+    if (result->judged)
+        printf("Policy  broken by %zu cells\n", result->n_broken);
+    printf("Tables  %s/results.csv, summary.csv, defenses.csv, "
+           "correlations.csv, study.json\n",
+           folder);
+    printf("Report  %s/study.html\n", folder);
+}
+
+static int study(struct assay__session *s, const struct values *v,
+                 const struct assay_study_options *options, int *status,
+                 struct assay_error *err)
+{
+    struct assay_study_result result;
+    assay_study *study = NULL;
+    int code;
+
+    assay__session_say(s, "Reading data and planning ...");
+    code = assay_study_open(&study, options, &s->ctx, err);
+    if (code != ASSAY_OK)
+        return code;
+    assay__progress_clear(&s->progress);
+    if (v->plan_only) {
+        if (s->json)
+            code = print_plan_json(study, err);
+        else
+            print_plan(stdout, study, options->out, 1);
+        goto out;
+    }
+    if (!s->quiet)
+        print_plan(stderr, study, options->out, 0);
+    code = assay_study_run(study, &result, err);
+    assay__progress_clear(&s->progress);
+    if (code != ASSAY_OK)
+        goto out;
+    if (s->json)
+        code = print_study_json(options->out, err);
+    else
+        print_result(study, options->out, &result);
+    if (result.n_failed > 0)
+        *status = 2;
+    else if (result.judged && result.n_broken > 0)
+        *status = 1;
+out:
+    assay_study_free(study);
+    return code;
+}
+
+static int take_options(const struct values *v,
+                        const struct assay__parsed *parsed,
+                        const struct assay__session *s,
+                        struct assay_study_options *o, struct assay_error *err)
+{
+    memset(o, 0, sizeof(*o));
+    if (parsed->n_args != 1)
+        return assay_error_set(err, ASSAY_ARG,
+                               "no study file is given; usage: assay study %s",
+                               assay__command_study.usage);
+    if (assay__option_given(&assay__command_study, parsed, "seed"))
+        return assay_error_set(err, ASSAY_ARG,
+                               "--seed has no effect here: a study file lists "
+                               "its seeds");
+    o->file = parsed->arg[0];
+    o->plan_only = v->plan_only;
+    o->compute = s->compute;
+    return ASSAY_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    struct values values;
+    struct assay__parsed parsed;
+    struct assay__session session;
+    struct assay_study_options options;
+    struct assay_error err;
+    char *folder = NULL;
+    int own = 0;
+    int status;
+    int code;
+
+    if (!assay__session_parse(&assay__command_study, argc, argv, &values,
+                              &parsed, &status))
+        return status;
+    code = assay__session_open(&session, &assay__command_study, &values.common,
+                               &err);
+    if (code == ASSAY_OK)
+        code = take_options(&values, &parsed, &session, &options, &err);
+    if (code == ASSAY_OK) {
+        folder = values.out != NULL ? assay__strdup(values.out)
+                                    : default_folder(options.file);
+        options.out = folder;
+        if (folder == NULL)
+            code = assay_error_set(&err, ASSAY_NOMEM, "study folder");
+    }
+    if (code == ASSAY_OK)
+        code = study(&session, &values, &options, &own, &err);
+    status = assay__session_end(&session, code, &err);
+    if (code == ASSAY_CANCELED)
+        assay__session_say(&session,
+                           "What is done is kept in %s; the same command "
+                           "goes on from there.",
+                           folder);
+    if (status == 0)
+        status = own;
+    assay__free(folder);
+    assay__session_close(&session);
+    return status;
+}
