@@ -42,6 +42,10 @@ struct assay_dataset_options {
  *   cifar10, cifar100      binary version; a folder of batches, joined, or
  *                          one; cifar100 has attributes fine and coarse
  *   stl10                  folder of train_X.bin, train_y.bin, test_X.bin...
+ *   celeba                 folder of list_attr_celeba.txt and
+ *                          img_align_celeba (or Anno/ and Img/ with them);
+ *                          each column an attribute; ?labels=A+B,C adds
+ *                          attributes of several, the first is the label
  *   npz                    arrays x|images|data and y|labels, or x_train,
  *                          y_train, x_test, y_test; arrays of other
  *                          integers per record are attributes, unless one
@@ -58,7 +62,7 @@ struct assay_dataset_options {
  *                          a byte per label, then planes; each label is an
  *                          attribute, the first one is the label
  *
- * csv and folder take ?size=HxW, to which all images are resized; without
+ * csv, folder and celeba take ?size=HxW, to which all images are resized; without
  * it they must have one size. `max_records` counts a class folder as a file.
  *
  * out  owned by the caller, assay_dataset_free()

@@ -93,9 +93,10 @@ static struct assay__plot_axis bars_axis(
     const struct assay__study_view *view,
     const struct assay__study_attack *const *shown, size_t n, double *base)
 {
+    struct assay__plot_axis axis = {.ticks = 5};
     struct range r = no_range();
+    struct range guess = no_range();
 
-    *base = ASSAY__MISSING;
     for (size_t d = 0; d < view->n_datasets; d++)
         for (size_t i = 0; i < view->n_architectures; i++)
             for (size_t k = 0; k < n; k++) {
@@ -104,14 +105,15 @@ static struct assay__plot_axis bars_axis(
                 widen(&r, m.mean);
                 widen(&r, m.mean + m.sd);
                 widen(&r, m.mean - m.sd);
-                if (isnan(*base))
-                    *base = m.baseline;
+                widen(&r, m.baseline);
+                widen(&guess, m.baseline);
             }
     /* Bars stand on what guessing gives, where that is one number. */
-    if (isnan(*base))
-        *base = 0;
-    widen(&r, *base);
-    return axis_of(assay__study_metric(shown[0]->headline), r);
+    *base = guess.high - guess.low < 1e-9 ? guess.low : 0;
+    axis.title = assay__study_metric(shown[0]->headline);
+    axis.low = fmin(r.low, *base);
+    axis.high = fmax(r.high, *base);
+    return assay__plot_nice(axis);
 }
 
 static void put_bar(const struct assay__study_view *view, size_t d, size_t i,
@@ -131,6 +133,12 @@ static void put_bar(const struct assay__study_view *view, size_t d, size_t i,
     assay__plot_column(p, x, y, class_name, title);
     assay__plot_whisker(p, (x[0] + x[1]) / 2, m.mean - m.sd, m.mean + m.sd,
                         "whisker");
+    if (isnan(m.baseline))
+        return;
+    assay__plot_path_begin(p, "chance");
+    assay__plot_path_line(p, x[0], m.baseline);
+    assay__plot_path_line(p, x[1], m.baseline);
+    assay__plot_path_end(p);
 }
 
 static void put_bar_panel(const struct assay__study_view *view, size_t i,
@@ -157,10 +165,6 @@ static void put_bar_panel(const struct assay__study_view *view, size_t i,
 
             put_bar(view, d, i, shown[k], k, x, base, &p);
         }
-    assay__plot_path_begin(&p, "chance");
-    assay__plot_path_line(&p, 0, base);
-    assay__plot_path_line(&p, (double)view->n_datasets, base);
-    assay__plot_path_end(&p);
     assay__plot_end(&p);
     assay__buf_puts(b, "</figure>\n");
 }
@@ -189,14 +193,9 @@ static void put_goal(const struct assay__study_view *view, const char *goal,
     if (n == 0)
         return;
     y = bars_axis(view, shown, n, &base);
-    assay__html(b, "<h3>%s</h3>\n<ul class=\"series\">\n", goal);
-    for (size_t k = 0; k < n; k++) {
-        char threat[64];
-
-        snprintf(threat, sizeof threat, "%.20s, %.20s", shown[k]->access,
-                 shown[k]->auxiliary);
-        put_key(b, k, shown[k]->title, threat);
-    }
+    assay__html(b, "<h3 class=\"goal\">%s</h3>\n<ul class=\"series\">\n", goal);
+    for (size_t k = 0; k < n; k++)
+        put_key(b, k, shown[k]->title, "");
     assay__buf_puts(b, "</ul>\n<div class=\"panels two\">\n");
     for (size_t i = 0; i < view->n_architectures; i++)
         put_bar_panel(view, i, shown, n, &y, base, b);
@@ -213,9 +212,10 @@ void assay__study_bars(const struct assay__study_view *view,
         put_empty(b, "No attack has run.");
         return;
     }
-    assay__buf_puts(b, "<p>Models without defence, mean over seeds; bars "
-                       "stand on what guessing gives, whiskers reach one "
-                       "deviation to each side. At most eight attacks of a "
+    assay__buf_puts(b, "<p>Models without defence, mean over seeds; a "
+                       "dotted line is what guessing or the attack's own "
+                       "baseline gives, whiskers reach one deviation to each "
+                       "side. At most eight attacks of a "
                        "goal are drawn; all are in the tables.</p>\n");
     for (size_t i = 0; i < n; i++)
         put_goal(view, goal[i], b);
@@ -270,7 +270,8 @@ static void put_coefficients(struct assay__buf *b, const json_t *row)
         put_coefficient(b, row, "pearson", "r");
         assay__buf_puts(b, ", ");
         put_coefficient(b, row, "spearman", "\xcf\x81");
-        assay__html(b, ", n = %d", (int)assay__field_number(row, "n"));
+        assay__html(b, ", n\xc2\xa0=\xc2\xa0%d",
+                    (int)assay__field_number(row, "n"));
     }
     assay__buf_puts(b, "</span>");
 }
@@ -500,7 +501,8 @@ static void put_pair(const struct assay__study_view *view,
     const struct quantity qy = {y->name, y->headline, y->title};
     char caption[160];
 
-    snprintf(caption, sizeof caption, "%.60s, %.60s", x->title, y->title);
+    snprintf(caption, sizeof caption, "%.60s \xc3\x97 %.60s", x->title,
+             y->title);
     put_scatter(view, &qx, &qy,
                 find_correlation(view, "attacks", x->name, y->name), caption,
                 b);
@@ -618,6 +620,7 @@ static void put_epochs_panel(const struct assay__study_view *view,
     struct assay__plot_axis x_axis;
     struct assay__plot_axis y_axis;
     struct assay__plot p;
+    struct assay__plot_axis epochs = {.title = "epochs", .ticks = 5};
     struct curve c;
     char text[120];
     size_t color = 0;
@@ -632,8 +635,8 @@ static void put_epochs_panel(const struct assay__study_view *view,
         }
     if (isnan(x.low))
         return;
-    x_axis = axis_of("epochs", x);
-    x_axis.low = fmax(x_axis.low, 0);
+    epochs.high = x.high; /* from 0 on */
+    x_axis = assay__plot_nice(epochs);
     y_axis = axis_of(assay__study_metric(a->headline), y);
     snprintf(text, sizeof text, "%.60s by epochs of training", a->title);
     assay__html(b, "<figure>\n<figcaption>%s</figcaption>\n", a->title);

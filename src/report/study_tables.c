@@ -136,6 +136,25 @@ static void put_change(const struct assay__study_view *view,
     assay__buf_puts(b, isnan(change.mean) ? "</td>" : "</span></td>");
 }
 
+/* Whether a defence, any for "", was tried there. */
+static bool is_defended(const struct assay__study_view *view,
+                        const char *dataset, const char *architecture,
+                        const char *defense)
+{
+    const json_t *rows = json_object_get(view->doc, "defenses");
+
+    for (size_t i = 0; i < json_array_size(rows); i++) {
+        const json_t *row = json_array_get(rows, i);
+
+        if (strcmp(assay__field_text(row, "dataset"), dataset) == 0 &&
+            strcmp(assay__field_text(row, "architecture"), architecture) == 0 &&
+            (!*defense ||
+             strcmp(assay__field_text(row, "defense"), defense) == 0))
+            return true;
+    }
+    return false;
+}
+
 static void put_defense_row(const struct assay__study_view *view,
                             struct assay__study_place at,
                             const struct assay__study_attack *a,
@@ -151,26 +170,10 @@ static void put_defense_row(const struct assay__study_view *view,
                 assay__moments_text(&before, metric).s);
     for (size_t k = 0; k < view->n_defenses; k++) {
         at.defense = view->defense[k];
-        if (strcmp(at.defense, view->plain) != 0)
+        if (is_defended(view, at.dataset, at.architecture, at.defense))
             put_change(view, &at, a, metric, b);
     }
     assay__buf_puts(b, "</tr>\n");
-}
-
-/* Whether any defence was tried there. */
-static bool is_defended(const struct assay__study_view *view,
-                        const char *dataset, const char *architecture)
-{
-    const json_t *rows = json_object_get(view->doc, "defenses");
-
-    for (size_t i = 0; i < json_array_size(rows); i++) {
-        const json_t *row = json_array_get(rows, i);
-
-        if (strcmp(assay__field_text(row, "dataset"), dataset) == 0 &&
-            strcmp(assay__field_text(row, "architecture"), architecture) == 0)
-            return true;
-    }
-    return false;
 }
 
 static void put_defense_table(const struct assay__study_view *view,
@@ -183,7 +186,7 @@ static void put_defense_table(const struct assay__study_view *view,
     assay__part_table_begin(b, "means", "Attacks under each defence");
     assay__html(b, "<thead><tr><th>Attack</th><th>%s</th>", view->plain);
     for (size_t k = 0; k < view->n_defenses; k++)
-        if (strcmp(view->defense[k], view->plain) != 0)
+        if (is_defended(view, dataset, architecture, view->defense[k]))
             assay__html(b, "<th>%s</th>", view->defense[k]);
     assay__buf_puts(b, "</tr></thead>\n<tbody>\n");
     for (size_t i = 0; i < view->n_attacks; i++) {
@@ -210,7 +213,7 @@ void assay__study_defenses(const struct assay__study_view *view,
                        "with its interval.</p>\n");
     for (size_t d = 0; d < view->n_datasets; d++)
         for (size_t i = 0; i < view->n_architectures; i++)
-            if (is_defended(view, view->dataset[d], view->architecture[i]))
+            if (is_defended(view, view->dataset[d], view->architecture[i], ""))
                 put_defense_table(view, view->dataset[d], view->architecture[i],
                                   b);
 }

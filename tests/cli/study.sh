@@ -68,7 +68,7 @@ for file in $tables; do
 done
 
 # Another architecture: only its cells are new.
-write_study b.yaml "simplecnn, resnet18" "overrides: [{architecture: resnet18, epochs: 1}]
+write_study b.yaml "simplecnn, resnet18" "overrides: [{architecture: resnet18, epochs: 1, lr: 0.001}]
 sweep: {epochs: [1, 2], datasets: [one], architectures: [simplecnn]}"
 expect 0 study b.yaml --out whole --threads 2
 has err "10 cells: 6 are there, 4 to do"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Means, spreads and Pearson's r. */
+/* Means, spreads, correlations of values and of ranks. */
 
 #include <math.h>
 
@@ -82,6 +82,82 @@ static void test_a_missing_number_makes_all_missing(void)
     CHECK(isnan(assay_mean_interval(holed, 7).low));
 }
 
+/* With ties in both. */
+static const double us[] = {1, 2, 2, 4, 5.5, 6, 7, 9};
+static const double vs[] = {3, 1, 4, 1, 5, 9, 2, 6};
+
+static void test_ranks_match_golden(void)
+{
+    struct assay_error err = {0};
+    struct assay_estimate rho;
+
+    CHECK_OK(assay_spearman(&rho, us, vs, 8, &err), err);
+    CHECK_NEAR(rho.value, spearman_expect[0], 1e-14);
+    CHECK_NEAR(rho.low, spearman_expect[1], 1e-13);
+    CHECK_NEAR(rho.high, spearman_expect[2], 1e-13);
+    CHECK_UINT_EQ(rho.n, 8);
+    CHECK_OK(assay_spearman(&rho, us, vs, 3, &err), err);
+    CHECK_NEAR(rho.low, -1, 0);
+    CHECK_NEAR(rho.high, 1, 0);
+}
+
+static void test_bootstrap_matches_golden(void)
+{
+    struct assay_error err = {0};
+    struct assay_estimate e;
+
+    CHECK_OK(
+        assay_correlation_bootstrap(&e, ASSAY_PEARSON, us, vs, 8, 300, 5, &err),
+        err);
+    CHECK_NEAR(e.value, assay_pearson(us, vs, 8).value, 0);
+    CHECK_NEAR(e.low, spearman_expect[3], 1e-13);
+    CHECK_NEAR(e.high, spearman_expect[4], 1e-13);
+    CHECK_OK(assay_correlation_bootstrap(&e, ASSAY_SPEARMAN, us, vs, 8, 300, 5,
+                                         &err),
+             err);
+    CHECK_NEAR(e.low, spearman_expect[5], 1e-13);
+    CHECK_NEAR(e.high, spearman_expect[6], 1e-13);
+    CHECK_UINT_EQ(e.n, 8);
+}
+
+static void test_bootstrap_needs_pairs_that_vary(void)
+{
+    static const double flat[] = {1, 1, 1, 1, 1, 1, 1, 2};
+    struct assay_error err = {0};
+    struct assay_estimate e;
+
+    CHECK_OK(
+        assay_correlation_bootstrap(&e, ASSAY_PEARSON, us, vs, 3, 100, 0, &err),
+        err);
+    CHECK(!isnan(e.value) && isnan(e.low) && isnan(e.high));
+    /* (7/8)^8 of the draws, over a third, miss the one that differs. */
+    CHECK_OK(assay_correlation_bootstrap(&e, ASSAY_PEARSON, us, flat, 8, 400, 0,
+                                         &err),
+             err);
+    CHECK(!isnan(e.low));
+    CHECK_OK(assay_correlation_bootstrap(&e, ASSAY_SPEARMAN, flat, flat, 7, 100,
+                                         0, &err),
+             err);
+    CHECK(isnan(e.value) && isnan(e.low));
+}
+
+static void test_ranks_do_not_mind_a_monotone_map(void)
+{
+    struct assay_error err = {0};
+    struct assay_estimate a;
+    struct assay_estimate b;
+    double x[8];
+
+    for (size_t i = 0; i < 8; i++)
+        x[i] = exp(3 * us[i]);
+    CHECK_OK(assay_spearman(&a, us, vs, 8, &err), err);
+    CHECK_OK(assay_spearman(&b, x, vs, 8, &err), err);
+    CHECK_NEAR(a.value, b.value, 0);
+    x[3] = (double)NAN;
+    CHECK_OK(assay_spearman(&b, x, vs, 8, &err), err);
+    CHECK(isnan(b.value));
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_numbers_match_golden),
     CHECK_TEST(test_an_offset_costs_no_digits),
@@ -89,5 +165,9 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_a_line_correlates_fully),
     CHECK_TEST(test_what_does_not_vary_has_no_correlation),
     CHECK_TEST(test_a_missing_number_makes_all_missing),
+    CHECK_TEST(test_ranks_match_golden),
+    CHECK_TEST(test_bootstrap_matches_golden),
+    CHECK_TEST(test_bootstrap_needs_pairs_that_vary),
+    CHECK_TEST(test_ranks_do_not_mind_a_monotone_map),
 };
 CHECK_MAIN(tests)
