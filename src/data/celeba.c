@@ -317,7 +317,7 @@ static char *find(const char *folder, const char *inner, const char *name)
 {
     char *path = assay__format("%s/%s/%s", folder, inner, name);
 
-    if (path && assay__exists(path))
+    if (!path || assay__exists(path))
         return path;
     assay__free(path);
     return assay__path_join(folder, name);

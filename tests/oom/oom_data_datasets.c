@@ -275,6 +275,27 @@ static void test_pngs_survive_any_failed_allocation(void)
     assay_dataset_free(ds);
 }
 
+static void test_celeba_survives_any_failed_allocation(void)
+{
+    static const char list[] = "2\nA B\n1.png -1 1\n2.png 1 1\n";
+    assay_dataset *ds = made();
+    struct assay_error err = {0};
+    const char *folder = make_dir("celeba");
+    const char *images = make_dir("celeba/img_align_celeba");
+    unsigned char *png = NULL;
+    size_t size = 0;
+    char spec[512];
+
+    CHECK_OK(assay_dataset_png(ds, 0, &png, &size, &err), err);
+    put_file(images, "1.png", png, size);
+    put_file(images, "2.png", png, size);
+    put_file(folder, "list_attr_celeba.txt", list, sizeof(list) - 1);
+    snprintf(spec, sizeof(spec), "celeba:%s?labels=A+B,B", folder);
+    walk_opening(spec, "A", 2);
+    assay_bytes_free(png);
+    assay_dataset_free(ds);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_making_survives_any_failed_allocation),
     CHECK_TEST(test_packed_files_survive_any_failed_allocation),
@@ -284,6 +305,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_views_survive_any_failed_allocation),
     CHECK_TEST(test_splits_survive_any_failed_allocation),
     CHECK_TEST(test_pngs_survive_any_failed_allocation),
+    CHECK_TEST(test_celeba_survives_any_failed_allocation),
 };
 
 CHECK_MAIN(tests)

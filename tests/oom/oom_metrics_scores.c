@@ -73,10 +73,31 @@ static void test_summary_survives_failing_allocations(void)
     CHECK(n > 3);
 }
 
+static void test_ranks_survive_failing_allocations(void)
+{
+    static const double other[] = {2, 2, 1, 5, 4, 3};
+    long n;
+
+    for (n = 1; fail_alloc_next(n); n++) {
+        struct assay_estimate rho = {7, 7, 7, 7};
+        struct assay_estimate boot = {7, 7, 7, 7};
+        int code = assay_spearman(&rho, scores, other, 6, NULL);
+
+        if (code == ASSAY_OK)
+            code = assay_correlation_bootstrap(&boot, ASSAY_SPEARMAN, scores,
+                                               other, 6, 20, 1, NULL);
+        fail_alloc_off();
+        CHECK_INT_EQ(code, fail_alloc_hit() ? ASSAY_NOMEM : ASSAY_OK);
+        CHECK((boot.n == 7) == (code != ASSAY_OK));
+    }
+    CHECK(n > 6);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_curve_survives_failing_allocations),
     CHECK_TEST(test_area_survives_failing_allocations),
     CHECK_TEST(test_threshold_is_missing_without_memory),
     CHECK_TEST(test_summary_survives_failing_allocations),
+    CHECK_TEST(test_ranks_survive_failing_allocations),
 };
 CHECK_MAIN(tests)

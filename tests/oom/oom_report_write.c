@@ -50,6 +50,37 @@ static void test_page_survives_failing_allocations(void)
     }
 }
 
+static void test_study_survives_failing_allocations(void)
+{
+    static const char study[] =
+        "{\"schema\":\"assay-study/1\",\"grid\":{\"datasets\":[\"d\"],"
+        "\"architectures\":[\"a\"],\"defenses\":[{\"name\":\"none\","
+        "\"kind\":\"none\"}],\"seeds\":[0]},\"attacks\":[{\"name\":\"target\","
+        "\"goal\":\"utility\",\"headline\":\"gap\"},{\"name\":\"x\",\"goal\":"
+        "\"membership\",\"headline\":\"auc\"}],\"cells\":[],\"summary\":[{"
+        "\"dataset\":\"d\",\"architecture\":\"a\",\"defense\":\"none\","
+        "\"attack\":\"x\",\"metric\":\"auc\",\"mean\":0.6}],\"defenses\":[],"
+        "\"correlations\":[]}";
+    const char *dir = check_temp_path("study");
+    struct assay_error err = {0};
+    char path[1024];
+
+    CHECK_OK(assay__make_dir(dir, &err), err);
+    snprintf(path, sizeof path, "%s/study.json", dir);
+    check_write_file(path, study, sizeof study - 1);
+    snprintf(path, sizeof path, "%s/study.html", dir);
+    for (long n = 1; fail_alloc_next(n); n++) {
+        int code = assay_study_report_write(dir, NULL, &err);
+
+        fail_alloc_off();
+        if (code == ASSAY_OK)
+            remove(path);
+        else
+            CHECK_INT_EQ(code, ASSAY_NOMEM);
+        CHECK(!assay__exists(path));
+    }
+}
+
 static void test_summary_survives_failing_allocations(void)
 {
     const char *run = run_dir();
@@ -68,6 +99,7 @@ static void test_summary_survives_failing_allocations(void)
 
 static const struct check_test tests[] = {
     CHECK_TEST(test_page_survives_failing_allocations),
+    CHECK_TEST(test_study_survives_failing_allocations),
     CHECK_TEST(test_summary_survives_failing_allocations),
 };
 CHECK_MAIN(tests)
