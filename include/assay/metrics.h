@@ -253,19 +253,23 @@ int assay_spearman(struct assay_estimate *out, const double *x, const double *y,
                    size_t n, struct assay_error *err) ASSAY_MUST_CHECK;
 
 enum assay_correlation { ASSAY_PEARSON, ASSAY_SPEARMAN };
+struct assay_bootstrap {
+    enum assay_correlation kind;
+    size_t resamples;
+    uint64_t seed;
+};
 
 /*
- * Percentile interval of a correlation from `resamples` draws of n of the n
- * pairs with replacement (Efron, 1979). Draw b comes from the stream (seed,
- * "bootstrap", b): all pairs of lists of one length are drawn alike. Draws in
- * which x or y does not vary have no correlation and are left out; where
- * those are more than half the interval is NaN, as it is for n < 4. `value`
- * is the correlation of the pairs themselves. Errors: _NOMEM.
+ * Percentile interval of a correlation from draws of n of the n pairs with
+ * replacement (Efron, 1979). Draw b comes from the stream (seed, "bootstrap",
+ * b): all pairs of lists of one length are drawn alike. Draws in which x or y
+ * does not vary have no correlation and are left out; where those are more
+ * than half the interval is NaN, as it is for n < 4. `value` is the
+ * correlation of the pairs themselves. Errors: _NOMEM.
  */
 int assay_correlation_bootstrap(struct assay_estimate *out,
-                                enum assay_correlation kind, const double *x,
-                                const double *y, size_t n, size_t resamples,
-                                uint64_t seed,
+                                const struct assay_bootstrap *how,
+                                const double *x, const double *y, size_t n,
                                 struct assay_error *err) ASSAY_MUST_CHECK;
 /* Mean with a Student-t interval; the interval is NaN for n < 2. */
 struct assay_estimate assay_mean_interval(const double *x, size_t n);

@@ -140,26 +140,27 @@ static double quantile(const double *sorted, size_t n, double p)
     return sorted[i] + (at - (double)i) * (sorted[i + 1] - sorted[i]);
 }
 
-/* Correlations of the draws that have one, into r; how many. */
-static size_t draw(enum assay_correlation kind, const double *x,
-                   const double *y, size_t n, size_t resamples, uint64_t seed,
-                   double *pair, struct room *room, double *r)
+/* Correlations of the draws that have one, into r; how many. `pair` has room
+ * for n pairs. */
+static size_t draw(const struct assay_bootstrap *how, const double *x,
+                   const double *y, size_t n, double *pair, struct room *room,
+                   double *r)
 {
     size_t kept = 0;
     size_t b;
     size_t i;
 
-    for (b = 0; b < resamples; b++) {
+    for (b = 0; b < how->resamples; b++) {
         struct assay_rng rng;
 
-        assay_rng_init(&rng, seed, "bootstrap", b);
+        assay_rng_init(&rng, how->seed, "bootstrap", b);
         for (i = 0; i < n; i++) {
             size_t k = (size_t)assay_rng_below(&rng, n);
 
             pair[i] = x[k];
             pair[n + i] = y[k];
         }
-        r[kept] = correlation(kind, pair, pair + n, n, room);
+        r[kept] = correlation(how->kind, pair, pair + n, n, room);
         if (!isnan(r[kept]))
             kept++;
     }
@@ -167,27 +168,27 @@ static size_t draw(enum assay_correlation kind, const double *x,
 }
 
 int assay_correlation_bootstrap(struct assay_estimate *out,
-                                enum assay_correlation kind, const double *x,
-                                const double *y, size_t n, size_t resamples,
-                                uint64_t seed, struct assay_error *err)
+                                const struct assay_bootstrap *how,
+                                const double *x, const double *y, size_t n,
+                                struct assay_error *err)
 {
     struct assay_estimate e = assay__estimate_none();
     double *pair = assay__calloc(n, 2 * sizeof(*pair));
-    double *r = assay__calloc(resamples + 1, sizeof(*r));
+    double *r = assay__calloc(how->resamples + 1, sizeof(*r));
     struct room room;
     size_t kept;
     int code = ASSAY_OK;
 
     if (!room_make(&room, n) || pair == NULL || r == NULL) {
         code = assay_error_set(err, ASSAY_NOMEM, "%zu draws of %zu pairs",
-                               resamples, n);
+                               how->resamples, n);
         goto out;
     }
-    e.value = correlation(kind, x, y, n, &room);
+    e.value = correlation(how->kind, x, y, n, &room);
     e.n = n;
     if (!isnan(e.value) && n >= 4) {
-        kept = draw(kind, x, y, n, resamples, seed, pair, &room, r);
-        if (kept > 0 && kept * 2 >= resamples) {
+        kept = draw(how, x, y, n, pair, &room, r);
+        if (kept > 0 && kept * 2 >= how->resamples) {
             qsort(r, kept, sizeof(*r), ascending);
             e.low = quantile(r, kept, 0.025);
             e.high = quantile(r, kept, 0.975);

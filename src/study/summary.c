@@ -387,6 +387,10 @@ static json_t *interval_json(const struct assay_estimate *e,
 static int measure(const struct points *p, size_t n, json_t *row,
                    struct assay_error *err)
 {
+    static const struct assay_bootstrap by_value = {ASSAY_PEARSON, RESAMPLES,
+                                                    0};
+    static const struct assay_bootstrap by_rank = {ASSAY_SPEARMAN, RESAMPLES,
+                                                   0};
     struct assay_estimate r = assay_pearson(p->x, p->y, n);
     struct assay_estimate rho = r;
     struct assay_estimate boot_r = r;
@@ -394,11 +398,11 @@ static int measure(const struct points *p, size_t n, json_t *row,
     int code = assay_spearman(&rho, p->x, p->y, n, err);
 
     if (code == ASSAY_OK)
-        code = assay_correlation_bootstrap(&boot_r, ASSAY_PEARSON, p->x, p->y,
-                                           n, RESAMPLES, 0, err);
+        code =
+            assay_correlation_bootstrap(&boot_r, &by_value, p->x, p->y, n, err);
     if (code == ASSAY_OK)
-        code = assay_correlation_bootstrap(&boot_rho, ASSAY_SPEARMAN, p->x,
-                                           p->y, n, RESAMPLES, 0, err);
+        code = assay_correlation_bootstrap(&boot_rho, &by_rank, p->x, p->y, n,
+                                           err);
     if (code != ASSAY_OK)
         return code;
     json_object_set_new(row, "pearson", interval_json(&r, &boot_r));

@@ -84,8 +84,9 @@ static void test_ranks_survive_failing_allocations(void)
         int code = assay_spearman(&rho, scores, other, 6, NULL);
 
         if (code == ASSAY_OK)
-            code = assay_correlation_bootstrap(&boot, ASSAY_SPEARMAN, scores,
-                                               other, 6, 20, 1, NULL);
+            code = assay_correlation_bootstrap(
+                &boot, &(struct assay_bootstrap){ASSAY_SPEARMAN, 20, 1}, scores,
+                other, 6, NULL);
         fail_alloc_off();
         CHECK_INT_EQ(code, fail_alloc_hit() ? ASSAY_NOMEM : ASSAY_OK);
         CHECK((boot.n == 7) == (code != ASSAY_OK));

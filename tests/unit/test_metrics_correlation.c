@@ -106,14 +106,16 @@ static void test_bootstrap_matches_golden(void)
     struct assay_error err = {0};
     struct assay_estimate e;
 
-    CHECK_OK(
-        assay_correlation_bootstrap(&e, ASSAY_PEARSON, us, vs, 8, 300, 5, &err),
-        err);
+    CHECK_OK(assay_correlation_bootstrap(
+                 &e, &(struct assay_bootstrap){ASSAY_PEARSON, 300, 5}, us, vs,
+                 8, &err),
+             err);
     CHECK_NEAR(e.value, assay_pearson(us, vs, 8).value, 0);
     CHECK_NEAR(e.low, spearman_expect[3], 1e-13);
     CHECK_NEAR(e.high, spearman_expect[4], 1e-13);
-    CHECK_OK(assay_correlation_bootstrap(&e, ASSAY_SPEARMAN, us, vs, 8, 300, 5,
-                                         &err),
+    CHECK_OK(assay_correlation_bootstrap(
+                 &e, &(struct assay_bootstrap){ASSAY_SPEARMAN, 300, 5}, us, vs,
+                 8, &err),
              err);
     CHECK_NEAR(e.low, spearman_expect[5], 1e-13);
     CHECK_NEAR(e.high, spearman_expect[6], 1e-13);
@@ -126,17 +128,20 @@ static void test_bootstrap_needs_pairs_that_vary(void)
     struct assay_error err = {0};
     struct assay_estimate e;
 
-    CHECK_OK(
-        assay_correlation_bootstrap(&e, ASSAY_PEARSON, us, vs, 3, 100, 0, &err),
-        err);
+    CHECK_OK(assay_correlation_bootstrap(
+                 &e, &(struct assay_bootstrap){ASSAY_PEARSON, 100, 0}, us, vs,
+                 3, &err),
+             err);
     CHECK(!isnan(e.value) && isnan(e.low) && isnan(e.high));
     /* (7/8)^8 of the draws, over a third, miss the one that differs. */
-    CHECK_OK(assay_correlation_bootstrap(&e, ASSAY_PEARSON, us, flat, 8, 400, 0,
-                                         &err),
+    CHECK_OK(assay_correlation_bootstrap(
+                 &e, &(struct assay_bootstrap){ASSAY_PEARSON, 400, 0}, us, flat,
+                 8, &err),
              err);
     CHECK(!isnan(e.low));
-    CHECK_OK(assay_correlation_bootstrap(&e, ASSAY_SPEARMAN, flat, flat, 7, 100,
-                                         0, &err),
+    CHECK_OK(assay_correlation_bootstrap(
+                 &e, &(struct assay_bootstrap){ASSAY_SPEARMAN, 100, 0}, flat,
+                 flat, 7, &err),
              err);
     CHECK(isnan(e.value) && isnan(e.low));
 }
