@@ -44,6 +44,14 @@ int assay_dense_guess(const struct assay_context *ctx,
                       const struct assay_dense_options *options, int32_t *guess,
                       struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* The same, but what it gives is each row's logits, [judge->n, n_values]. */
+int assay_dense_logits(const struct assay_context *ctx,
+                       const struct assay_compute *compute,
+                       const struct assay_dense_rows *train,
+                       const struct assay_dense_rows *judge,
+                       const struct assay_dense_options *options, float *logits,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

@@ -127,12 +127,10 @@ static int train(struct head *h, const struct assay_context *ctx,
 
 static int judge_batch(const struct head *h, assay_plan *plan,
                        const struct assay_dense_rows *rows, size_t first,
-                       float *x, float *logits, int32_t *guess,
-                       struct assay_error *err)
+                       float *x, float *logits, struct assay_error *err)
 {
     size_t left = rows->n - first;
     size_t n = left < JUDGE_BATCH ? left : JUDGE_BATCH;
-    size_t k = (size_t)h->options->n_values;
     int rc;
 
     for (size_t i = 0; i < JUDGE_BATCH; i++)
@@ -142,23 +140,21 @@ static int judge_batch(const struct head *h, assay_plan *plan,
         rc = assay_plan_run(plan, err);
     if (!rc)
         rc = assay_plan_read(plan, h->logits, logits, err);
-    for (size_t i = 0; i < n && !rc; i++)
-        guess[first + i] = assay__argmax(logits + i * k, (int)k);
     return rc;
 }
 
 static int judge(const struct head *h, const struct assay_compute *compute,
                  int threads, const struct assay_dense_rows *rows,
-                 int32_t *guess, struct assay_error *err)
+                 float *logits, struct assay_error *err)
 {
     struct assay_plan_options o = {0};
+    size_t k = (size_t)h->options->n_values;
     float *x = assay__calloc(JUDGE_BATCH * rows->width, sizeof(float));
-    float *logits = assay__calloc(JUDGE_BATCH * (size_t)h->options->n_values,
-                                  sizeof(float));
+    float *batch = assay__calloc(JUDGE_BATCH * k, sizeof(float));
     assay_plan *plan = NULL;
     int rc;
 
-    if (!x || !logits) {
+    if (!x || !batch) {
         rc = assay_error_set(err, ASSAY_NOMEM, "%s: out of memory",
                              h->options->task);
         goto out;
@@ -174,22 +170,29 @@ static int judge(const struct head *h, const struct assay_compute *compute,
     rc = assay_plan_new(&plan, h->graph, &o, err);
     if (!rc)
         rc = assay_plan_load(plan, &h->weights, err);
-    for (size_t first = 0; first < rows->n && !rc; first += JUDGE_BATCH)
-        rc = judge_batch(h, plan, rows, first, x, logits, guess, err);
+    for (size_t first = 0; first < rows->n && !rc; first += JUDGE_BATCH) {
+        size_t left = rows->n - first;
+
+        rc = judge_batch(h, plan, rows, first, x, batch, err);
+        if (!rc)
+            memcpy(logits + first * k, batch,
+                   (left < JUDGE_BATCH ? left : JUDGE_BATCH) * k *
+                       sizeof(float));
+    }
 
 out:
     assay_plan_free(plan);
-    assay__free(logits);
+    assay__free(batch);
     assay__free(x);
     return rc;
 }
 
-int assay_dense_guess(const struct assay_context *ctx,
-                      const struct assay_compute *compute,
-                      const struct assay_dense_rows *train_rows,
-                      const struct assay_dense_rows *judge_rows,
-                      const struct assay_dense_options *options, int32_t *guess,
-                      struct assay_error *err)
+int assay_dense_logits(const struct assay_context *ctx,
+                       const struct assay_compute *compute,
+                       const struct assay_dense_rows *train_rows,
+                       const struct assay_dense_rows *judge_rows,
+                       const struct assay_dense_options *options, float *logits,
+                       struct assay_error *err)
 {
     struct head h = {.train = train_rows, .options = options};
     int threads = compute->threads ? compute->threads : ctx->threads;
@@ -207,10 +210,32 @@ int assay_dense_guess(const struct assay_context *ctx,
     if (!rc)
         rc = train(&h, ctx, compute, err);
     if (!rc)
-        rc = judge(&h, compute, threads, judge_rows, guess, err);
+        rc = judge(&h, compute, threads, judge_rows, logits, err);
     assay_params_release(&h.weights);
     assay_graph_free(h.graph);
     assay__free(h.shift);
     assay__free(h.scale);
+    return rc;
+}
+
+int assay_dense_guess(const struct assay_context *ctx,
+                      const struct assay_compute *compute,
+                      const struct assay_dense_rows *train_rows,
+                      const struct assay_dense_rows *judge_rows,
+                      const struct assay_dense_options *options, int32_t *guess,
+                      struct assay_error *err)
+{
+    size_t k = (size_t)options->n_values;
+    float *logits = assay__calloc(judge_rows->n * k, sizeof(float));
+    int rc;
+
+    if (!logits)
+        return assay_error_set(err, ASSAY_NOMEM, "%s: %zu rows to judge",
+                               options->task, judge_rows->n);
+    rc = assay_dense_logits(ctx, compute, train_rows, judge_rows, options,
+                            logits, err);
+    for (size_t i = 0; i < judge_rows->n && !rc; i++)
+        guess[i] = assay__argmax(logits + i * k, (int)k);
+    assay__free(logits);
     return rc;
 }
