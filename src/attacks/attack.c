@@ -157,6 +157,8 @@ static const char *world_missing(const struct assay_attack_input *in,
 
     if ((needs & ASSAY__NEEDS_WORLD) && !w)
         return "the model and its records are not there, only predictions";
+    if ((needs & ASSAY_NEED_MODEL) && (needs & ASSAY_NEED_SHADOW) && !w->shadow)
+        return "the shadow model itself is not there";
     if ((needs & ASSAY_NEED_AUXILIARY) && !in->auxiliary)
         return "the model's answers on shadow records are not there";
     if ((needs & ASSAY_NEED_ATTRIBUTE) && w->attribute < 0)

@@ -23,22 +23,6 @@ struct list {
     struct assay_attack_input mixed;   /* other goals */
 };
 
-/* Files of predictions bring no world. */
-static void add_world(struct assay_attack_input *in, const assay_audit *a,
-                      int as_control)
-{
-    const struct assay__scene *s = &a->scene;
-    const struct assay__world *w = &a->world;
-
-    if (!w->there)
-        return;
-    in->world = as_control ? &w->control : &w->plain;
-    if (s->target_auxiliary.n > 0)
-        in->auxiliary = as_control ? &w->mixed[1] : &s->target_auxiliary;
-    if (s->target_pool.n > 0)
-        in->pool = as_control ? &w->mixed[2] : &s->target_pool;
-}
-
 /*
  * What the control of one attack sees. Membership: the shadow model in the
  * target's place. Others: the target itself, with answers to learn from that
@@ -74,7 +58,7 @@ static void list_jobs(struct list *list, assay_audit *a)
     int i;
 
     assay__scene_input(&a->scene, a, 0, &list->in);
-    add_world(&list->in, a, 0);
+    assay__world_input(&a->world, &a->scene, ASSAY__WORLD_PLAIN, &list->in);
     for (i = 0; i < a->n_attacks; i++) {
         struct assay__outcome *o = &a->outcome[i];
         const char *why = a->left_out[i];
@@ -94,8 +78,10 @@ static void list_jobs(struct list *list, assay_audit *a)
         return;
     assay__scene_input(&a->scene, a, 1, &list->control);
     list->mixed = list->in;
-    add_world(&list->control, a, 0);
-    add_world(&list->mixed, a, 1);
+    assay__world_input(&a->world, &a->scene, ASSAY__WORLD_SWAPPED,
+                       &list->control);
+    assay__world_input(&a->world, &a->scene, ASSAY__WORLD_CONTROL,
+                       &list->mixed);
     if (a->world.mixed[0].n > 0)
         list->mixed.members = &a->world.mixed[0];
     for (j = 0; j < list->n; j++) {

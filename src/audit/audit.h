@@ -143,8 +143,10 @@ struct assay__world {
     assay_view *auxiliary;
     assay_view *pool;
     struct assay_evidence mixed[ASSAY__MIXED]; /* for the control */
+    struct assay_evidence shadow_auxiliary; /* the shadow model on its own */
     struct assay_attack_world plain;
-    struct assay_attack_world control;
+    struct assay_attack_world control; /* for goals beyond membership */
+    struct assay_attack_world swapped; /* the shadow model as the target */
 };
 
 /* One attack's outcome. */
@@ -312,6 +314,8 @@ int assay__generator_ready(assay_audit *a, const struct assay__scene *scene,
                            struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__generator_open(const assay_audit *a, assay_generator **out,
                           struct assay_error *err) ASSAY_MUST_CHECK;
+/* Whether some chosen attack has another goal than membership. */
+int assay__audit_beyond_membership(const assay_audit *a);
 
 /* world.c: what the scene's models and records are, for attacks that need
  * them; nothing when no chosen attack does. */
@@ -319,6 +323,17 @@ int assay__world_open(struct assay__world *w, const assay_audit *a,
                       const struct assay__scene *scene,
                       struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__world_close(struct assay__world *w);
+/* What an attack's input says of the world, if there is one. */
+enum assay__world_of {
+    ASSAY__WORLD_PLAIN,
+    ASSAY__WORLD_CONTROL, /* beyond membership: answers that tell nothing */
+    ASSAY__WORLD_SWAPPED  /* membership: the shadow model as the target, and
+                             itself as its own shadow */
+};
+void assay__world_input(const struct assay__world *w,
+                        const struct assay__scene *scene,
+                        enum assay__world_of which,
+                        struct assay_attack_input *in);
 
 /* predictions.c: fill the evidence of a scene from files. */
 int assay__predictions_read(struct assay__scene *scene,

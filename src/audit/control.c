@@ -120,7 +120,7 @@ int assay__control_negative(assay_audit *a, const struct assay__score_job *jobs,
              "The same attacks on a model that was trained on other records "
              "altogether: nothing to find, so an AUC of 0.5 must lie within "
              "every interval (95 %% for all attacks together).%s",
-             assay__audit_wants_world(a)
+             assay__audit_beyond_membership(a)
                  ? " Attribute and stealing attacks learn from answers that "
                    "belong to other records, inversion climbs a model that "
                    "was never trained: right guesses beyond chance must be 0 "
@@ -180,18 +180,24 @@ static int attack_overfitted(assay_audit *a, const struct assay__scene *scene,
 {
     struct assay__score_job jobs[ASSAY__ATTACKS_MAX];
     struct assay_attack_input in;
-    size_t n;
+    struct assay__world world;
+    size_t n = 0;
     int code;
 
     memset(jobs, 0, sizeof(jobs));
-    assay__scene_input(scene, a, 0, &in);
-    n = positive_jobs(a, scene, &in, jobs);
-    code = assay__score_jobs_run(a, jobs, n, "positive control", err);
+    code = assay__world_open(&world, a, scene, err);
+    if (code == ASSAY_OK) {
+        assay__scene_input(scene, a, 0, &in);
+        assay__world_input(&world, scene, ASSAY__WORLD_PLAIN, &in);
+        n = positive_jobs(a, scene, &in, jobs);
+        code = assay__score_jobs_run(a, jobs, n, "positive control", err);
+    }
     if (code == ASSAY_OK)
         code = take_results(a, &a->positive, jobs, n, err);
     if (code == ASSAY_OK && a->positive.n_results > 0)
         judge(&a->positive);
     assay__score_jobs_release(jobs, n);
+    assay__world_close(&world);
     return code;
 }
 

@@ -94,6 +94,18 @@ int assay__audit_wants_world(const assay_audit *a)
     return 0;
 }
 
+int assay__audit_beyond_membership(const assay_audit *a)
+{
+    int i;
+
+    for (i = 0; i < a->n_attacks; i++) {
+        if (a->left_out[i][0] == '\0' &&
+            a->attack[i]->goal != ASSAY_GOAL_MEMBERSHIP)
+            return 1;
+    }
+    return 0;
+}
+
 /* Attacks of other goals train models of their own, so they are run when
  * asked for; a named attribute asks. */
 static unsigned wanted_goals(const struct assay_audit_options *o)

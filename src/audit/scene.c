@@ -300,23 +300,22 @@ int assay__scene_prepare(struct assay__scene *scene, const assay_audit *a,
     return code;
 }
 
-/* One list of two quarters. */
-static int join_quarters(uint32_t **index, struct assay__rows *rows,
-                         const assay_audit *a, enum assay_quarter one,
-                         enum assay_quarter other, struct assay_error *err)
+/* One list of two of equal length. */
+static int join_rows(uint32_t **index, struct assay__rows *rows,
+                     const struct assay__rows *one,
+                     const struct assay__rows *other, struct assay_error *err)
 {
-    size_t n = a->split.n;
+    size_t n = one->n;
 
     *index = assay__malloc(2 * n * sizeof(**index));
     if (*index == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "two quarters of %zu records",
-                               n);
-    memcpy(*index, a->split.index[one], n * sizeof(**index));
-    memcpy(*index + n, a->split.index[other], n * sizeof(**index));
+        return assay_error_set(err, ASSAY_NOMEM, "two lists of %zu records", n);
+    memcpy(*index, one->index, n * sizeof(**index));
+    memcpy(*index + n, other->index, n * sizeof(**index));
     return assay__rows_set(rows, *index, 2 * n, err);
 }
 
-/* What attacks of other goals than membership learn from. */
+/* What attacks that need the models themselves learn from. */
 static int add_quarters(struct assay__scene *scene, const assay_audit *a,
                         unsigned needs, struct assay_error *err)
 {
@@ -326,11 +325,12 @@ static int add_quarters(struct assay__scene *scene, const assay_audit *a,
     scene->with_evaluator = (needs & ASSAY_NEED_EVALUATOR) != 0;
     scene->with_generator = (needs & ASSAY_NEED_GENERATOR) != 0;
     if (assay__audit_wants_world(a))
-        code = join_quarters(&scene->auxiliary_index, &scene->auxiliary, a,
-                             ASSAY_SHADOW_TRAIN, ASSAY_SHADOW_TEST, err);
+        code = join_rows(&scene->auxiliary_index, &scene->auxiliary,
+                         &scene->shadow[0], &scene->shadow[1], err);
     if (code == ASSAY_OK && scene->with_evaluator)
-        code = join_quarters(&scene->evaluator_index, &scene->evaluator_rows, a,
-                             ASSAY_TARGET_TRAIN, ASSAY_SHADOW_TRAIN, err);
+        code = join_rows(&scene->evaluator_index, &scene->evaluator_rows,
+                         &scene->audited[ASSAY__MEMBERS], &scene->shadow[0],
+                         err);
     return code;
 }
 
@@ -407,6 +407,9 @@ int assay__scene_overfitted(struct assay__scene *scene, const assay_audit *a,
     if (code == ASSAY_OK)
         code = assay__rows_set(&scene->shadow[1],
                                a->split.index[ASSAY_SHADOW_TEST], n, err);
+    if (code == ASSAY_OK)
+        code = add_quarters(scene, a,
+                            assay__audit_needs(a) & ASSAY_NEED_AUXILIARY, err);
     if (code == ASSAY_OK)
         code = assay__scene_prepare(scene, a, err);
     return code;

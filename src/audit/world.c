@@ -4,7 +4,9 @@
  * the folder, and views of the records. And the same without anything to
  * find, for the negative control: answers that belong to other records for
  * attacks that learn from answers, a model that was never trained for those
- * that climb its gradient.
+ * that climb its gradient. Membership attacks get the shadow model as their
+ * target; what they learn from a shadow model they learn from it too, on its
+ * own records, and none of the audited records is among these.
  */
 
 #include <string.h>
@@ -134,6 +136,8 @@ static void describe(struct assay__world *w, const assay_audit *a)
             assay_dataset_attribute_cardinality(a->data, (size_t)a->attribute);
     w->control = *p;
     w->control.target = w->untrained != NULL ? w->untrained : p->target;
+    w->swapped = *p;
+    w->swapped.target = w->shadow;
 }
 
 int assay__world_open(struct assay__world *w, const assay_audit *a,
@@ -150,11 +154,36 @@ int assay__world_open(struct assay__world *w, const assay_audit *a,
         code = open_views(w, a, scene, err);
     if (code == ASSAY_OK && scene->with_control)
         code = mix_up_all(w, a, scene, err);
+    if (code == ASSAY_OK && scene->with_control && scene->with_auxiliary)
+        code = assay_evidence_join(&w->shadow_auxiliary, &scene->shadow_own[0],
+                                   &scene->shadow_own[1], err);
     if (code == ASSAY_OK) {
         describe(w, a);
         w->there = 1;
     }
     return code;
+}
+
+/* Files of predictions bring no world. */
+void assay__world_input(const struct assay__world *w,
+                        const struct assay__scene *scene,
+                        enum assay__world_of which,
+                        struct assay_attack_input *in)
+{
+    const struct assay_attack_world *const world[] = {&w->plain, &w->control,
+                                                      &w->swapped};
+    const struct assay_evidence *auxiliary[] = {
+        &scene->target_auxiliary, &w->mixed[1], &w->shadow_auxiliary};
+    const struct assay_evidence *pool[] = {&scene->target_pool, &w->mixed[2],
+                                           NULL};
+
+    if (!w->there)
+        return;
+    in->world = world[which];
+    if (scene->target_auxiliary.n > 0)
+        in->auxiliary = auxiliary[which];
+    if (scene->target_pool.n > 0)
+        in->pool = pool[which];
 }
 
 void assay__world_close(struct assay__world *w)
@@ -172,5 +201,6 @@ void assay__world_close(struct assay__world *w)
     assay_view_free(w->pool);
     for (i = 0; i < ASSAY__MIXED; i++)
         assay_evidence_release(&w->mixed[i]);
+    assay_evidence_release(&w->shadow_auxiliary);
     memset(w, 0, sizeof(*w));
 }
