@@ -151,6 +151,12 @@ struct assay_training {
     uint64_t seed;                           /* order, augmentation, dropout */
     const char *task;         /* for progress: "target", "shadow" */
     const char *checkpoint;   /* path, or NULL */
+    /* Called after each epoch (from 1) that this process trains, with the
+     * model as it then is, in the thread of the training; non-zero ends it
+     * with that code. NULL: not called. */
+    int (*on_epoch)(void *user, const assay_model *m, size_t epoch,
+                    struct assay_error *err);
+    void *user;
     struct assay_curve curve; /* out */
     double seconds;           /* out: training time of this process */
     size_t resumed_at;        /* out: epochs taken from a checkpoint */

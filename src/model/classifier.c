@@ -105,6 +105,12 @@ static int on_epoch(void *user, assay_trainer *trainer, size_t epoch,
     }
     if (!rc)
         assay_trainer_note(trainer, MONITOR_TEST, accuracy);
+    if (!rc && c->t->on_epoch) {
+        rc = assay_plan_save(assay_trainer_plan(trainer), &c->t->model->params,
+                             err);
+        if (!rc)
+            rc = c->t->on_epoch(c->t->user, c->t->model, epoch, err);
+    }
     return rc;
 }
 

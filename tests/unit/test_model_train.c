@@ -151,6 +151,66 @@ static void test_seed_decides_alone(void)
     work_close(&w);
 }
 
+/* What is called after each epoch: how often, and with which model. */
+struct look {
+    const struct work *work;
+    size_t calls;
+    size_t last; /* epoch */
+    size_t stop; /* fail after this one; 0: never */
+    float *params;
+    size_t size;
+};
+
+static int look(void *user, const assay_model *m, size_t epoch,
+                struct assay_error *err)
+{
+    struct look *l = user;
+    const struct assay_params *p = assay_model_params(l->work->t.model);
+
+    CHECK(m == l->work->t.model);
+    l->calls++;
+    CHECK_UINT_EQ(epoch, l->last + 1);
+    l->last = epoch;
+    l->size = p->size;
+    l->params = assay__realloc(l->params, p->size, sizeof(float));
+    CHECK(l->params != NULL);
+    memcpy(l->params, p->data, p->size * sizeof(float));
+    return l->stop == epoch
+               ? assay_error_set(err, ASSAY_LIMIT, "enough of epoch %zu", epoch)
+               : ASSAY_OK;
+}
+
+static void test_each_epoch_can_be_looked_at(void)
+{
+    struct assay_error err = {0};
+    struct look l = {0};
+    struct work w;
+    float *want;
+    float *half;
+
+    work_open(&w);
+    want = straight(&w.recipe);
+    w.recipe.epochs = EPOCHS / 2;
+    half = straight(&w.recipe);
+    w.recipe.epochs = EPOCHS;
+    w.t.on_epoch = look;
+    w.t.user = &l;
+    l.work = &w;
+    CHECK_OK(run(&w, &err), err);
+    CHECK_UINT_EQ(l.calls, EPOCHS);
+    CHECK_MEM_EQ(l.params, want, l.size * sizeof(float));
+    check_params(w.t.model, want); /* looking at it changes nothing */
+    l.calls = l.last = 0;
+    l.stop = EPOCHS / 2;
+    CHECK_FAILS(run(&w, &err), ASSAY_LIMIT, err);
+    CHECK_UINT_EQ(l.calls, EPOCHS / 2);
+    CHECK_MEM_EQ(l.params, half, l.size * sizeof(float));
+    assay__free(l.params);
+    assay__free(want);
+    assay__free(half);
+    work_close(&w);
+}
+
 enum { CROWD = 3 };
 
 static const char *crowd_checkpoint(int i)
@@ -500,6 +560,7 @@ static void test_unusable_data_are_refused(void)
 static const struct check_test tests[] = {
     CHECK_TEST(test_classifier_learns),
     CHECK_TEST(test_seed_decides_alone),
+    CHECK_TEST(test_each_epoch_can_be_looked_at),
     CHECK_TEST(test_company_changes_nothing),
     CHECK_TEST(test_each_problem_has_its_choice),
     CHECK_TEST(test_given_threads_are_kept),
