@@ -28,8 +28,8 @@
 enum { PARAM_EPOCHS, PARAM_LR, PARAM_BATCH, PARAM_HIDDEN };
 
 static const struct assay_setting params[] = {
-    {"epochs", 20, 1, 10000, "training epochs of the network"},
-    {"lr", 1e-3, 1e-8, 1, "Adam's learning rate"},
+    {"epochs", 30, 1, 10000, "training epochs of the network"},
+    {"lr", 1e-2, 1e-8, 1, "Adam's learning rate, falling to 0"},
     {"batch", 64, 1, 65536, "batch size"},
     {"hidden", 16, 0, 65536, "units of the hidden layer; 0: none"},
     {NULL, 0, 0, 0, NULL}};
