@@ -143,7 +143,7 @@ struct assay__world {
     assay_view *auxiliary;
     assay_view *pool;
     struct assay_evidence mixed[ASSAY__MIXED]; /* for the control */
-    struct assay_evidence shadow_auxiliary; /* the shadow model on its own */
+    struct assay_evidence shadow_auxiliary;    /* the shadow model on its own */
     struct assay_attack_world plain;
     struct assay_attack_world control; /* for goals beyond membership */
     struct assay_attack_world swapped; /* the shadow model as the target */

@@ -7,8 +7,9 @@
  * within a factor of two on the machines they were taken on.
  *
  * To keep to a budget, references go first (16, 8, 4, 2, none): half of them
- * costs the strongest attacks some power, but nothing else. Then the
- * white-box networks, the slowest attacks.
+ * costs the strongest attacks some power, but nothing else. Then the slowest
+ * attacks: the white-box networks, and those that train models of their own
+ * or ask about each record hundreds of times.
  */
 
 #include <math.h>
@@ -217,6 +218,13 @@ double assay__attack_seconds(const assay_audit *a,
     return n * black_box_seconds;
 }
 
+/* Files of predictions bring no model to ask. */
+static int is_planned(const assay_audit *a, int i)
+{
+    return a->left_out[i][0] == '\0' &&
+           (a->data != NULL || (a->attack[i]->needs & ASSAY_NEED_MODEL) == 0);
+}
+
 /* Running the chosen attacks once, on the target or ("control-") on a model
  * in its place. */
 static struct assay_audit_item *plan_scores(assay_audit *a, const char *prefix)
@@ -225,7 +233,7 @@ static struct assay_audit_item *plan_scores(assay_audit *a, const char *prefix)
     int i;
 
     for (i = 0; i < a->n_attacks; i++) {
-        if (a->left_out[i][0] != '\0')
+        if (!is_planned(a, i))
             continue;
         item->n++;
         if (assay__scores_there(a, a->attack[i], prefix))
@@ -320,14 +328,20 @@ static void add_note(struct assay_audit_plan *plan, const char *text)
                  text);
 }
 
+static int is_slow(const struct assay_attack *attack)
+{
+    return (attack->needs & ASSAY_NEED_EMBEDDING) != 0 ||
+           (attack->goal == ASSAY_GOAL_MEMBERSHIP && attack->work != NULL);
+}
+
 /* How many were left out. */
-static int leave_out_white_box(assay_audit *a)
+static int leave_out_slow(assay_audit *a)
 {
     int n = 0;
     int i;
 
     for (i = 0; i < a->n_attacks; i++) {
-        if ((a->attack[i]->needs & ASSAY_NEED_EMBEDDING) == 0)
+        if (!is_slow(a->attack[i]))
             continue;
         snprintf(a->left_out[i], sizeof(a->left_out[i]),
                  "left out to keep to the budget of %.0f seconds",
@@ -336,7 +350,8 @@ static int leave_out_white_box(assay_audit *a)
     }
     if (n > 0)
         add_note(&a->plan,
-                 "White-box attacks were left out to keep to the time budget.");
+                 "White-box attacks, and such as train models or ask much, "
+                 "were left out to keep to the time budget.");
     return n;
 }
 
@@ -362,7 +377,7 @@ static int fit_budget(assay_audit *a, struct assay_error *err)
         add_note(&a->plan, text);
     }
     if (code == ASSAY_OK && a->plan.seconds > a->options.budget_seconds &&
-        leave_out_white_box(a) > 0)
+        leave_out_slow(a) > 0)
         code = plan_once(a, err);
     if (code == ASSAY_OK && a->plan.seconds > a->options.budget_seconds)
         add_note(&a->plan, "Even so the expected time is over the budget.");

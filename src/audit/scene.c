@@ -328,9 +328,9 @@ static int add_quarters(struct assay__scene *scene, const assay_audit *a,
         code = join_rows(&scene->auxiliary_index, &scene->auxiliary,
                          &scene->shadow[0], &scene->shadow[1], err);
     if (code == ASSAY_OK && scene->with_evaluator)
-        code = join_rows(&scene->evaluator_index, &scene->evaluator_rows,
-                         &scene->audited[ASSAY__MEMBERS], &scene->shadow[0],
-                         err);
+        code =
+            join_rows(&scene->evaluator_index, &scene->evaluator_rows,
+                      &scene->audited[ASSAY__MEMBERS], &scene->shadow[0], err);
     return code;
 }
 

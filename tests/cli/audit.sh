@@ -182,7 +182,7 @@ audit --members other/evidence/target-members.safetensors \
 sed -n '/"model": {/,/^  }/p' other/findings.json | grep -A 4 _accuracy >a
 sed -n '/"model": {/,/^  }/p' files/findings.json | grep -A 4 _accuracy >b
 check "accuracies are the same without the model" cmp -s a b
-has err "run 15 attacks"
+has err "run 16 attacks"
 expect 0 audit --members other/evidence/target-members.safetensors \
     --nonmembers other/evidence/target-nonmembers.safetensors --plan
 name=$(sed -n 1p out)
@@ -192,6 +192,23 @@ expect 0 audit --members target-members.safetensors \
 check "other files of the same name have another folder" \
     [ "$name" != "$(sed -n 1p out)" ]
 check "what could not run says why" grep -q '"status": "not run"' files/findings.json
+
+# Attacks that ask the models themselves run in both controls too, and leave
+# nothing of their trainings behind.
+own="--attacks label-augmentation,label-boundary,trajectory,quantile"
+own="$own --attack-param label-boundary.queries=60 --controls full"
+audit "$data" --epochs 3 --lr 0.05 --batch 16 $own --out own
+for name in label-augmentation label-boundary trajectory quantile; do
+    check "$name ran" [ -s "own/scores/$name.safetensors" ]
+    check "$name ran in the negative control" \
+        [ -s "own/scores/control-$name.safetensors" ]
+    check "$name ran in the positive control" \
+        [ -s "own/scores/overfitted-$name.safetensors" ]
+done
+check "no checkpoint of theirs is left" [ -z "$(find own -name '*.ckpt')" ]
+cp own/findings.json own.json
+audit "$data" --epochs 3 --lr 0.05 --batch 16 $own --out again
+check "another folder gives equal findings" cmp -s again/findings.json own.json
 
 # A budget that is far too small drops references and says so.
 audit "$data" --epochs 300 --references 16 --attacks gap,loss,rmia \
