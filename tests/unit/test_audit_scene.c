@@ -171,11 +171,51 @@ static void test_time_follows_the_epochs_of_an_attack(void)
     assay_audit_free(f.audit);
 }
 
+/* In the negative control a membership attack asks the shadow model, and
+ * hears that one's word on the shadow quarters. */
+static void test_control_asks_the_shadow_model(void)
+{
+    static const char *const attacks[] = {"quantile"};
+    struct fixture f;
+    const struct assay__scene *s;
+    const struct assay__world *w;
+    struct assay_attack_input in;
+    enum assay_verdict verdict;
+    size_t i;
+
+    open_audit(&f, 3, 1, "swapped");
+    assay_audit_free(f.audit);
+    f.options.attacks = attacks;
+    f.options.n_attacks = 1;
+    CHECK_OK(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), err);
+    CHECK_OK(assay_audit_run(f.audit, &verdict, &err), err);
+    s = &f.audit->scene;
+    w = &f.audit->world;
+    assay__scene_input(s, f.audit, 0, &in);
+    assay__world_input(w, s, ASSAY__WORLD_PLAIN, &in);
+    CHECK(in.world->target == w->target && w->target != NULL);
+    CHECK(in.auxiliary == &s->target_auxiliary);
+    assay__scene_input(s, f.audit, 1, &in);
+    assay__world_input(w, s, ASSAY__WORLD_SWAPPED, &in);
+    CHECK(in.world->target == w->shadow && in.world->shadow == w->shadow);
+    CHECK(in.world->members == w->members);
+    CHECK_UINT_EQ(in.auxiliary->n, 2 * EACH);
+    for (i = 0; i < EACH; i++) {
+        CHECK_UINT_EQ(in.auxiliary->record[i], s->shadow[0].index[i]);
+        CHECK_UINT_EQ(in.auxiliary->record[EACH + i], s->shadow[1].index[i]);
+    }
+    CHECK_MEM_EQ(in.auxiliary->logits, s->shadow_own[0].logits,
+                 2 * EACH * sizeof(float));
+    CHECK_INT_EQ(f.audit->negative.n_results, 1);
+    assay_audit_free(f.audit);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_each_record_is_in_exactly_half_of_the_references),
     CHECK_TEST(test_no_model_shares_a_seed_or_a_key),
     CHECK_TEST(test_keys_follow_what_determines_a_model),
     CHECK_TEST(test_an_audit_needs_what_its_attacks_need),
     CHECK_TEST(test_time_follows_the_epochs_of_an_attack),
+    CHECK_TEST(test_control_asks_the_shadow_model),
 };
 CHECK_MAIN(tests)
