@@ -118,6 +118,21 @@ static const struct row histogram[] = {
     {"nonmembers", LIST, NUMBER, NULL, 1000},
     END
 };
+static const struct row budget[] = {
+    {"queries", NUMBER, 0, NULL, 0},
+    {"agreement", OBJECT | NONE, 0, estimate, 0},
+    {"accuracy", OBJECT | NONE, 0, estimate, 0},
+    {"baseline_accuracy", OBJECT | NONE, 0, estimate, 0},
+    END
+};
+static const struct row rebuilt[] = {
+    {"class", NUMBER, 0, NULL, 0},
+    {"name", TEXT | NONE, 0, NULL, 0},
+    {"success", OBJECT | NUMBER | NONE, 0, estimate, 0},
+    {"pictures", LIST | NONE, TEXT, NULL, 1000},
+    {"members", LIST | NONE, TEXT, NULL, 1000},
+    END
+};
 static const struct row attack[] = {
     {"name", TEXT, 0, NULL, 0},
     {"title", TEXT, 0, NULL, 0},
@@ -126,7 +141,7 @@ static const struct row attack[] = {
     {"goal", TEXT | NONE, 0, NULL, 0},
     {"access", TEXT, 0, NULL, 0},
     {"auxiliary", TEXT, 0, NULL, 0},
-    {"baseline", FLAG | NONE, 0, NULL, 0},
+    {"baseline", FLAG | TEXT | NONE, 0, NULL, 0}, /* text: inversion's */
     {"status", TEXT, 0, NULL, 0},
     {"why", TEXT | NONE, 0, NULL, 0},
     {"params", OBJECT | NONE, 0, NULL, 0},
@@ -144,6 +159,26 @@ static const struct row attack[] = {
     {"roc", LIST | NONE, LIST, NULL, 10000},
     {"histogram", OBJECT | NONE, 0, histogram, 0},
     {"scores", TEXT | NONE, 0, NULL, 0},
+    /* attribute, stealing and inversion */
+    {"excess", OBJECT | NONE, 0, estimate, 0},
+    {"n_records", NUMBER | NONE, 0, NULL, 0},
+    {"attribute", TEXT | NONE, 0, NULL, 0},
+    {"values", NUMBER | NONE, 0, NULL, 0},
+    {"f1", OBJECT | NONE, 0, estimate, 0},
+    {"advantage_over", TEXT | NONE, 0, NULL, 0},
+    {"queries", NUMBER | NONE, 0, NULL, 0},
+    {"agreement", OBJECT | NONE, 0, estimate, 0},
+    {"baseline_accuracy", OBJECT | NONE, 0, estimate, 0},
+    {"curve", LIST | NONE, OBJECT, budget, 1000},
+    {"n_pictures", NUMBER | NONE, 0, NULL, 0},
+    {"success", OBJECT | NONE, 0, estimate, 0},
+    {"mse", OBJECT | NONE, 0, estimate, 0},
+    {"nearest", OBJECT | NONE, 0, estimate, 0},
+    {"nearest_nonmember", OBJECT | NONE, 0, estimate, 0},
+    {"baseline_success", OBJECT | NONE, 0, estimate, 0},
+    {"gain", OBJECT | NONE, 0, estimate, 0},
+    {"evaluator_accuracy", OBJECT | NONE, 0, estimate, 0},
+    {"classes", LIST | NONE, OBJECT, rebuilt, 100000},
     END
 };
 static const struct row exposed[] = {
@@ -159,6 +194,7 @@ static const struct row exposed[] = {
 static const struct row result[] = {
     {"attack", TEXT, 0, NULL, 0},
     {"auc", OBJECT | NONE, 0, estimate, 0},
+    {"excess", OBJECT | NONE, 0, estimate, 0},
     {"widened_low", NUMBER | NONE, 0, NULL, 0},
     {"widened_high", NUMBER | NONE, 0, NULL, 0},
     {"passed", FLAG | NONE, 0, NULL, 0},
@@ -218,6 +254,14 @@ static const struct row taxonomy[] = {
     {"name", TEXT | NONE, 0, NULL, 0},
     END
 };
+static const struct row defense[] = {
+    {"name", TEXT, 0, NULL, 0},
+    {"title", TEXT | NONE, 0, NULL, 0},
+    {"stage", TEXT | NONE, 0, NULL, 0},
+    {"params", OBJECT | NONE, 0, NULL, 0},
+    {"claims", OBJECT | NONE, 0, NULL, 0},
+    END
+};
 static const struct row document[] = {
     {"schema", TEXT, 0, NULL, 0},
     {"tool", OBJECT, 0, tool, 0},
@@ -225,6 +269,7 @@ static const struct row document[] = {
     {"model", OBJECT, 0, model, 0},
     {"data", OBJECT, 0, data, 0},
     {"recipe", ANY, ANY, NULL, 4096},
+    {"defense", OBJECT | NONE, 0, defense, 0},
     {"curves", LIST | NONE, OBJECT, curve, 4096},
     {"references", OBJECT | NONE, 0, references, 0},
     {"attacks", LIST, OBJECT, attack, 256},

@@ -11,27 +11,60 @@
 #include "report/html.h"
 #include "report/sections.h"
 
+/* Which sections a document has. */
+enum when {
+    ALWAYS,
+    WHEN_MEMBERSHIP, /* also when no attack applied at all, to say so */
+    WHEN_ATTRIBUTE,
+    WHEN_STEALING,
+    WHEN_INVERSION
+};
+
 static const struct section {
     const char *id;
     const char *title;
+    enum when when;
     void (*write)(const struct assay__view *view, struct assay__buf *b);
 } sections[] = {
-    {"policy", "Policy", assay__section_policy},
-    {"scope", "What was measured", assay__section_scope},
-    {"attacks", "Attacks", assay__section_attacks},
-    {"roc", "ROC curves", assay__section_roc},
-    {"scores", "Scores", assay__section_scores},
-    {"training", "Training", assay__section_training},
-    {"exposed", "Most exposed records", assay__section_exposed},
-    {"controls", "Controls", assay__section_controls},
-    {"advice", "What to do", assay__section_advice},
-    {"reproduce", "How to reproduce", assay__section_reproduce},
-    {"taxonomy", "Taxonomy", assay__section_taxonomy},
-    {"limits", "Limits", assay__section_limits},
-    {"glossary", "Glossary", assay__section_glossary},
+    {"policy", "Policy", ALWAYS, assay__section_policy},
+    {"scope", "What was measured", ALWAYS, assay__section_scope},
+    {"attacks", "Membership inference", WHEN_MEMBERSHIP,
+     assay__section_attacks},
+    {"roc", "ROC curves", WHEN_MEMBERSHIP, assay__section_roc},
+    {"scores", "Scores", WHEN_MEMBERSHIP, assay__section_scores},
+    {"exposed", "Most exposed records", WHEN_MEMBERSHIP,
+     assay__section_exposed},
+    {"attribute", "Attribute inference", WHEN_ATTRIBUTE,
+     assay__section_attribute},
+    {"inversion", "Model inversion", WHEN_INVERSION, assay__section_inversion},
+    {"stealing", "Model stealing", WHEN_STEALING, assay__section_stealing},
+    {"training", "Training", ALWAYS, assay__section_training},
+    {"controls", "Controls", ALWAYS, assay__section_controls},
+    {"advice", "What to do", ALWAYS, assay__section_advice},
+    {"reproduce", "How to reproduce", ALWAYS, assay__section_reproduce},
+    {"taxonomy", "Taxonomy", ALWAYS, assay__section_taxonomy},
+    {"limits", "Limits", ALWAYS, assay__section_limits},
+    {"glossary", "Glossary", ALWAYS, assay__section_glossary},
 };
 
 enum { N_SECTIONS = sizeof sections / sizeof *sections };
+
+static bool is_wanted(const struct section *s, const struct assay__view *view)
+{
+    switch (s->when) {
+    case WHEN_MEMBERSHIP:
+        return view->n_of[ASSAY__GOAL_MEMBERSHIP] || !view->n_attacks;
+    case WHEN_ATTRIBUTE:
+        return view->n_of[ASSAY__GOAL_ATTRIBUTE];
+    case WHEN_STEALING:
+        return view->n_of[ASSAY__GOAL_STEALING];
+    case WHEN_INVERSION:
+        return view->n_of[ASSAY__GOAL_INVERSION];
+    case ALWAYS:
+        break;
+    }
+    return true;
+}
 
 void assay__page_head(struct assay__buf *b, const json_t *tool,
                       const char *title, const char *const *css)
@@ -109,13 +142,14 @@ static void put_masthead(const struct assay__view *view, struct assay__buf *b)
                 assay__field_text(tool, "version"));
 }
 
-static void put_contents(struct assay__buf *b)
+static void put_contents(const struct assay__view *view, struct assay__buf *b)
 {
     assay__buf_puts(b, "<nav class=\"contents\" aria-label=\"Contents\">\n"
                        "<ul>\n<li><a href=\"#verdict\">Verdict</a></li>\n");
     for (size_t i = 0; i < N_SECTIONS; i++)
-        assay__html(b, "<li><a href=\"#%s\">%s</a></li>\n", sections[i].id,
-                    sections[i].title);
+        if (is_wanted(&sections[i], view))
+            assay__html(b, "<li><a href=\"#%s\">%s</a></li>\n", sections[i].id,
+                        sections[i].title);
     assay__buf_puts(b, "</ul>\n</nav>\n");
 }
 
@@ -124,10 +158,12 @@ void assay__page_write(const struct assay__view *view, struct assay__buf *b)
     put_head(view, b);
     put_masthead(view, b);
     assay__buf_puts(b, "<div class=\"page\">\n");
-    put_contents(b);
+    put_contents(view, b);
     assay__buf_puts(b, "<main>\n");
     assay__section_verdict(view, b);
     for (size_t i = 0; i < N_SECTIONS; i++) {
+        if (!is_wanted(&sections[i], view))
+            continue;
         assay__html(b,
                     "<section id=\"%s\" aria-labelledby=\"%s-title\">\n"
                     "<h2 id=\"%s-title\">%s</h2>\n",

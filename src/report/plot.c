@@ -404,6 +404,23 @@ void assay__plot_dot(struct assay__plot *p, double x, double y,
     assay__html(p->b, "><title>%s</title></circle>\n", title);
 }
 
+void assay__plot_estimate(struct assay__plot *p, double x,
+                          const struct assay_estimate *e,
+                          const char *class_name)
+{
+    double at = assay__plot_px(p, x);
+
+    if (isnan(at) || isnan(e->value))
+        return;
+    if (!isnan(e->low) && !isnan(e->high))
+        put_segment(p->b, class_name, at, assay__plot_py(p, e->low), at,
+                    assay__plot_py(p, e->high));
+    assay__html(p->b, "<circle class=\"%s\" r=\"3\"", class_name);
+    put_attribute(p->b, "cx", at);
+    put_attribute(p->b, "cy", assay__plot_py(p, e->value));
+    assay__buf_puts(p->b, "/>\n");
+}
+
 void assay__plot_text(struct assay__plot *p, double x, double y,
                       const char *class_name, const char *text)
 {

@@ -91,6 +91,10 @@ void assay__plot_whisker(struct assay__plot *p, double x, double low,
                          double high, const char *class_name);
 void assay__plot_dot(struct assay__plot *p, double x, double y,
                      const char *class_name, const char *title);
+/* A point and its interval, upright. */
+void assay__plot_estimate(struct assay__plot *p, double x,
+                          const struct assay_estimate *e,
+                          const char *class_name);
 
 /* Text centred on a point of the field. */
 void assay__plot_text(struct assay__plot *p, double x, double y,

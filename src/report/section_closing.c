@@ -221,13 +221,31 @@ void assay__section_glossary(const struct assay__view *view,
                 "random non-member. 0.5 is guessing, 1 is certainty."},
         {"Balanced accuracy", "The mean of the shares of members and of "
                               "non-members that are called rightly."},
+        {"Attribute inference", "Finding out something about a record that "
+                                "the model was not asked to tell, from what "
+                                "the model makes of it."},
+        {"Imputation", "Guessing an attribute without the model, from the "
+                       "picture or the class. What it tells is no leak of "
+                       "the model."},
+        {"Model stealing", "Training a copy to a model\xe2\x80\x99s answers. "
+                           "Agreement is the share of new records to which "
+                           "both give the same class."},
+        {"Model inversion", "Making pictures that a model takes for a class. "
+                            "The evaluation classifier is another model, "
+                            "which the attack does not see, that says whether "
+                            "they show it."},
+        {"Beyond chance", "The share of right guesses less what guesses "
+                          "would get that favour the same values but know "
+                          "nothing. 0 is nothing found."},
         {"Posteriors", "The probabilities that the model gives to the classes "
                        "for a record."},
         {"PPV", "Positive predictive value: of the records called members, "
                 "the share that are, where only a part of the candidates are "
                 "members. How far an accusation can be believed."},
-        {"Baseline", "The simplest attack: what is classified correctly is "
-                     "a member. It sees no more than the accuracy gap."},
+        {"Baseline", "What an attack must beat. For membership: what is "
+                     "classified correctly is a member, which sees no more "
+                     "than the accuracy gap. For the other goals: what can be "
+                     "had without asking the model."},
         {"Shadow or reference model", "A model that the attacker trains on "
                                       "data of the same kind, to learn how "
                                       "membership shows."},

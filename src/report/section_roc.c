@@ -77,7 +77,7 @@ static double tpr_at(const json_t *roc, double fpr)
 
 static void collect(struct curves *c, const struct assay__view *view)
 {
-    for (size_t i = 0; i < view->n_ran && c->n < MAX_CURVES; i++) {
+    for (size_t i = 0; i < view->n_ranked && c->n < MAX_CURVES; i++) {
         const json_t *roc = json_object_get(view->ranked[i]->json, "roc");
 
         if (!json_array_size(roc))

@@ -43,22 +43,43 @@ static void put_chip(struct assay__buf *b, const struct assay__attack_view *a)
     assay__html(b, "%s%s</li>", a->title, a->ran ? "" : " (not run)");
 }
 
+static bool is_at(const struct assay__attack_view *a, size_t access, size_t aux)
+{
+    return word_index(accesses, N_ACCESS, a->access) == access &&
+           word_index(auxiliaries, N_AUX, a->auxiliary) == aux;
+}
+
+/* A goal's attacks of one cell; how many. */
+static size_t put_chips(const struct assay__view *view, struct assay__buf *b,
+                        enum assay__goal goal, size_t access, size_t aux)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < view->n_attacks; i++) {
+        const struct assay__attack_view *a = &view->attacks[i];
+
+        if (a->goal != goal || !is_at(a, access, aux))
+            continue;
+        if (!n++)
+            assay__html(b,
+                        "<span class=\"goal\">%s</span>"
+                        "<ul class=\"chips\">",
+                        assay__goal_title(goal));
+        put_chip(b, a);
+    }
+    assay__buf_puts(b, n ? "</ul>" : "");
+    return n;
+}
+
 static void put_cell(const struct assay__view *view, struct assay__buf *b,
                      size_t access, size_t aux)
 {
     size_t n = 0;
 
     assay__html(b, "<td data-label=\"%s\">", auxiliaries[aux].name);
-    for (size_t i = 0; i < view->n_attacks; i++) {
-        const struct assay__attack_view *a = &view->attacks[i];
-
-        if (word_index(accesses, N_ACCESS, a->access) != access ||
-            word_index(auxiliaries, N_AUX, a->auxiliary) != aux)
-            continue;
-        assay__buf_puts(b, n++ ? "" : "<ul class=\"chips\">");
-        put_chip(b, a);
-    }
-    assay__buf_puts(b, n ? "</ul></td>"
+    for (int goal = 0; goal < ASSAY__N_GOALS; goal++)
+        n += put_chips(view, b, (enum assay__goal)goal, access, aux);
+    assay__buf_puts(b, n ? "</td>"
                          : "<span class=\"none\">no "
                            "attack</span></td>");
 }
@@ -154,7 +175,7 @@ static void put_scored(const struct assay__view *view, struct assay__buf *b)
     double members = ASSAY__MISSING;
     double others = ASSAY__MISSING;
 
-    for (size_t i = 0; i < view->n_ran; i++) {
+    for (size_t i = 0; i < view->n_ranked; i++) {
         members = fmax(members, view->ranked[i]->n_members);
         others = fmax(others, view->ranked[i]->n_nonmembers);
     }
@@ -195,17 +216,77 @@ static void put_data(const struct assay__view *view, struct assay__buf *b)
     assay__buf_puts(b, "</dl>\n</div>\n");
 }
 
+static void put_defense(const struct assay__view *view, struct assay__buf *b)
+{
+    const json_t *defense = json_object_get(view->doc, "defense");
+    const char *title = assay__field_text(defense, "title");
+    const char *stage = assay__field_text(defense, "stage");
+
+    if (!json_is_object(defense))
+        return;
+    assay__buf_puts(b, "<div>\n<h3>Defence</h3>\n<dl class=\"facts\">\n");
+    assay__part_fact(b, "Name",
+                     *title ? title : assay__field_text(defense, "name"));
+    assay__part_fact(b, "Stage", stage);
+    assay__part_facts(b, json_object_get(defense, "params"));
+    assay__buf_puts(b, "</dl>\n");
+    if (json_object_size(json_object_get(defense, "claims"))) {
+        assay__buf_puts(b, "<h4>What it claims</h4>\n"
+                           "<dl class=\"facts\">\n");
+        assay__part_facts(b, json_object_get(defense, "claims"));
+        assay__buf_puts(b, "</dl>\n");
+    }
+    assay__buf_puts(b, "</div>\n");
+}
+
+/* One line, so that no number is read as that of the bare model. */
+static void say_defense(const struct assay__view *view, struct assay__buf *b)
+{
+    const json_t *defense = json_object_get(view->doc, "defense");
+    const char *title = assay__field_text(defense, "title");
+
+    if (json_is_object(defense))
+        assay__html(b,
+                    "<p>The model is defended: <b>%s</b>. Every number is of "
+                    "the defended model.</p>\n",
+                    *title ? title : assay__field_text(defense, "name"));
+}
+
+/* What was asked, a sentence for each goal. */
+static void put_questions(const struct assay__view *view, struct assay__buf *b)
+{
+    static const char *const questions[ASSAY__N_GOALS] = {
+        "can they tell whether a given record was used to train it? If so, "
+        "taking part in the training data is itself disclosed, be it a "
+        "patient list or a customer base",
+        "can they find out something about a record that the model was never "
+        "asked to tell",
+        "can they make a copy that answers like it",
+        "can they make pictures of what it was trained on",
+        "can they do what this version of the report has no words for"};
+    size_t n = 0;
+
+    for (int i = 0; i < ASSAY__N_GOALS; i++)
+        n += view->n_of[i] > 0;
+    assay__buf_puts(b, "<p>Given somebody who has access to this model:</p>\n"
+                       "<ul class=\"limits\">\n");
+    for (int i = 0; i < ASSAY__N_GOALS; i++)
+        if (view->n_of[i] || (!n && i == ASSAY__GOAL_MEMBERSHIP))
+            assay__html(b, "<li><b>%s:</b> %s%s</li>\n",
+                        assay__goal_title((enum assay__goal)i), questions[i],
+                        i == ASSAY__GOAL_MEMBERSHIP ? "." : "?");
+    assay__buf_puts(b, "</ul>\n<p>Every attack answers under assumptions about "
+                       "the attacker, and holds only under them.</p>\n");
+}
+
 void assay__section_scope(const struct assay__view *view, struct assay__buf *b)
 {
-    assay__buf_puts(
-        b, "<p>The question: can somebody who has access to this model tell "
-           "whether a given record was used to train it? If so, taking part "
-           "in the training data is itself disclosed, be it a patient "
-           "list or a customer base. Every attack answers under assumptions "
-           "about the attacker, and holds only under them.</p>\n");
+    put_questions(view, b);
+    say_defense(view, b);
     put_matrix(view, b);
     assay__buf_puts(b, "<div class=\"columns\">\n");
     put_model(view, b);
     put_data(view, b);
+    put_defense(view, b);
     assay__buf_puts(b, "</div>\n");
 }

@@ -87,7 +87,7 @@ void assay__section_scores(const struct assay__view *view, struct assay__buf *b)
     struct bins bins;
     size_t n = 0;
 
-    for (size_t i = 0; i < view->n_ran && n < MAX_PANELS; i++) {
+    for (size_t i = 0; i < view->n_ranked && n < MAX_PANELS; i++) {
         const struct assay__attack_view *a = view->ranked[i];
 
         if (a->baseline || a->discredited || !read_bins(&bins, a->json))

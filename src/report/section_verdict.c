@@ -69,6 +69,26 @@ static void put_plain_words(const struct assay__view *view,
                     of_thousand(sure).s);
 }
 
+/* Without attacks on membership the other goals speak for the audit. */
+static void put_other_words(const struct assay__view *view,
+                            struct assay__buf *b)
+{
+    static const struct {
+        enum assay__goal goal;
+        void (*say)(const struct assay__view *view, struct assay__buf *b);
+    } rows[] = {{ASSAY__GOAL_ATTRIBUTE, assay__say_attribute},
+                {ASSAY__GOAL_INVERSION, assay__say_inversion},
+                {ASSAY__GOAL_STEALING, assay__say_stealing}};
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (!view->n_of[rows[i].goal])
+            continue;
+        assay__buf_puts(b, "<p class=\"plain\">");
+        rows[i].say(view, b);
+        assay__buf_puts(b, "</p>\n");
+    }
+}
+
 static void put_reasons(const struct assay__view *view, struct assay__buf *b)
 {
     const json_t *reasons =
@@ -103,7 +123,8 @@ static void put_range(struct assay__buf *b, const struct assay_estimate *e,
                       enum assay__number_kind kind)
 {
     if (!isnan(e->low) || !isnan(e->high))
-        assay__html(b, " (%s)", assay__number_interval(e, kind).s);
+        assay__html(b, " <span class=\"nowrap\">(%s)</span>",
+                    assay__number_interval(e, kind).s);
 }
 
 static void put_strongest(const struct assay__view *view, struct assay__buf *b)
@@ -137,6 +158,42 @@ static void put_strongest(const struct assay__view *view, struct assay__buf *b)
     figure_end(b);
 }
 
+/* The best attack of a goal other than membership, by `field`. */
+static void put_best_of(const struct assay__view *view, struct assay__buf *b,
+                        enum assay__goal goal, const char *name,
+                        const char *field, const char *base_field)
+{
+    const struct assay__attack_view *a = assay__view_best_by(view, goal, field);
+    const struct assay__attack_view *base;
+    struct assay_estimate e;
+    double held;
+
+    if (!a)
+        return;
+    base = assay__view_baseline(view, a);
+    held = base_field ? assay__field_estimate(a->json, base_field).value
+           : base     ? assay__field_estimate(base->json, field).value
+                      : ASSAY__MISSING;
+    e = assay__field_estimate(a->json, field);
+    figure_begin(b, name, assay__number_percent(e.value));
+    assay__html(b, "%s", a->title);
+    put_range(b, &e, ASSAY__NUMBER_PERCENT);
+    if (!isnan(held))
+        assay__html(b, "; baseline %s", assay__number_percent(held).s);
+    figure_end(b);
+}
+
+static void put_best_of_others(const struct assay__view *view,
+                               struct assay__buf *b)
+{
+    put_best_of(view, b, ASSAY__GOAL_ATTRIBUTE, "Attribute told", "accuracy",
+                NULL);
+    put_best_of(view, b, ASSAY__GOAL_INVERSION, "Rebuilt and recognised",
+                "success", "baseline_success");
+    put_best_of(view, b, ASSAY__GOAL_STEALING, "Copy agrees", "agreement",
+                NULL);
+}
+
 static void put_figures(const struct assay__view *view, struct assay__buf *b)
 {
     const json_t *model = json_object_get(view->doc, "model");
@@ -149,7 +206,9 @@ static void put_figures(const struct assay__view *view, struct assay__buf *b)
     for (size_t i = 0; i < json_array_size(controls); i++)
         passed += assay__field_true(json_array_get(controls, i), "passed");
     assay__buf_puts(b, "<dl class=\"figures\">\n");
-    put_strongest(view, b);
+    if (view->n_of[ASSAY__GOAL_MEMBERSHIP])
+        put_strongest(view, b);
+    put_best_of_others(view, b);
     figure_begin(b, "Accuracy", assay__number_percent(test));
     assay__buf_puts(b, "on records it did not see");
     if (!isnan(gap))
@@ -198,7 +257,10 @@ void assay__section_verdict(const struct assay__view *view,
     assay__part_badge(b, state, word);
     assay__html(b, "\n<h2 id=\"verdict-title\">%s</h2>\n",
                 assay__field_text(verdict, "headline"));
-    put_plain_words(view, b);
+    if (view->n_of[ASSAY__GOAL_MEMBERSHIP] || !view->n_attacks)
+        put_plain_words(view, b);
+    else
+        put_other_words(view, b);
     put_reasons(view, b);
     put_figures(view, b);
     assay__buf_puts(b, "</section>\n");
@@ -284,16 +346,20 @@ void assay__section_policy(const struct assay__view *view, struct assay__buf *b)
     const json_t *rules = json_object_get(policy, "rules");
     struct assay__notes notes = {.id = "note-policy"};
 
-    assay__html(b,
-                "<p>The verdict follows from policy \xe2\x80\x9c%s\xe2\x80"
-                "\x9d. Each rule holds one number of every attack against "
-                "a limit. It is broken when even the lower end of the 95 %% "
-                "interval is above it: what was surely found counts, not "
-                "what chance may have added. The intervals here are wider "
-                "than those of the table of attacks, as they hold for the "
-                "best of all attacks together. A broken rule fails the "
-                "audit, unless it only warns.</p>\n",
-                assay__field_text(policy, "name"));
+    assay__html(
+        b,
+        "<p>The verdict follows from policy \xe2\x80\x9c%s\xe2\x80"
+        "\x9d. Each rule holds one number of every attack on "
+        "membership against a limit. It is broken when even the lower end of the 95 %% "
+        "interval is above it: what was surely found counts, not "
+        "what chance may have added. The intervals here are wider "
+        "than those of the table of attacks, as they hold for the "
+        "best of all attacks together. A broken rule fails the "
+        "audit, unless it only warns.</p>\n",
+        assay__field_text(policy, "name"));
+    if (view->n_attacks != view->n_of[ASSAY__GOAL_MEMBERSHIP])
+        assay__buf_puts(b, "<p>Attacks of other goals are reported; no rule "
+                           "judges them.</p>\n");
     if (!json_array_size(rules)) {
         assay__buf_puts(b, "<p>The policy has no rules.</p>\n");
         return;

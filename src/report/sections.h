@@ -26,6 +26,12 @@ void assay__section_training(const struct assay__view *view,
                              struct assay__buf *b);
 void assay__section_exposed(const struct assay__view *view,
                             struct assay__buf *b);
+void assay__section_attribute(const struct assay__view *view,
+                              struct assay__buf *b);
+void assay__section_stealing(const struct assay__view *view,
+                             struct assay__buf *b);
+void assay__section_inversion(const struct assay__view *view,
+                              struct assay__buf *b);
 void assay__section_controls(const struct assay__view *view,
                              struct assay__buf *b);
 void assay__section_advice(const struct assay__view *view,
@@ -38,5 +44,11 @@ void assay__section_limits(const struct assay__view *view,
                            struct assay__buf *b);
 void assay__section_glossary(const struct assay__view *view,
                              struct assay__buf *b);
+
+/* What a goal's attacks came to, in one or two sentences without a frame:
+ * for the goal's section and the verdict. */
+void assay__say_attribute(const struct assay__view *view, struct assay__buf *b);
+void assay__say_stealing(const struct assay__view *view, struct assay__buf *b);
+void assay__say_inversion(const struct assay__view *view, struct assay__buf *b);
 
 #endif

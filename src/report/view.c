@@ -54,9 +54,34 @@ struct assay_estimate assay__field_estimate(const json_t *object,
     return e;
 }
 
+static const struct {
+    const char *name;
+    const char *title;
+} goals[ASSAY__N_GOALS] = {{"membership", "Membership inference"},
+                           {"attribute", "Attribute inference"},
+                           {"stealing", "Model stealing"},
+                           {"inversion", "Model inversion"},
+                           {"", "Other goals"}};
+
+const char *assay__goal_title(enum assay__goal goal)
+{
+    return goals[goal].title;
+}
+
+static enum assay__goal goal_of(const char *name)
+{
+    int goal = ASSAY__GOAL_MEMBERSHIP;
+
+    while (*name && goal < ASSAY__GOAL_OTHER &&
+           strcmp(name, goals[goal].name) != 0)
+        goal++;
+    return (enum assay__goal)goal;
+}
+
 static void fill_attack(struct assay__attack_view *a, const json_t *json)
 {
     a->json = json;
+    a->goal = goal_of(assay__field_text(json, "goal"));
     a->name = assay__field_text(json, "name");
     a->title = assay__field_text(json, "title");
     a->access = assay__field_text(json, "access");
@@ -74,7 +99,7 @@ static void fill_attack(struct assay__attack_view *a, const json_t *json)
 static void rank(struct assay__view *view, const struct assay__attack_view *a)
 {
     double auc = isnan(a->auc.value) ? -1 : a->auc.value;
-    size_t i = view->n_ran++;
+    size_t i = view->n_ranked++;
 
     while (i > 0) {
         double other = view->ranked[i - 1]->auc.value;
@@ -125,7 +150,9 @@ static int fill_attacks(struct assay__view *view, struct assay_error *err)
 
         fill_attack(a, json_array_get(list, i));
         a->discredited = is_discredited(view->doc, a->name);
-        if (!a->ran)
+        view->n_of[a->goal]++;
+        view->n_ran += a->ran;
+        if (!a->ran || a->goal != ASSAY__GOAL_MEMBERSHIP)
             continue;
         rank(view, a);
         if (a->baseline && !view->baseline)
@@ -208,6 +235,44 @@ const struct assay__attack_view *assay__view_attack(
     return NULL;
 }
 
+const struct assay__attack_view *assay__view_best_by(
+    const struct assay__view *view, enum assay__goal goal, const char *field)
+{
+    const struct assay__attack_view *best = NULL;
+    double most = -HUGE_VAL;
+
+    for (size_t i = 0; i < view->n_attacks; i++) {
+        const struct assay__attack_view *a = &view->attacks[i];
+        double value = assay__field_estimate(a->json, field).value;
+
+        if (a->goal == goal && a->ran && !a->baseline && !a->discredited &&
+            value > most) {
+            most = value;
+            best = a;
+        }
+    }
+    return best;
+}
+
+const struct assay__attack_view *assay__view_baseline(
+    const struct assay__view *view, const struct assay__attack_view *attack)
+{
+    const struct assay__attack_view *best = NULL;
+
+    for (size_t i = 0; i < view->n_attacks; i++) {
+        const struct assay__attack_view *a = &view->attacks[i];
+
+        if (a->goal != attack->goal || !a->ran || !a->baseline ||
+            isnan(a->accuracy.value) ||
+            (a->goal == ASSAY__GOAL_STEALING &&
+             strcmp(a->auxiliary, attack->auxiliary) != 0))
+            continue;
+        if (!best || a->accuracy.value > best->accuracy.value)
+            best = a;
+    }
+    return best;
+}
+
 struct assay__rate assay__view_rate(const struct assay__attack_view *attack,
                                     double fpr)
 {
@@ -239,7 +304,7 @@ struct assay__rate assay__view_rate(const struct assay__attack_view *attack,
 const struct assay__attack_view *assay__view_best(
     const struct assay__view *view)
 {
-    for (size_t i = 0; i < view->n_ran; i++)
+    for (size_t i = 0; i < view->n_ranked; i++)
         if (!view->ranked[i]->discredited)
             return view->ranked[i];
     return NULL;
@@ -251,7 +316,7 @@ const struct assay__attack_view *assay__view_best_at(
     const struct assay__attack_view *best = NULL;
     double most = -1;
 
-    for (size_t i = 0; i < view->n_ran; i++) {
+    for (size_t i = 0; i < view->n_ranked; i++) {
         double tpr = assay__view_rate(view->ranked[i], fpr).tpr.value;
 
         if (tpr > most && !view->ranked[i]->discredited) {
@@ -279,12 +344,13 @@ enum assay__standing assay__view_standing(const struct assay_estimate *e,
     double high = isnan(e->high) ? e->value : e->high;
     double base_low = isnan(base->low) ? base->value : base->low;
     double base_high = isnan(base->high) ? base->value : base->high;
+    const double dust = 1e-12; /* what sums of doubles leave of a zero */
 
     if (isnan(e->value) || isnan(base->value))
         return ASSAY__STANDING_UNKNOWN;
-    if (low > base_high)
+    if (low > base_high + dust)
         return ASSAY__STANDING_ABOVE;
-    if (high < base_low)
+    if (high < base_low - dust)
         return ASSAY__STANDING_BELOW;
     return ASSAY__STANDING_LEVEL;
 }

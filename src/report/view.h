@@ -16,8 +16,19 @@
 #include "core/json.h"
 #include "report/number.h"
 
+/* What an attacker is after. Old documents know membership alone. */
+enum assay__goal {
+    ASSAY__GOAL_MEMBERSHIP,
+    ASSAY__GOAL_ATTRIBUTE,
+    ASSAY__GOAL_STEALING,
+    ASSAY__GOAL_INVERSION,
+    ASSAY__GOAL_OTHER, /* a word that this version does not know */
+    ASSAY__N_GOALS
+};
+
 struct assay__attack_view {
     const json_t *json;
+    enum assay__goal goal;
     const char *name;
     const char *title;
     const char *access;
@@ -39,9 +50,12 @@ struct assay__view {
     struct assay__attack_view *attacks;
     size_t n_attacks;
     size_t n_ran;
-    const struct assay__attack_view *baseline; /* the first that ran */
-    /* Those that ran, by AUC, largest first; ties in the table's order. */
+    size_t n_of[ASSAY__N_GOALS]; /* attacks of a goal, run or not */
+    /* Of membership alone: the first baseline that ran, and all that ran
+     * by AUC, largest first; ties in the table's order. */
+    const struct assay__attack_view *baseline;
     const struct assay__attack_view **ranked;
+    size_t n_ranked;
 };
 
 /* Read and check. `run_dir` is borrowed until assay__view_release(). */
@@ -56,6 +70,24 @@ void assay__view_release(struct assay__view *view);
 /* The attack with this name, or NULL. */
 const struct assay__attack_view *assay__view_attack(
     const struct assay__view *view, const char *name);
+
+/* "Membership inference". */
+const char *assay__goal_title(enum assay__goal goal);
+
+/*
+ * The attack of a goal whose estimate `field` is largest, among those that
+ * ran, are no baseline and are not discredited; NULL when there is none.
+ */
+const struct assay__attack_view *assay__view_best_by(
+    const struct assay__view *view, enum assay__goal goal, const char *field);
+
+/*
+ * What an attack that infers attributes or steals is held against: of the
+ * baselines that ran the most accurate; of stealing, one that learns from
+ * the same data. NULL when there is none.
+ */
+const struct assay__attack_view *assay__view_baseline(
+    const struct assay__view *view, const struct assay__attack_view *attack);
 
 /* A rate of an attack at a false positive rate. */
 struct assay__rate {

@@ -18,7 +18,10 @@ static const char *run_dir(void)
         "\"p\",\"rules\":[]},\"verdict\":{\"level\":\"pass\",\"headline\":"
         "\"h\"},\"attacks\":[{\"name\":\"a\",\"title\":\"A\",\"access\":"
         "\"black-box\",\"auxiliary\":\"none\",\"status\":\"ran\",\"roc\":"
-        "[[0,0],[0.5,0.7],[1,1]]}],\"exposed\":[{\"image\":\"x.png\"}]}";
+        "[[0,0],[0.5,0.7],[1,1]]},{\"name\":\"b\",\"title\":\"B\","
+        "\"access\":\"white-box\",\"auxiliary\":\"none\",\"status\":"
+        "\"ran\",\"goal\":\"inversion\",\"classes\":[{\"class\":0,"
+        "\"pictures\":[\"x.png\"]}]}],\"exposed\":[{\"image\":\"x.png\"}]}";
     const char *run = check_temp_path("run");
     struct assay_error err = {0};
     char path[1024];

@@ -253,6 +253,34 @@ static void test_interval_bar_shows_what_is_known(void)
     assay__buf_release(&b);
 }
 
+static void test_estimate_in_a_plot_stands_upright(void)
+{
+    struct assay__plot_axis x = {"x", 1, 100, ASSAY__PLOT_LOG, false, false, 0};
+    struct assay__plot_axis y = {"y",   0,     1, ASSAY__PLOT_LINEAR,
+                                 false, false, 0};
+    struct assay_estimate e = {.5, .25, 1, 10};
+    struct assay_estimate none = {ASSAY__MISSING, 0, 1, 0};
+    struct assay__buf b = ASSAY__BUF_INIT;
+    struct assay__plot p;
+    size_t before;
+
+    assay__plot_begin(&p, &b, 180, 184, "a", &x, &y);
+    b.size = 0;
+    /* The field is 58..158 by 38..138. */
+    assay__plot_estimate(&p, 10, &e, "point s1");
+    CHECK_STR_HAS(b.data, "<path class=\"point s1\" d=\"M108 113L108 38\"/>");
+    CHECK_STR_HAS(b.data, "cx=\"108\" cy=\"88\"");
+    before = b.size;
+    assay__plot_estimate(&p, 10, &none, "point");
+    assay__plot_estimate(&p, ASSAY__MISSING, &e, "point");
+    CHECK_UINT_EQ(b.size, before);
+    e.low = ASSAY__MISSING;
+    b.size = 0;
+    assay__plot_estimate(&p, 10, &e, "point");
+    CHECK(!strstr(b.data, "<path"));
+    assay__buf_release(&b);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_linear_ticks_are_round),
     CHECK_TEST(test_whole_axis_has_no_ticks_between),
@@ -271,5 +299,6 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_zero_on_a_log_axis_is_its_edge),
     CHECK_TEST(test_bins_of_no_data_lie_on_the_ground),
     CHECK_TEST(test_interval_bar_shows_what_is_known),
+    CHECK_TEST(test_estimate_in_a_plot_stands_upright),
 };
 CHECK_MAIN(tests)

@@ -158,8 +158,10 @@ static void set_training(struct regression *q,
 static int regress(struct regression *q, const struct assay_attack_input *in,
                    struct assay_error *err)
 {
-    struct assay_model_spec spec = {arch, OUTPUTS,
-                                    *assay_model_preprocess(in->world->target)};
+    struct assay_model_spec spec = {
+        .arch = arch,
+        .n_classes = OUTPUTS,
+        .preprocess = *assay_model_preprocess(in->world->target)};
     struct assay_rng rng;
     int rc = take_confidences(q, in->auxiliary, err);
 
