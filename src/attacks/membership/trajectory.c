@@ -114,9 +114,10 @@ static int distil(struct student *s, const assay_view *lesson,
                   const float *said, struct assay_error *err)
 {
     const struct assay_attack_input *in = s->in;
-    struct assay_model_spec spec = {in->world->copy_arch,
-                                    in->members->n_classes,
-                                    *assay_model_preprocess(in->world->target)};
+    struct assay_model_spec spec = {
+        .arch = in->world->copy_arch,
+        .n_classes = in->members->n_classes,
+        .preprocess = *assay_model_preprocess(in->world->target)};
     struct assay_rng rng;
     int rc;
 
