@@ -20,7 +20,12 @@ int assay__defense_choose(assay_audit *a, struct assay_error *err)
     int code = ASSAY_OK;
 
     if (o->defense == NULL || strcmp(o->defense, "none") == 0)
-        return ASSAY_OK;
+        return o->n_defense_params == 0
+                   ? ASSAY_OK
+                   : assay_error_set(err, ASSAY_ARG,
+                                     "defence parameter %.60s: no defence is "
+                                     "named (--defense)",
+                                     o->defense_params[0]);
     d->row = assay_defense_find(o->defense);
     if (d->row == NULL)
         return assay_error_set(err, ASSAY_ARG,

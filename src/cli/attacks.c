@@ -6,8 +6,7 @@
 
 #include "assay/attack.h"
 #include "commands.h"
-#include "core/json.h"
-#include "core/mem.h"
+#include "listing.h"
 #include "session.h"
 
 struct values {
@@ -55,28 +54,19 @@ enum { N_NEEDS = sizeof(need_names) / sizeof(need_names[0]) };
 static json_t *attack_json(const struct assay_attack *a)
 {
     json_t *needs = json_array();
-    json_t *params = json_array();
     size_t i;
-    int p;
 
     for (i = 0; i < N_NEEDS; i++) {
         if (a->needs & need_names[i].bit)
             json_array_append_new(needs, json_string(need_names[i].name));
     }
-    for (p = 0; p < assay_settings_count(a->params); p++)
-        json_array_append_new(
-            params,
-            json_pack("{s:s, s:o, s:o, s:o, s:s}", "name", a->params[p].name,
-                      "default", assay__json_real(a->params[p].value), "min",
-                      assay__json_real(a->params[p].min), "max",
-                      assay__json_real(a->params[p].max), "help",
-                      a->params[p].help));
     return json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:b, s:o, s:o}",
                      "name", a->name, "title", a->title, "summary", a->summary,
                      "cites", a->cites, "goal", assay_goal_name(a->goal),
                      "access", assay_access_name(a->access), "auxiliary",
                      assay_auxiliary_name(a->auxiliary), "baseline",
-                     a->baseline != 0, "needs", needs, "params", params);
+                     a->baseline != 0, "needs", needs, "params",
+                     assay__listing_settings(a->params));
 }
 
 static json_t *table_json(void)
@@ -90,23 +80,9 @@ static json_t *table_json(void)
     return list;
 }
 
-/* Takes the reference. */
-static int print_json(json_t *value, struct assay_error *err)
-{
-    char *text = assay__json_text(value);
-
-    json_decref(value);
-    if (text == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "list of attacks");
-    fputs(text, stdout);
-    assay__free(text);
-    return ASSAY_OK;
-}
-
 static void print_one(const struct assay_attack *a)
 {
     size_t i;
-    int p;
 
     printf("%s: %s (%s)\n", a->name, a->title, a->cites);
     printf("  %s\n", a->summary);
@@ -117,10 +93,7 @@ static void print_one(const struct assay_attack *a)
         if (a->needs & need_names[i].bit)
             printf("  needs %s\n", need_names[i].name);
     }
-    for (p = 0; p < assay_settings_count(a->params); p++)
-        printf("  %s = %g (%g to %g): %s\n", a->params[p].name,
-               a->params[p].value, a->params[p].min, a->params[p].max,
-               a->params[p].help);
+    assay__listing_print_settings(a->params);
 }
 
 static void print_table(void)
@@ -143,15 +116,11 @@ static int refuse(const char *name, struct assay_error *err)
 {
     const struct assay_attack *const *table = assay_attack_table();
     const char *names[64];
-    const char *near;
     size_t n = 0;
 
     for (; table[n] != NULL && n < 64; n++)
         names[n] = table[n]->name;
-    near = assay__nearest(name, names, n);
-    return assay_error_set(err, ASSAY_ARG, "no attack \"%.40s\"%s%s%s", name,
-                           near != NULL ? "; did you mean \"" : "",
-                           near != NULL ? near : "", near != NULL ? "\"?" : "");
+    return assay__listing_refuse("attack", name, names, n, err);
 }
 
 static int list(const char *name, int as_json, struct assay_error *err)
@@ -164,7 +133,8 @@ static int list(const char *name, int as_json, struct assay_error *err)
             return refuse(name, err);
     }
     if (as_json)
-        return print_json(a != NULL ? attack_json(a) : table_json(), err);
+        return assay__listing_print(a != NULL ? attack_json(a) : table_json(),
+                                    "attacks", err);
     if (a != NULL)
         print_one(a);
     else

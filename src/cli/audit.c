@@ -209,9 +209,9 @@ static int check_given(const struct assay__parsed *parsed,
         "arch", "resize", "channels", "scale", "mean", "std", NULL};
     static const char *const of_data[] = {"assume-split", NULL};
     static const char *const of_training[] = {
-        "references",   "controls", "records",   "budget",
-        "assume-split", "goals",    "attribute", "copy-arch",
-        "query-data",   "defense",  NULL};
+        "references",   "controls", "records",       "budget",
+        "assume-split", "goals",    "attribute",     "copy-arch",
+        "query-data",   "defense",  "defense-param", NULL};
     static const char why_model[] =
         "a model that is opened brings its own architecture and "
         "preprocessing, and the attackers' models get the same";

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "assay/attack.h"
+#include "assay/defense.h"
 #include "commands.h"
 #include "session.h"
 
@@ -70,9 +71,54 @@ static void print_params(const struct assay_attack *attack)
         printf("%s.%s= ", attack->name, attack->params[i].name);
 }
 
-static void print_bash(void)
+static void print_attacks(void)
 {
     const struct assay_attack *const *table = assay_attack_table();
+    size_t i;
+
+    printf("    audit:--attacks) words=\"");
+    for (i = 0; table[i] != NULL; i++)
+        printf("%s%s", i > 0 ? " " : "", table[i]->name);
+    printf("\" ;;\n    audit:--attack-param) words=\"");
+    for (i = 0; table[i] != NULL; i++)
+        print_params(table[i]);
+    printf("\" ;;\n");
+}
+
+/* Two defences may have a parameter of one name: it is offered once. */
+static int is_first(const struct assay_defense *const *table, size_t defense,
+                    const char *param)
+{
+    size_t i;
+
+    for (i = 0; i < defense; i++) {
+        if (assay_settings_index(table[i]->params, param) >= 0)
+            return 0;
+    }
+    return 1;
+}
+
+static void print_defenses(void)
+{
+    const struct assay_defense *const *table = assay_defense_table();
+    size_t i;
+    int p;
+
+    printf("    audit:--defense) words=\"none");
+    for (i = 0; table[i] != NULL; i++)
+        printf(" %s", table[i]->name);
+    printf("\" ;;\n    audit:--defense-param) words=\"");
+    for (i = 0; table[i] != NULL; i++) {
+        for (p = 0; p < assay_settings_count(table[i]->params); p++) {
+            if (is_first(table, i, table[i]->params[p].name))
+                printf("%s= ", table[i]->params[p].name);
+        }
+    }
+    printf("\" ;;\n");
+}
+
+static void print_bash(void)
+{
     size_t i;
 
     printf("# bash completion for assay; from `assay completion bash`\n"
@@ -85,14 +131,9 @@ static void print_bash(void)
     for (i = 0; assay__commands[i] != NULL; i++)
         printf("%s%s", i > 0 ? " " : "", assay__commands[i]->name);
     printf("\" -- \"$now\"))\n        return\n    fi\n"
-           "    case $command:$before in\n"
-           "    audit:--attacks) words=\"");
-    for (i = 0; table[i] != NULL; i++)
-        printf("%s%s", i > 0 ? " " : "", table[i]->name);
-    printf("\" ;;\n    audit:--attack-param) words=\"");
-    for (i = 0; table[i] != NULL; i++)
-        print_params(table[i]);
-    printf("\" ;;\n");
+           "    case $command:$before in\n");
+    print_attacks();
+    print_defenses();
     for (i = 0; assay__commands[i] != NULL; i++)
         print_choices(assay__commands[i]);
     printf("    *) case $now in\n    -*) case $command in\n");

@@ -8,7 +8,8 @@ expect 0 --help
 has out "Commands:"
 expect 0 --version
 has out "assay [0-9]"
-for command in audit train eval report attacks privacy completion help version; do
+for command in audit train eval report attacks defenses privacy completion help \
+    version; do
     expect 0 help $command
     has out "Usage: assay $command"
 done
@@ -73,7 +74,30 @@ has out '"name": "rmia"'
 check "  and no other" [ "$(grep -c '"access"' "$work/out")" -eq 1 ]
 expect 4 attacks lira-onlin --json
 has err 'did you mean "lira-online"'
-for command in audit train eval report attacks privacy completion help version; do
+expect 4 defenses mixupp
+has err 'did you mean "mixup"'
+expect 0 defenses
+has out "rounding  *answers  *membership, stealing"
+expect 0 defenses dp-sgd
+has out "group norm in the place of batch norm"
+has out "epsilon = 8 (0.01 to 10000)"
+expect 0 defenses --json
+has out '"stage": "training"'
+expect 0 defenses distillation --json
+has out '"needs_teacher": true'
+check "  and no other" [ "$(grep -c '"stage"' "$work/out")" -eq 1 ]
+expect 4 audit x --defense mixupp
+has err 'no defence "mixupp"'
+expect 4 audit x --defense mixup --defense-param alfa=1
+has err "the parameters of mixup are: alpha"
+expect 4 audit x --defense mixup --defense-param alpha=1000
+has err "1000 is outside 0.01 to 100"
+expect 4 audit x --defense-param alpha=1
+has err "no defence is named"
+expect 4 audit m.safetensors --data x --defense mixup
+has err "is trained already"
+for command in audit train eval report attacks defenses privacy completion help \
+    version; do
     expect 0 $command --help
     has out "Usage: assay $command"
 done
@@ -82,6 +106,10 @@ expect 4 help nothing
 expect 0 completion bash
 has out "complete -o filenames -F _assay assay"
 has out "audit:--attack-param) .*network-white-shadow.lr= "
+has out "audit:--defense) .*dp-sgd .*temperature"
+has out "audit:--defense-param) .*epsilon= "
+check "  each parameter once" \
+    [ "$(grep -o '[" ]alpha= ' "$work/out" | wc -l)" -eq 1 ]
 if command -v bash >/dev/null; then
     check "bash takes the completion" bash -n "$work/out"
 else
