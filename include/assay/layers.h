@@ -126,6 +126,16 @@ assay_value assay_op_mse(assay_graph *g, assay_value a, assay_value b);
 assay_value assay_op_kl_logits(assay_graph *g, assay_value student,
                                assay_value teacher, double temperature);
 
+/*
+ * RelaxLoss (Chen, Yu and Fritz, ICLR 2022): logits [N, K], labels [N], the
+ * number of the epoch [N]. Losses whose mean is the paper's at level
+ * `alpha` >= 0 of the mean cross-entropy; a record's depends on the batch
+ * through the side of alpha that the mean is on. K >= 2.
+ */
+assay_value assay_op_relax(assay_graph *g, assay_value logits,
+                           assay_value labels, assay_value epoch,
+                           double alpha);
+
 /* [N]: 1 where the largest of logits [N, K] (the first of equals) has the
  * index in labels [N], else 0. Not differentiable. */
 assay_value assay_op_correct(assay_graph *g, assay_value logits,

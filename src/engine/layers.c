@@ -418,6 +418,15 @@ assay_value assay_op_kl_logits(assay_graph *g, assay_value student,
     return node_of_two(g, "kl_logits", student, teacher, &attrs);
 }
 
+assay_value assay_op_relax(assay_graph *g, assay_value logits,
+                           assay_value labels, assay_value epoch, double alpha)
+{
+    struct assay_attrs attrs = {.alpha = alpha};
+    assay_value in[3] = {logits, labels, epoch};
+
+    return assay_graph_node(g, "relax", in, 3, &attrs);
+}
+
 assay_value assay_op_correct(assay_graph *g, assay_value logits,
                              assay_value labels)
 {
