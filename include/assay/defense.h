@@ -86,12 +86,16 @@ struct assay_defense {
                  size_t n, struct assay_privacy_claim *out,
                  struct assay_error *err);
 
-    /* Answer side: prepare() may make a state, or be NULL; answer() changes
-     * the probabilities p[K] of one record, in place, never which is the
-     * largest. */
+    /* Answer side: prepare() may make a state, or be NULL. Then one of two,
+     * both of which change probabilities in place, and never which is the
+     * largest (of equals the first): answer() the p[K] of one record, or
+     * answers() the p[n, K] of n records, for what is worked out for many
+     * at once. Equal rows get equal answers, whatever n and their place. */
     int (*prepare)(const struct assay_defense_answers *in, void **state,
                    struct assay_error *err);
     void (*answer)(const double *param, const void *state, double *p, int k);
+    int (*answers)(const double *param, void *state, double *p, size_t n, int k,
+                   struct assay_error *err);
 };
 
 /* The table, in the order of defenses.def; ends with NULL. */
@@ -107,11 +111,13 @@ void assay_defense_text(const struct assay_defense *d, const double *param,
 
 /*
  * Put answers through an answer-side defence: logits and queries of `e`
- * become logarithms of the altered probabilities, floored at 1e-30.
- * Embeddings stay: whoever holds the weights is not answered.
+ * become logarithms of the altered probabilities, floored at 1e-30. No row
+ * changes its class: where two logarithms round to one float, that of the
+ * class is the next larger float. Embeddings stay: whoever holds the weights
+ * is not answered. On failure some rows may be altered.
  */
 int assay_defense_alter(const struct assay_defense *d, const double *param,
-                        const void *state, struct assay_evidence *e,
+                        void *state, struct assay_evidence *e,
                         struct assay_error *err) ASSAY_MUST_CHECK;
 
 #ifdef __cplusplus

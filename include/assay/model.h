@@ -89,6 +89,7 @@ struct assay_recipe {
     size_t milestones[8];
     int n_milestones;
     double gamma;
+    size_t schedule_epochs; /* as in assay_train_options; 0: `epochs` */
     struct assay_augment augment;
     size_t evaluate_every; /* epochs between evaluations on `test`; 0: last */
 };
@@ -115,6 +116,8 @@ struct assay_loss_values {
     assay_value logits; /* [N, K] */
     assay_value labels; /* [N] */
     assay_value soft;   /* [N, K] targets, or ASSAY_NO_VALUE */
+    assay_value epoch;  /* [N] the number of the epoch, from 0, or
+                           ASSAY_NO_VALUE */
 };
 
 /*
@@ -138,6 +141,7 @@ struct assay_objective {
      * share from Beta(mixup, mixup), and soft holds the log of the mixed
      * label's probabilities (Zhang et al., ICLR 2018). Excludes `soft`. */
     double mixup;
+    int wants_epoch; /* the loss reads the number of the epoch */
 };
 
 /* One model to train: a row of assay_models_train(). */

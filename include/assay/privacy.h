@@ -182,6 +182,13 @@ int assay_one_run_bound(struct assay_one_run *out, const double *scores,
                         const uint8_t *included, size_t n, double delta,
                         struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* The same where the best of `among` bounds (at least 1) from scores of one
+ * model is told: these share the 5 %, so that all of them hold together. */
+int assay_one_run_bound_among(struct assay_one_run *out, const double *scores,
+                              const uint8_t *included, size_t n, double delta,
+                              size_t among,
+                              struct assay_error *err) ASSAY_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

@@ -67,7 +67,7 @@ struct assay_program {
 enum assay_schedule {
     ASSAY_SCHEDULE_CONSTANT,
     ASSAY_SCHEDULE_MULTISTEP, /* times gamma at each milestone epoch */
-    ASSAY_SCHEDULE_COSINE     /* to 0 over all epochs, per epoch */
+    ASSAY_SCHEDULE_COSINE     /* to 0 over the schedule's epochs, per epoch */
 };
 
 /* One epoch of a history. */
@@ -140,6 +140,9 @@ struct assay_train_options {
     int n_milestones;
     double gamma;
     size_t warmup_epochs; /* linear from lr / (warmup + 1) */
+    /* Epochs that the schedule is made for, where training is to end before
+     * it does; 0: `epochs`. */
+    size_t schedule_epochs;
     uint64_t seed;
 
     const char *backend; /* NULL: "onednn" */

@@ -136,8 +136,8 @@ void assay__defended_release(struct assay__defended *t)
     memset(t, 0, sizeof(*t));
 }
 
-static int alter(const assay_audit *a, const void *state,
-                 struct assay_evidence *e, struct assay_error *err)
+static int alter(const assay_audit *a, void *state, struct assay_evidence *e,
+                 struct assay_error *err)
 {
     if (e->n == 0)
         return ASSAY_OK;

@@ -3,6 +3,8 @@
 
 #include "defenses/answers.h"
 
+#include <math.h>
+
 int assay__top_class(const double *p, int k)
 {
     int best = 0;
@@ -20,11 +22,7 @@ void assay__keep_class(double *p, int k, int top)
 
     if (now == top)
         return;
-    /* Of equals the lowest index wins: a hair more tells them apart. */
-    if (p[top] >= kept) {
-        p[top] = kept * (1 + 1e-5);
-        return;
-    }
-    p[now] = p[top];
-    p[top] = kept;
+    /* Of equals the lowest index wins: the next number tells them apart. */
+    p[now] = p[top] < kept ? p[top] : kept;
+    p[top] = p[now] < kept ? kept : nextafter(kept, 2);
 }

@@ -6,8 +6,8 @@
 
 /* Index of the largest of k; the lowest of equals. */
 int assay__top_class(const double *p, int k);
-/* Make the class the largest again, by exchange, where an alteration or a
- * tie put another one first. */
+/* Make the class the largest again where an alteration put another one
+ * first, by exchange, or beside it, by the least amount there is. */
 void assay__keep_class(double *p, int k, int top);
 
 #endif

@@ -54,42 +54,99 @@ void assay_defense_text(const struct assay_defense *d, const double *param,
     }
 }
 
-/* Logits in, logarithms of the altered probabilities out. */
-static void alter_row(const struct assay_defense *d, const double *param,
-                      const void *state, float *logits, int k, double *p)
+/* Rows that are altered at once. */
+enum { ROWS = 1024 };
+
+static int top_logit(const float *x, int k)
 {
-    double top = (double)logits[0];
-    double sum = 0;
+    int best = 0;
 
     for (int i = 1; i < k; i++)
-        top = fmax(top, (double)logits[i]);
+        if (x[i] > x[best])
+            best = i;
+    return best;
+}
+
+static void to_probs(const float *logits, int k, double *p)
+{
+    double top = (double)logits[top_logit(logits, k)];
+    double sum = 0;
+
     for (int i = 0; i < k; i++)
         sum += p[i] = exp((double)logits[i] - top);
     for (int i = 0; i < k; i++)
         p[i] /= sum;
-    d->answer(param, state, p, k);
+}
+
+/* Doubles that differ may be one float as logarithms: the class stays. */
+static void to_logits(const double *p, int k, float *logits)
+{
+    int top = top_logit(logits, k);
+    int now;
+    float largest;
+
     for (int i = 0; i < k; i++)
         logits[i] = (float)log(fmax(p[i], nothing));
+    now = top_logit(logits, k);
+    if (now == top)
+        return;
+    largest = logits[now];
+    if (logits[top] < largest) {
+        logits[now] = logits[top];
+        logits[top] = largest;
+    } else {
+        logits[top] = nextafterf(largest, (float)INFINITY);
+    }
+}
+
+static int alter_rows(const struct assay_defense *d, const double *param,
+                      void *state, float *logits, size_t n, int k, double *p,
+                      struct assay_error *err)
+{
+    size_t width = (size_t)k;
+    int code = ASSAY_OK;
+
+    for (size_t i = 0; i < n; i++)
+        to_probs(logits + i * width, k, p + i * width);
+    if (d->answers)
+        code = d->answers(param, state, p, n, k, err);
+    for (size_t i = 0; i < n && !d->answers; i++)
+        d->answer(param, state, p + i * width, k);
+    for (size_t i = 0; i < n && code == ASSAY_OK; i++)
+        to_logits(p + i * width, k, logits + i * width);
+    return code;
+}
+
+static int alter_all(const struct assay_defense *d, const double *param,
+                     void *state, float *logits, size_t n, int k, double *p,
+                     struct assay_error *err)
+{
+    int code = ASSAY_OK;
+
+    for (size_t first = 0; first < n && code == ASSAY_OK; first += ROWS)
+        code = alter_rows(d, param, state, logits + first * (size_t)k,
+                          n - first < ROWS ? n - first : ROWS, k, p, err);
+    return code;
 }
 
 int assay_defense_alter(const struct assay_defense *d, const double *param,
-                        const void *state, struct assay_evidence *e,
+                        void *state, struct assay_evidence *e,
                         struct assay_error *err)
 {
-    size_t k = (size_t)e->n_classes;
-    size_t n_queries = e->n * (size_t)e->n_queries;
+    int k = e->n_classes;
     double *p;
+    int code;
 
-    if (!d->answer)
+    if (!d->answer && !d->answers)
         return assay_error_set(err, ASSAY_ARG, "%s does not change answers",
                                d->name);
-    p = assay__calloc(k, sizeof(*p));
+    p = assay__calloc(ROWS * (size_t)k, sizeof(*p));
     if (!p)
         return assay_error_set(err, ASSAY_NOMEM, "%s: out of memory", d->name);
-    for (size_t i = 0; i < e->n; i++)
-        alter_row(d, param, state, e->logits + i * k, e->n_classes, p);
-    for (size_t i = 0; i < n_queries; i++)
-        alter_row(d, param, state, e->queries + i * k, e->n_classes, p);
+    code = alter_all(d, param, state, e->logits, e->n, k, p, err);
+    if (code == ASSAY_OK)
+        code = alter_all(d, param, state, e->queries,
+                         e->n * (size_t)e->n_queries, k, p, err);
     assay__free(p);
-    return ASSAY_OK;
+    return code;
 }

@@ -3,7 +3,9 @@
  * Early stopping (as a defence: Song and Mittal, USENIX Security 2021):
  * training ends after a share of its epochs, before the records are known
  * by heart. The share is given beforehand: a stop that watches held-out
- * records would need records that are neither members nor audited.
+ * records would need records that are neither members nor audited. The
+ * learning rate follows the whole recipe's schedule up to there: milestones
+ * beyond the stop are never reached, a cosine does not get to 0.
  */
 
 #include <math.h>
@@ -22,6 +24,8 @@ static int train(struct assay_defense_training *t, struct assay_error *err)
     double epochs = (double)t->recipe->epochs * t->param[PARAM_SHARE];
 
     (void)err;
+    if (t->recipe->schedule_epochs == 0)
+        t->recipe->schedule_epochs = t->recipe->epochs;
     t->recipe->epochs = (size_t)fmax(1, floor(epochs + 0.5));
     return ASSAY_OK;
 }

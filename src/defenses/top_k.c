@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The k largest posteriors alone (Shokri et al., S&P 2017), as they are; the
- * others are answered as 0. */
+/*
+ * The k largest posteriors alone (Shokri et al., S&P 2017), as they are.
+ * What is left of 1 is spread evenly over the classes that are not answered:
+ * attackers read whole rows of posteriors, and know no more of these.
+ */
 
 #include "assay/attack.h"
 #include "assay/defense.h"
+#include "defenses/answers.h"
 
 enum { PARAM_K };
 
@@ -11,33 +15,32 @@ static const struct assay_setting params[] = {
     {"k", 3, 1, 65536, "posteriors that are answered"},
     {NULL, 0, 0, 0, NULL}};
 
-/* Classes before `i`: larger, or as large and of a lower index. */
-static int rank_of(const double *p, int k, int i)
+/* The largest of those that are left, the lowest of equals; taken out by its
+ * sign. */
+static double take_largest(double *p, int k)
 {
-    int rank = 0;
+    int best = assay__top_class(p, k);
+    double value = p[best];
 
-    for (int j = 0; j < k; j++)
-        rank += p[j] > p[i] || (!(p[j] < p[i]) && j < i);
-    return rank;
+    p[best] = -value;
+    return value;
 }
 
 static void answer(const double *param, const void *state, double *p, int k)
 {
     int kept = (int)param[PARAM_K];
+    int top = assay__top_class(p, k);
+    double rest = 1;
 
     (void)state;
-    /* From the smallest kept one up nothing changes; each pass removes the
-     * last of what is left. */
-    for (int left = k; left > kept; left--) {
-        for (int i = 0; i < k; i++) {
-            if (p[i] >= 0 && rank_of(p, k, i) == left - 1) {
-                p[i] = -1;
-                break;
-            }
-        }
-    }
+    if (kept >= k)
+        return;
+    for (int i = 0; i < kept; i++)
+        rest -= take_largest(p, k);
+    rest = rest > 0 ? rest / (k - kept) : 0;
     for (int i = 0; i < k; i++)
-        p[i] = p[i] < 0 ? 0 : p[i];
+        p[i] = p[i] < 0 ? -p[i] : rest;
+    assay__keep_class(p, k, top);
 }
 
 const struct assay_defense assay_defense_top_k = {

@@ -58,7 +58,8 @@ static void write_rate(char *text, const struct assay_train_options *o)
         at +=
             snprintf(text + at, (size_t)(TEXT - at), " %zu", o->milestones[i]);
     if (o->schedule == ASSAY_SCHEDULE_COSINE && at < TEXT)
-        snprintf(text + at, (size_t)(TEXT - at), " of %zu", o->epochs);
+        snprintf(text + at, (size_t)(TEXT - at), " of %zu",
+                 o->schedule_epochs ? o->schedule_epochs : o->epochs);
 }
 
 /* What a step is made of. */

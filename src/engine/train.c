@@ -52,6 +52,7 @@ double assay_train_sample_rate(const struct assay_train_options *o, size_t n)
 double assay_train_rate(const struct assay_train_options *o, size_t epoch)
 {
     double rate = o->lr;
+    size_t epochs = o->schedule_epochs ? o->schedule_epochs : o->epochs;
 
     if (epoch < o->warmup_epochs)
         return rate * (double)(epoch + 1) / (double)(o->warmup_epochs + 1);
@@ -61,9 +62,9 @@ double assay_train_rate(const struct assay_train_options *o, size_t epoch)
                 rate *= o->gamma;
         }
     }
-    if (o->schedule == ASSAY_SCHEDULE_COSINE && o->epochs > o->warmup_epochs) {
+    if (o->schedule == ASSAY_SCHEDULE_COSINE && epochs > o->warmup_epochs) {
         double part = (double)(epoch - o->warmup_epochs) /
-                      (double)(o->epochs - o->warmup_epochs);
+                      (double)(epochs - o->warmup_epochs);
 
         rate *= 0.5 * (1.0 + cos(pi * part));
     }

@@ -208,7 +208,7 @@ static size_t count_right(const size_t *in_before, size_t n, struct choice c)
 }
 
 static void find_best(struct assay_one_run *best, const struct scored *s,
-                      const size_t *in_before)
+                      const size_t *in_before, size_t among)
 {
     struct choice list[MOST_CHOICES];
     size_t i;
@@ -218,7 +218,7 @@ static void find_best(struct assay_one_run *best, const struct scored *s,
         size_t right = count_right(in_before, best->n, list[i]);
         double epsilon = assay_one_run_epsilon(
             best->n, list[i].top + list[i].bottom, right, best->delta,
-            CONFIDENCE_LEFT / (double)best->choices);
+            CONFIDENCE_LEFT / (double)best->choices / (double)among);
 
         if (i == 0 || epsilon > best->epsilon) {
             best->epsilon = epsilon;
@@ -253,9 +253,9 @@ static int check(const double *scores, const uint8_t *included, size_t n,
     return ASSAY_OK;
 }
 
-int assay_one_run_bound(struct assay_one_run *out, const double *scores,
-                        const uint8_t *included, size_t n, double delta,
-                        struct assay_error *err)
+int assay_one_run_bound_among(struct assay_one_run *out, const double *scores,
+                              const uint8_t *included, size_t n, double delta,
+                              size_t among, struct assay_error *err)
 {
     struct assay_one_run best = {.delta = delta, .n = n};
     struct scored *s = NULL;
@@ -278,10 +278,17 @@ int assay_one_run_bound(struct assay_one_run *out, const double *scores,
     qsort(s, n, sizeof(*s), by_score_down);
     for (i = 0; i < n; i++)
         in_before[i + 1] = in_before[i] + s[i].in;
-    find_best(&best, s, in_before);
+    find_best(&best, s, in_before, among > 0 ? among : 1);
     *out = best;
 out:
     assay__free(in_before);
     assay__free(s);
     return code;
+}
+
+int assay_one_run_bound(struct assay_one_run *out, const double *scores,
+                        const uint8_t *included, size_t n, double delta,
+                        struct assay_error *err)
+{
+    return assay_one_run_bound_among(out, scores, included, n, delta, 1, err);
 }

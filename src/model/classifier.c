@@ -51,7 +51,7 @@ struct classifier {
     int threads;
     bool collected; /* has a job */
     assay_graph *graph;
-    assay_value inputs[3]; /* pixels, labels, soft targets if any */
+    assay_value inputs[ASSAY__INPUTS_MAX]; /* as targets.c fills them */
     struct assay_program program;
     struct assay__targets targets;
     struct assay_source source;
@@ -118,13 +118,19 @@ static int on_epoch(void *user, assay_trainer *trainer, size_t epoch,
 static void make_loss(struct classifier *c, const assay_model *m)
 {
     const struct assay_objective *o = c->t->objective;
-    struct assay_loss_values v = {m->logits, c->inputs[1], ASSAY_NO_VALUE};
+    struct assay_shape rows = assay_shape_make(1, (int64_t)ASSAY_BATCH);
+    struct assay_loss_values v = {m->logits, c->inputs[1], ASSAY_NO_VALUE,
+                                  ASSAY_NO_VALUE};
     assay_value loss;
 
     if (assay__targets_wanted(o)) {
-        c->inputs[2] = v.soft = assay_graph_input(
-            c->graph, "soft_targets", assay_graph_shape(c->graph, m->logits));
-        c->program.n_inputs = 3;
+        v.soft = assay_graph_input(c->graph, "soft_targets",
+                                   assay_graph_shape(c->graph, m->logits));
+        c->inputs[c->program.n_inputs++] = v.soft;
+    }
+    if (o && o->wants_epoch) {
+        v.epoch = assay_graph_input(c->graph, "epoch", &rows);
+        c->inputs[c->program.n_inputs++] = v.epoch;
     }
     if (o && o->loss)
         loss = o->loss(o->self, c->graph, &v);
@@ -202,6 +208,7 @@ static void make_options(struct classifier *c)
     memcpy(o->milestones, r->milestones, sizeof(o->milestones));
     o->n_milestones = r->n_milestones;
     o->gamma = r->gamma;
+    o->schedule_epochs = r->schedule_epochs;
     o->seed = c->t->seed;
     o->backend = c->compute->backend;
     o->threads = c->threads;

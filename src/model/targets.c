@@ -6,7 +6,8 @@
  * record is mirrored in that epoch, or from mixing two records of a batch.
  * A mixed batch draws one share and one order of partners from the stream
  * (seed, "mixup", epoch << 32 | first row), so nothing depends on who else
- * is trained.
+ * is trained. Inputs are pixels, labels, then soft targets, then the epoch,
+ * as far as they are wanted.
  */
 
 #include "model/targets.h"
@@ -32,18 +33,24 @@ int assay__targets_init(struct assay__targets *s,
     s->n_classes = (size_t)assay_model_n_classes(t->model);
     s->pixels =
         (size_t)pre->channels * (size_t)pre->height * (size_t)pre->width;
+    s->soft = assay__targets_wanted(t->objective) ? 2 : -1;
+    s->epoch =
+        t->objective && t->objective->wants_epoch ? (s->soft < 0 ? 2 : 3) : -1;
     if (!t->objective || t->objective->mixup <= 0)
         return ASSAY_OK;
     s->partner = assay__calloc(t->recipe->batch * s->pixels, sizeof(float));
-    return s->partner ? ASSAY_OK
-                      : assay_error_set(err, ASSAY_NOMEM,
-                                        "%s: out of memory for mixed records",
-                                        t->task);
+    s->order = assay__calloc(t->recipe->batch, sizeof(*s->order));
+    return s->partner && s->order
+               ? ASSAY_OK
+               : assay_error_set(err, ASSAY_NOMEM,
+                                 "%s: out of memory for mixed records",
+                                 t->task);
 }
 
 void assay__targets_release(struct assay__targets *s)
 {
     assay__free(s->partner);
+    assay__free(s->order);
     memset(s, 0, sizeof(*s));
 }
 
@@ -100,20 +107,21 @@ static void mix(struct assay__targets *s, const struct assay_batch *b)
     float *x = b->inputs[0];
     struct assay_rng rng;
     double share;
-    size_t turn;
 
     assay_rng_init(&rng, s->t->seed, "mixup", b->epoch << 32 | b->rows[0]);
     share = draw_share(&rng, s->t->objective->mixup);
-    turn = (size_t)assay_rng_below(&rng, b->n);
+    for (size_t i = 0; i < b->n; i++)
+        s->order[i] = (uint32_t)i;
+    assay_rng_shuffle(&rng, s->order, b->n);
     memcpy(s->partner, x, b->n * pixels * sizeof(float));
     for (size_t i = 0; i < b->n; i++) {
-        size_t j = (i + turn) % b->n;
+        size_t j = s->order[i];
         const float *other = s->partner + j * pixels;
         float *own = x + i * pixels;
 
         for (size_t p = 0; p < pixels; p++)
             own[p] = (float)share * own[p] + (float)(1 - share) * other[p];
-        mix_labels(b->inputs[2] + i * s->n_classes, s->n_classes,
+        mix_labels(b->inputs[s->soft] + i * s->n_classes, s->n_classes,
                    assay_view_label(view, b->rows[i]),
                    assay_view_label(view, b->rows[j]), share);
     }
@@ -130,7 +138,7 @@ static void look_up(const struct assay__targets *s, const struct assay_batch *b)
                                             b->epoch, b->rows[i]);
         size_t at = b->rows[i] * (size_t)o->variants + variant;
 
-        memcpy(b->inputs[2] + i * k, o->soft + at * k, k * sizeof(float));
+        memcpy(b->inputs[s->soft] + i * k, o->soft + at * k, k * sizeof(float));
     }
 }
 
@@ -150,5 +158,7 @@ int assay__targets_fill(void *self, const struct assay_batch *b,
         mix(s, b);
     else if (o && o->variants > 0)
         look_up(s, b);
+    for (size_t i = 0; s->epoch >= 0 && i < b->n; i++)
+        b->inputs[s->epoch][i] = (float)b->epoch;
     return ASSAY_OK;
 }
