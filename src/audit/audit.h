@@ -14,6 +14,7 @@
  *   predictions.c  the same from files, without models
  *   defended.c     the defence of what is audited
  *   generator.c    the GAN that inversion searches in
+ *   claim.c        what it proves, beside what the attacks show
  *   world.c        models and pixels, for attacks beyond membership
  *   attacks.c      what attacks are run, on what
  *   params.c       with which values of their parameters
@@ -30,6 +31,7 @@
 
 #include "assay/audit.h"
 #include "assay/metrics.h"
+#include "assay/privacy.h"
 #include "audit/cache.h"
 #include "audit/policy.h"
 
@@ -177,6 +179,15 @@ struct assay__defended {
     char text[320];
 };
 
+/* What a private training promises, and what its attacks show of it. */
+struct assay__claim {
+    int there;
+    struct assay_privacy_claim promised;
+    const struct assay_attack *attack; /* NULL: none could bound it */
+    size_t among;                      /* attacks that share the 5 % */
+    struct assay_one_run bound;
+};
+
 struct assay__control_result {
     const struct assay_attack *attack;
     struct assay_estimate found; /* AUC of scores, else the excess of right
@@ -202,6 +213,7 @@ struct assay_audit {
     struct assay__cache cache;
     struct assay__policy policy;
     struct assay__defense defense;
+    struct assay__claim claim;
 
     assay_dataset *data; /* NULL: from predictions */
     assay_dataset *pool; /* of options.query_data, or NULL */
@@ -279,6 +291,9 @@ void assay__defended_release(struct assay__defended *t);
 /* Put the scene's answers through an answer-side defence. */
 int assay__defense_answer(struct assay__scene *scene, const assay_audit *a,
                           struct assay_error *err) ASSAY_MUST_CHECK;
+/* Whether it puts group norm where the architecture has batch norm. */
+int assay__defense_replaces_norm(const assay_audit *a, int *replaces,
+                                 struct assay_error *err) ASSAY_MUST_CHECK;
 /* findings.defense: new reference. */
 json_t *assay__defense_json(const assay_audit *a);
 
@@ -293,6 +308,15 @@ int assay__library_take(struct assay__cache *cache, const char *path,
 int assay__library_give(const struct assay__cache *cache, const char *path,
                         const char *key, double seconds,
                         struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* claim.c: once the attacks are measured, and before the verdict. */
+int assay__claim_measure(assay_audit *a,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+/* Whether the measured bound exceeds the promised one; why, in words. */
+int assay__claim_refuted(const assay_audit *a);
+void assay__claim_words(const assay_audit *a, char *text, size_t size);
+/* findings.defense.claim: new reference. */
+json_t *assay__claim_json(const assay_audit *a);
 
 /* scene.c: rows and flags set by the caller; then jobs; then the work. */
 int assay__scene_prepare(struct assay__scene *scene, const assay_audit *a,

@@ -204,19 +204,26 @@ int assay__defense_answer(struct assay__scene *scene, const assay_audit *a,
     return code;
 }
 
-static json_t *claim_json(const assay_audit *a)
+int assay__defense_replaces_norm(const assay_audit *a, int *replaces,
+                                 struct assay_error *err)
 {
-    const struct assay_defense *d = a->defense.row;
-    struct assay_privacy_claim c;
+    const struct assay_params *p;
+    assay_model *m = NULL;
+    int code;
+    int i;
 
-    if (d->claim == NULL || d->claim(a->defense.param, &a->recipe, a->split.n,
-                                     &c, NULL) != ASSAY_OK)
-        return json_null();
-    return json_pack("{s:f, s:f, s:f, s:I, s:f, s:f, s:f}", "noise_multiplier",
-                     c.noise_multiplier, "clip_norm", c.clip_norm,
-                     "sample_rate", c.sample_rate, "steps", (json_int_t)c.steps,
-                     "delta", c.delta, "epsilon_rdp", c.epsilon_rdp,
-                     "epsilon_prv", c.epsilon_prv);
+    *replaces = 0;
+    if (assay__audit_norm(a) != ASSAY_NORM_GROUP || a->opened != NULL)
+        return ASSAY_OK;
+    code = assay__job_model(&m, a, a->arch, ASSAY_NORM_BATCH, 0, err);
+    if (code != ASSAY_OK)
+        return code;
+    /* Running statistics, which batch norm alone has. */
+    p = assay_model_params(m);
+    for (i = 0; i < p->n_slots; i++)
+        *replaces |= (p->slot[i].flags & ASSAY_PARAM_BUFFER) != 0;
+    assay_model_free(m);
+    return ASSAY_OK;
 }
 
 json_t *assay__defense_json(const assay_audit *a)
@@ -242,5 +249,5 @@ json_t *assay__defense_json(const assay_audit *a)
                      d->name, "title", d->title, "stage",
                      assay_defense_stage_name(d->stage), "cites", d->cites,
                      "params", params, "protects", protects, "group_norm",
-                     d->group_norm, "claim", claim_json(a));
+                     d->group_norm, "claim", assay__claim_json(a));
 }

@@ -271,7 +271,9 @@ int assay__findings_write(assay_audit *a, struct assay_error *err)
 
     if (path == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "findings.json");
-    code = assay__exposed_make(a, &exposed, err);
+    code = assay__claim_measure(a, err);
+    if (code == ASSAY_OK)
+        code = assay__exposed_make(a, &exposed, err);
     if (code == ASSAY_OK)
         code = assay__verdict_make(a, &policy, &verdict, err);
     if (code != ASSAY_OK) {

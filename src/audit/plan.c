@@ -406,6 +406,22 @@ static void plan_predictions(assay_audit *a)
     a->plan.memory_bytes = assay__peak_memory() + ((size_t)64 << 20);
 }
 
+static int note_norm(assay_audit *a, struct assay_error *err)
+{
+    int replaces;
+    int code = assay__defense_replaces_norm(a, &replaces, err);
+    char text[160];
+
+    if (code != ASSAY_OK || !replaces)
+        return code;
+    snprintf(text, sizeof(text),
+             "Batch norm is replaced by group norm in target, shadow and "
+             "references: %s does not go with batch norm.",
+             a->defense.row->name);
+    add_note(&a->plan, text);
+    return ASSAY_OK;
+}
+
 int assay__plan_make(assay_audit *a, struct assay_error *err)
 {
     int code;
@@ -433,6 +449,8 @@ int assay__plan_make(assay_audit *a, struct assay_error *err)
         !assay__control_wants_positive(a))
         add_note(&a->plan, "No positive control: there is no attack but "
                            "baselines, which it does not judge.");
+    if (code == ASSAY_OK)
+        code = note_norm(a, err);
     a->plan.memory_bytes = expected_memory(a);
     return code;
 }

@@ -336,6 +336,18 @@ static void control_reasons(const assay_audit *a, json_t *reasons)
     }
 }
 
+/* A proof that a measurement contradicts is an error, whatever the policy. */
+static void judge_claim(const assay_audit *a, json_t *reasons, struct tally *t)
+{
+    char text[400];
+
+    if (!assay__claim_refuted(a))
+        return;
+    assay__claim_words(a, text, sizeof(text));
+    json_array_append_new(reasons, assay__json_string(text));
+    t->errors++;
+}
+
 static int control_failed(const assay_audit *a)
 {
     return (a->negative.ran && !a->negative.passed) ||
@@ -353,6 +365,9 @@ static enum assay_verdict decide(const assay_audit *a, const struct tally *t)
 
 static const char *headline(const assay_audit *a, const struct tally *t)
 {
+    if (assay__claim_refuted(a))
+        return "This model gives away more than its training claims to be "
+               "possible: the claimed epsilon is wrong.";
     switch (a->verdict) {
     case ASSAY_VERDICT_PASS:
         return "No attack surely found more about the training data than the "
@@ -389,6 +404,7 @@ int assay__verdict_make(assay_audit *a, json_t **policy, json_t **verdict,
         json_decref(reasons);
         return code;
     }
+    judge_claim(a, reasons, &t);
     control_reasons(a, reasons);
     a->verdict = decide(a, &t);
     if (a->verdict == ASSAY_VERDICT_PASS && json_array_size(reasons) == 0)
