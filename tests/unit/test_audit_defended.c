@@ -74,7 +74,7 @@ static void set_up(struct fixture *f, const char *defense, const char *folder)
     f->options.compute.algorithms = ASSAY_ALGORITHMS_DIRECT;
     assay_recipe_init(&f->options.recipe, EPOCHS);
     f->options.recipe.batch = 20;
-    f->options.recipe.lr = .05;
+    f->options.recipe.lr = .02;
     f->options.recipe.augment.flip = 0;
     assay_context_init(&f->ctx);
     f->ctx.seed = 3;
@@ -190,25 +190,36 @@ static void test_stopping_early_leaves_less(void)
     json_decref(f);
 }
 
-/* What each of the others leaves, in the one set-up that all share. Some
- * leave much: the paper's attacks and ours are not the same. */
-static void test_every_other_defence_is_measured(void)
+/*
+ * What each of the others leaves to the loss, in the one set-up that all
+ * share. Some lower it, and some do not lower it at all where a model knows
+ * its records by heart: docs/defenses.md says so, and this keeps it true.
+ */
+static void test_every_other_defence_leaves_what_is_documented(void)
 {
     static const struct {
         const char *name;
         const char *param;
-        double most; /* AUC of the loss */
+        double least;
+        double most;
     } all[] = {
-        {"relaxloss", "level=0.65", 1},    {"mixup", NULL, 1},
-        {"label-smoothing", "eps=0.5", 1}, {"distillation", NULL, 1},
-        {"rounding", "digits=0", 1},       {"top-k", "k=1", 1},
-        {"temperature", NULL, 1},          {"memguard", "iterations=60", 1},
+        {"relaxloss", "level=0.65", .5, .95},
+        /* Hardly any noise: it is the noise that helps, not the set-up. */
+        {"dp-sgd", "noise=0.05", .8, 1},
+        {"memguard", "iterations=60", .5, .9},
+        {"rounding", "digits=0", .5, .9},
+        {"mixup", NULL, .85, 1},
+        {"label-smoothing", "eps=0.5", .95, 1},
+        {"distillation", NULL, .95, 1},
+        {"top-k", "k=1", .95, 1},
+        {"temperature", NULL, .95, 1},
     };
 
     for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
         json_t *f = audit(all[i].name, all[i].param, all[i].name);
+        double found = auc(f, "loss", "value");
 
-        CHECK(auc(f, "loss", "value") <= all[i].most);
+        CHECK(found >= all[i].least && found <= all[i].most);
         json_decref(f);
     }
 }
@@ -364,7 +375,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_dp_sgd_leaves_nothing_to_find),
     CHECK_TEST(test_labels_alone_leave_the_gap),
     CHECK_TEST(test_stopping_early_leaves_less),
-    CHECK_TEST(test_every_other_defence_is_measured),
+    CHECK_TEST(test_every_other_defence_leaves_what_is_documented),
     CHECK_TEST(test_a_teacher_is_the_undefended_model),
     CHECK_TEST(test_an_interrupted_distillation_goes_on_with_its_teacher),
     CHECK_TEST(test_a_plan_says_when_batch_norm_is_replaced),
