@@ -17,6 +17,11 @@
 static const char cell_schema[] = "assay-cell/1";
 enum { CELL_MAX_BYTES = 1 << 20 };
 
+/* What a study runs when it says "all". */
+static const unsigned all_goals =
+    1U << ASSAY_GOAL_MEMBERSHIP | 1U << ASSAY_GOAL_INVERSION |
+    1U << ASSAY_GOAL_ATTRIBUTE | 1U << ASSAY_GOAL_STEALING;
+
 char *assay__study_cell_folder(const assay_study *s, size_t i)
 {
     return assay__format("%s/cells/%s", s->options.out, s->cell[i].name);
@@ -101,26 +106,35 @@ static int take_controls(const assay_study *s, enum assay_controls *out,
                            name);
 }
 
-/* The defence, the sensitive attribute and the copies' architecture. */
+/* The defence, the sensitive attribute, what stealing and inversion train. */
 static int take_threats(const assay_study *s,
                         const struct assay__study_cell *cell,
                         struct assay_audit_options *o, struct assay_error *err)
 {
-    const struct assay__study_dataset *d = &s->file->datasets[cell->dataset];
-    const char *kind = assay__study_defense_kind(s->file, cell->defense);
+    const struct assay__study_file *f = s->file;
+    const char *kind = assay__study_defense_kind(f, cell->defense);
 
-    (void)o;
-    if (strcmp(kind, "none") != 0)
-        return assay_error_set(err, ASSAY_UNSUPPORTED,
-                               "no defence \"%.40s\"; audits know: none", kind);
-    if (d->attribute != NULL)
-        return assay_error_set(err, ASSAY_UNSUPPORTED,
-                               "attribute %.40s: audits attack no attributes",
-                               d->attribute);
-    if (s->file->surrogate != NULL)
-        return assay_error_set(err, ASSAY_UNSUPPORTED,
-                               "surrogate %.40s: audits steal no models",
-                               s->file->surrogate);
+    o->goals = all_goals;
+    o->library = s->library;
+    o->attribute = f->datasets[cell->dataset].attribute;
+    o->copy_arch = f->surrogate;
+    if (f->generator_epochs != NULL)
+        o->generator_epochs = *f->generator_epochs;
+    if (f->generator_width != NULL)
+        o->generator_width = (int)*f->generator_width;
+    if (strcmp(kind, "none") == 0)
+        return ASSAY_OK;
+    if (assay_defense_find(kind) == NULL)
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "no defence \"%.40s\"; `assay defenses` lists "
+                               "them",
+                               kind);
+    o->defense = kind;
+    if (f->defenses_count > 0) {
+        o->defense_params =
+            (const char *const *)f->defenses[cell->defense].params;
+        o->n_defense_params = f->defenses[cell->defense].params_count;
+    }
     return ASSAY_OK;
 }
 
@@ -232,12 +246,15 @@ static json_t *inputs_json(const assay_study *s,
     json_t *root;
 
     root = json_pack(
-        "{s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:o, s:i, s:o, "
+        "{s:i, s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:o, "
+        "s:i, s:o, "
         "s:o, s:i, s:o, s:i, s:s, s:s, s:s, s:i}",
-        "tool", assay_version(), "data", s->data[cell->dataset].sha256, "label",
-        text_or_null(d->label), "attribute", text_or_null(d->attribute),
-        "surrogate", text_or_null(s->file->surrogate), "architecture", o->arch,
-        "defense", defense_json(s, cell), "recipe",
+        "generator_epochs", (int)o->generator_epochs, "generator_width",
+        o->generator_width, "tool", assay_version(), "data",
+        s->data[cell->dataset].sha256, "label", text_or_null(d->label),
+        "attribute", text_or_null(d->attribute), "surrogate",
+        text_or_null(s->file->surrogate), "architecture", o->arch, "defense",
+        defense_json(s, cell), "recipe",
         recipe != NULL ? json_loads(recipe, 0, NULL) : NULL, "seed",
         (json_int_t)cell->seed, "records", (json_int_t)o->n_each, "pixels",
         pixels_json(&o->pixels), "references", o->n_references, "attacks",

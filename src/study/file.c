@@ -122,6 +122,10 @@ static const cyaml_schema_field_t study_fields[] = {
     TEXT("surrogate", study_row, surrogate, CYAML_FLAG_OPTIONAL),
     TEXT("policy", study_row, policy, CYAML_FLAG_OPTIONAL),
     CYAML_FIELD_UINT_PTR("exposed", OPTIONAL, study_row, exposed),
+    CYAML_FIELD_UINT_PTR("generator_epochs", OPTIONAL, study_row,
+                         generator_epochs),
+    CYAML_FIELD_UINT_PTR("generator_width", OPTIONAL, study_row,
+                         generator_width),
     CYAML_FIELD_MAPPING_PTR("sweep", OPTIONAL, study_row, sweep, sweep_fields),
     CYAML_FIELD_END,
 };

@@ -105,6 +105,8 @@ struct assay__study_file {
     char *surrogate;
     char *policy;
     unsigned *exposed;
+    unsigned *generator_epochs;
+    unsigned *generator_width;
     struct assay__study_sweep *sweep;
 };
 

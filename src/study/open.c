@@ -88,8 +88,12 @@ static int open_data(assay_study *s, unsigned i, struct assay_error *err)
     return ASSAY_OK;
 }
 
+/* And where cells share models. */
 static int open_policy(assay_study *s, struct assay_error *err)
 {
+    s->library = assay__format("%s/library", s->options.out);
+    if (s->library == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "library of the study");
     if (s->file->policy == NULL)
         return ASSAY_OK;
     s->policy = beside(s->options.file, s->file->policy);
@@ -335,6 +339,7 @@ void assay_study_free(assay_study *study)
     assay__free(study->attack);
     assay__free(study->attack_param);
     assay__free(study->policy);
+    assay__free(study->library);
     assay__study_file_free(study->file);
     if (study->lock >= 0)
         (void)close(study->lock);

@@ -44,6 +44,7 @@ struct assay_study {
     struct assay__study_data *data; /* [file->datasets_count] */
     char *policy;                   /* path, or NULL */
     char policy_sha256[65];
+    char *library;       /* folder of models that cells have in common */
     const char **attack; /* chosen; NULL: all */
     const char **attack_param;
     size_t n_attack_params;
