@@ -130,9 +130,11 @@ static void print_plan(FILE *out, const assay_study *study, const char *folder,
             plan->n_cells - plan->n_done - plan->n_impossible, plan->n_models);
     if (plan->n_impossible > 0)
         fprintf(out, ", %zu impossible", plan->n_impossible);
-    fprintf(out, "\n  Expected: about %s, %.0f MiB of memory\n\n",
-            assay__duration_text(plan->seconds, time),
-            (double)plan->memory_bytes / 1048576.0);
+    if (plan->n_cells > plan->n_done + plan->n_impossible)
+        fprintf(out, "\n  Expected: about %s, %.0f MiB of memory",
+                assay__duration_text(plan->seconds, time),
+                (double)plan->memory_bytes / 1048576.0);
+    fputs("\n\n", out);
 }
 
 static json_t *cell_json(const struct assay_study_cell *cell)
