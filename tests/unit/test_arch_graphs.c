@@ -8,6 +8,7 @@
 
 #include "assay/arch.h"
 #include "assay/params.h"
+#include "assay/plan.h"
 #include "check.h"
 
 /* Trainable parameters, buffers left out. */
@@ -53,6 +54,36 @@ static void test_simplecnn_has_the_papers_size(void)
 {
     CHECK_UINT_EQ(count_params("simplecnn", 3, 32, 10), 314432 + 129 * 10);
     CHECK_UINT_EQ(count_params("simplecnn3", 3, 64, 10), 2453056 + 513 * 10);
+}
+
+/* Every network as evaluation runs it, at sizes where maps shrink to one
+ * place early: each convolution and what is added to it must have a way. */
+static void test_small_maps_can_be_evaluated(void)
+{
+    static const int sizes[] = {8, 12, 16, 20};
+    const struct assay_arch *arch = assay_arch_find("resnet18");
+    struct assay_arch_options o = {.n_classes = 3};
+
+    for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+        struct assay_shape in =
+            assay_shape_make(4, (int64_t)ASSAY_BATCH, (int64_t)1,
+                             (int64_t)sizes[i], (int64_t)sizes[i]);
+        struct assay_plan_options p = {.batch = 4,
+                                       .threads = 1,
+                                       .algorithms = ASSAY_ALGORITHMS_DIRECT,
+                                       .n_outputs = 1};
+        struct assay_arch_values v;
+        struct assay_error err = {0};
+        assay_graph *g = NULL;
+        assay_plan *plan = NULL;
+
+        CHECK_OK(assay_graph_new(&g, &err), err);
+        arch->build(g, assay_graph_input(g, "input", &in), &o, &v);
+        p.outputs = &v.logits;
+        CHECK_OK(assay_plan_new(&plan, g, &p, &err), err);
+        assay_plan_free(plan);
+        assay_graph_free(g);
+    }
 }
 
 static void test_every_network_takes_small_inputs(void)
@@ -220,6 +251,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_stock_networks_have_their_published_size),
     CHECK_TEST(test_simplecnn_has_the_papers_size),
     CHECK_TEST(test_every_network_takes_small_inputs),
+    CHECK_TEST(test_small_maps_can_be_evaluated),
     CHECK_TEST(test_small_variants_cost_what_was_measured),
     CHECK_TEST(test_parameters_carry_published_names),
     CHECK_TEST(test_too_small_input_is_named),

@@ -224,7 +224,8 @@ static assay_value skip_of(const struct assay__dnn *d, assay_value y, int add)
     return other;
 }
 
-static struct tail find_tail(const struct assay__dnn *d, assay_value y)
+static struct tail find_tail(const struct assay__dnn *d, assay_value y,
+                             bool may_add)
 {
     struct tail t = {-1, -1, -1, ASSAY_NO_VALUE, y};
     const struct assay_graph *g = d->plan->graph;
@@ -234,7 +235,7 @@ static struct tail find_tail(const struct assay__dnn *d, assay_value y)
         t.norm = d->reader[t.y];
         t.y = g->node[t.norm].out;
     }
-    if (eval && assay__dnn_op(d, d->reader[t.y]) == &assay__op_add) {
+    if (eval && may_add && assay__dnn_op(d, d->reader[t.y]) == &assay__op_add) {
         t.skip = skip_of(d, t.y, d->reader[t.y]);
         if (t.skip != ASSAY_NO_VALUE) {
             t.add = d->reader[t.y];
@@ -247,23 +248,41 @@ static struct tail find_tail(const struct assay__dnn *d, assay_value y)
     return t;
 }
 
+/* The convolution with what is done along with it. */
+static void make_problem(struct assay__dnn *d, int index, const struct tail *t,
+                         struct assay__conv_problem *p)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    bool has_bias = node->n_in > 2 && node->in[2] != ASSAY_NO_VALUE;
+
+    assay__conv_problem(d, index, node->in[0], node->in[1], node->out,
+                        has_bias || t->norm >= 0, p);
+    p->sum = t->add >= 0;
+    p->relu = t->relu >= 0;
+    if (p->kind == dnnl_forward_inference)
+        p->x_now = assay__dnn_form(d, node->in[0]).md;
+    if (t->add >= 0)
+        p->y_fixed = assay__dnn_form(d, t->skip).md;
+}
+
 void assay__lower_conv(struct assay__dnn *d, int index)
 {
     const struct assay__node *node = &d->plan->graph->node[index];
     assay_value b = node->n_in > 2 ? node->in[2] : ASSAY_NO_VALUE;
-    struct tail t = find_tail(d, node->out);
-    struct assay__ports v = {node->in[0], node->in[1], b, t.y, NULL, t.skip};
+    struct tail t = find_tail(d, node->out, true);
+    struct assay__ports v = {.x = node->in[0], .w = node->in[1], .b = b};
     struct assay__conv_problem p;
     struct assay__folded folded;
 
-    assay__conv_problem(d, index, node->in[0], node->in[1], node->out,
-                        b != ASSAY_NO_VALUE || t.norm >= 0, &p);
-    p.sum = t.add >= 0;
-    p.relu = t.relu >= 0;
-    if (p.kind == dnnl_forward_inference)
-        p.x_now = assay__dnn_form(d, node->in[0]).md;
-    if (t.add >= 0)
-        p.y_fixed = assay__dnn_form(d, t.skip).md;
+    make_problem(d, index, &t, &p);
+    /* Not every layout that an addend has can be added to: 3x3 to what a 1x1
+     * made of a 1x1 map, for one. */
+    if (t.add >= 0 && !assay__conv_possible(d, &p)) {
+        t = find_tail(d, node->out, false);
+        make_problem(d, index, &t, &p);
+    }
+    v.y = t.y;
+    v.over = t.skip;
     if (t.norm >= 0) {
         folded = assay__dnn_fold(d, t.norm, node->in[1], b, t.norm);
         v.folded = &folded;

@@ -43,6 +43,9 @@ struct assay__conv_way {
     dnnl_primitive_desc_t pd; /* to be taken or destroyed */
     bool taps;
 };
+/* Whether a forward problem with fixed layouts has any way. */
+bool assay__conv_possible(struct assay__dnn *d,
+                          const struct assay__conv_problem *p);
 struct assay__conv_way assay__conv_best(struct assay__dnn *d,
                                         const struct assay__conv_problem *p,
                                         enum assay__direction direction);

@@ -361,6 +361,17 @@ static struct assay__conv_way choose(struct assay__dnn *d,
     return best;
 }
 
+bool assay__conv_possible(struct assay__dnn *d,
+                          const struct assay__conv_problem *p)
+{
+    dnnl_primitive_desc_t pd = create(d, p, ASSAY__FORWARD, DIRECT);
+
+    if (pd == NULL)
+        return may_try(d, p, ASSAY__FORWARD, TAPS) && assay__taps_small(p);
+    dnnl_primitive_desc_destroy(pd);
+    return true;
+}
+
 struct assay__conv_way assay__conv_best(struct assay__dnn *d,
                                         const struct assay__conv_problem *p,
                                         enum assay__direction direction)
