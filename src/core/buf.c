@@ -8,6 +8,7 @@
 #include "core/buf.h"
 
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -35,7 +36,7 @@ static bool reserve(struct assay__buf *b, size_t size)
         return false;
     if (need > b->cap) {
         while (cap < need)
-            cap = cap > need / 2 ? need : 2 * cap;
+            cap = cap > SIZE_MAX / 2 ? need : 2 * cap;
         data = assay__realloc(b->data, cap, 1);
         if (!data)
             return false;

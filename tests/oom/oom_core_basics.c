@@ -76,14 +76,14 @@ static void test_metadata_keeps_its_old_value(void)
 static void test_buffer_says_that_it_failed(void)
 {
     /* What fits before the first, second and third growth, and after. */
-    static const size_t size[] = {0, 5, 505, 508};
+    static const size_t size[] = {0, 5, 511, 514};
     long n;
 
     for (n = 1; fail_alloc_next(n); n++) {
         struct assay__buf b = ASSAY__BUF_INIT;
 
         assay__buf_puts(&b, "begin");
-        assay__buf_printf(&b, "%500d", 1);
+        assay__buf_printf(&b, "%506d", 1);
         assay__buf_puts(&b, "end");
         fail_alloc_off();
         CHECK_INT_EQ(b.failed, fail_alloc_hit());

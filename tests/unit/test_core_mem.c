@@ -162,6 +162,23 @@ static void test_buffer_keeps_its_first_failure(void)
     CHECK(!b.failed);
 }
 
+/* Bytes added one at a time cost few reallocations. */
+static void test_buffer_doubles_as_it_grows(void)
+{
+    struct assay__buf b = ASSAY__BUF_INIT;
+    size_t n_grown = 0;
+    size_t cap = 0;
+
+    for (int i = 0; i < 100000; i++) {
+        assay__buf_add(&b, "x", 1);
+        n_grown += b.cap != cap;
+        cap = b.cap;
+    }
+    CHECK_UINT_EQ(b.size, 100000);
+    CHECK(n_grown <= 12);
+    assay__buf_release(&b);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_empty_blocks_can_be_freed),
     CHECK_TEST(test_products_that_do_not_fit_get_nothing),
@@ -173,6 +190,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_buffer_collects_text_and_bytes),
     CHECK_TEST(test_buffer_grows_to_any_length),
     CHECK_TEST(test_buffer_keeps_its_first_failure),
+    CHECK_TEST(test_buffer_doubles_as_it_grows),
 };
 
 CHECK_MAIN(tests)
