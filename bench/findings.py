@@ -27,7 +27,10 @@ def load(run, name="findings.json"):
 
 
 def ran(findings):
-    return {a["name"]: a for a in findings["attacks"] if a["status"] == "ran"}
+    """Membership attacks that ran, by name."""
+    return {a["name"]: a for a in findings["attacks"]
+            if a["status"] == "ran" and
+            a.get("goal", "membership") == "membership"}
 
 
 def tpr(attack, fpr):
@@ -120,10 +123,11 @@ def controls(run):
     for c in f["controls"]:
         print(f"\n{c['what']}")
         for r in c["results"]:
-            auc = r["auc"]
+            found = r.get("auc") or r["excess"]
             if c["kind"] == "negative":  # judged by the widened interval
-                auc = dict(auc, low=r["widened_low"], high=r["widened_high"])
-            print(f"  {r['attack']:24}{interval(auc)}  "
+                found = dict(found, low=r["widened_low"],
+                             high=r["widened_high"])
+            print(f"  {r['attack']:26}{interval(found)}  "
                   f"{'ok' if r['passed'] else 'FAILED'}")
         good = sum(r["passed"] for r in c["results"])
         counts[c["kind"]] = (good, len(c["results"]))
