@@ -220,7 +220,7 @@ void assay__table_write(const struct assay__table *t,
                         const struct assay__view *view, struct assay__buf *b)
 {
     struct assay__notes notes = {.id = t->notes};
-    struct scale scales[ASSAY__COLUMNS_MAX];
+    struct scale scales[ASSAY__COLUMNS_MAX] = {{0, 0, ASSAY__MISSING}};
 
     for (size_t i = 0; i < t->n_columns; i++)
         scales[i] = find_scale(t, view, &t->columns[i]);
