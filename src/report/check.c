@@ -141,7 +141,7 @@ static const struct row attack[] = {
     {"goal", TEXT | NONE, 0, NULL, 0},
     {"access", TEXT, 0, NULL, 0},
     {"auxiliary", TEXT, 0, NULL, 0},
-    {"baseline", FLAG | TEXT | NONE, 0, NULL, 0}, /* text: inversion's */
+    {"baseline", FLAG | NONE, 0, NULL, 0},
     {"status", TEXT, 0, NULL, 0},
     {"why", TEXT | NONE, 0, NULL, 0},
     {"params", OBJECT | NONE, 0, NULL, 0},
@@ -177,6 +177,7 @@ static const struct row attack[] = {
     {"nearest_nonmember", OBJECT | NONE, 0, estimate, 0},
     {"baseline_success", OBJECT | NONE, 0, estimate, 0},
     {"gain", OBJECT | NONE, 0, estimate, 0},
+    {"gain_over", TEXT | NONE, 0, NULL, 0},
     {"evaluator_accuracy", OBJECT | NONE, 0, estimate, 0},
     {"classes", LIST | NONE, OBJECT, rebuilt, 100000},
     END
@@ -254,12 +255,34 @@ static const struct row taxonomy[] = {
     {"name", TEXT | NONE, 0, NULL, 0},
     END
 };
+static const struct row bound[] = {
+    {"epsilon", NUMBER | NONE, 0, NULL, 0},
+    {"attack", TEXT | NONE, 0, NULL, 0},
+    {"among", NUMBER | NONE, 0, NULL, 0},
+    {"n", NUMBER | NONE, 0, NULL, 0},
+    {"assumes", TEXT | NONE, 0, NULL, 0},
+    END
+};
+static const struct row claim[] = {
+    {"noise_multiplier", NUMBER | NONE, 0, NULL, 0},
+    {"clip_norm", NUMBER | NONE, 0, NULL, 0},
+    {"sample_rate", NUMBER | NONE, 0, NULL, 0},
+    {"steps", NUMBER | NONE, 0, NULL, 0},
+    {"delta", NUMBER | NONE, 0, NULL, 0},
+    {"epsilon_rdp", NUMBER | NONE, 0, NULL, 0},
+    {"epsilon_prv", NUMBER | NONE, 0, NULL, 0},
+    {"epsilon_lower_bound", OBJECT | NONE, 0, bound, 0},
+    END
+};
 static const struct row defense[] = {
     {"name", TEXT, 0, NULL, 0},
     {"title", TEXT | NONE, 0, NULL, 0},
     {"stage", TEXT | NONE, 0, NULL, 0},
+    {"cites", TEXT | NONE, 0, NULL, 0},
     {"params", OBJECT | NONE, 0, NULL, 0},
-    {"claims", OBJECT | NONE, 0, NULL, 0},
+    {"protects", LIST | NONE, TEXT, NULL, 64},
+    {"group_norm", FLAG | NONE, 0, NULL, 0},
+    {"claim", OBJECT | NONE, 0, claim, 0},
     END
 };
 static const struct row document[] = {

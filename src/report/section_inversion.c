@@ -85,7 +85,7 @@ static const struct assay__column columns[] = {
      .kind = ASSAY__NUMBER_PERCENT,
      .read = read_excess},
     {.title = "Gain over baseline",
-     .sub = "picture by picture",
+     .sub = "success less the baseline's",
      .kind = ASSAY__NUMBER_PERCENT,
      .read = read_gain},
     {.title = "Nearest member",
@@ -115,7 +115,7 @@ static void say_gain(struct assay__buf *b, const struct assay__view *view,
     struct assay_estimate base =
         assay__field_estimate(a->json, "baseline_success");
     struct assay_estimate gain = assay__field_estimate(a->json, "gain");
-    const char *over = assay__field_text(a->json, "baseline");
+    const char *over = assay__field_text(a->json, "gain_over");
 
     if (isnan(base.value)) {
         assay__buf_puts(b, "No baseline ran beside it.");

@@ -216,26 +216,64 @@ static void put_data(const struct assay__view *view, struct assay__buf *b)
     assay__buf_puts(b, "</dl>\n</div>\n");
 }
 
+static void put_number(struct assay__buf *b, const char *name,
+                       const json_t *object, const char *key)
+{
+    double value = assay__field_number(object, key);
+
+    if (!isnan(value))
+        assay__part_fact(b, name, assay__number_plain(value).s);
+}
+
+/* What a defence promises, and what the attacks show of it. */
+static void put_claim(const struct assay__view *view, struct assay__buf *b,
+                      const json_t *claim)
+{
+    const json_t *bound = json_object_get(claim, "epsilon_lower_bound");
+    double epsilon = assay__field_number(bound, "epsilon");
+
+    assay__buf_puts(b, "<h4>What it claims</h4>\n<dl class=\"facts\">\n");
+    put_number(b, "Epsilon at most", claim, "epsilon_prv");
+    put_number(b, "The same by RDP", claim, "epsilon_rdp");
+    put_number(b, "Delta", claim, "delta");
+    put_number(b, "Noise multiplier", claim, "noise_multiplier");
+    put_number(b, "Clipping norm", claim, "clip_norm");
+    put_number(b, "Sampling rate", claim, "sample_rate");
+    put_number(b, "Steps", claim, "steps");
+    if (!isnan(epsilon))
+        assay__html(
+            b,
+            "<div><dt>Epsilon at least, shown by attacks</dt><dd>%s "
+            "<span class=\"interval\">(95 %% confidence; %s)</span>"
+            "</dd></div>\n",
+            assay__number_fixed(epsilon, 2).s,
+            assay__part_attack_title(view, assay__field_text(bound, "attack")));
+    assay__buf_puts(b, "</dl>\n");
+}
+
 static void put_defense(const struct assay__view *view, struct assay__buf *b)
 {
     const json_t *defense = json_object_get(view->doc, "defense");
+    const json_t *protects = json_object_get(defense, "protects");
+    const json_t *claim = json_object_get(defense, "claim");
     const char *title = assay__field_text(defense, "title");
-    const char *stage = assay__field_text(defense, "stage");
 
     if (!json_is_object(defense))
         return;
     assay__buf_puts(b, "<div>\n<h3>Defence</h3>\n<dl class=\"facts\">\n");
     assay__part_fact(b, "Name",
                      *title ? title : assay__field_text(defense, "name"));
-    assay__part_fact(b, "Stage", stage);
+    assay__part_fact(b, "Where", assay__field_text(defense, "stage"));
+    assay__part_fact(b, "From", assay__field_text(defense, "cites"));
+    if (json_array_size(protects)) {
+        assay__buf_puts(b, "<div><dt>Meant against</dt><dd>");
+        assay__part_value(b, protects);
+        assay__buf_puts(b, "</dd></div>\n");
+    }
     assay__part_facts(b, json_object_get(defense, "params"));
     assay__buf_puts(b, "</dl>\n");
-    if (json_object_size(json_object_get(defense, "claims"))) {
-        assay__buf_puts(b, "<h4>What it claims</h4>\n"
-                           "<dl class=\"facts\">\n");
-        assay__part_facts(b, json_object_get(defense, "claims"));
-        assay__buf_puts(b, "</dl>\n");
-    }
+    if (json_is_object(claim))
+        put_claim(view, b, claim);
     assay__buf_puts(b, "</div>\n");
 }
 
@@ -243,13 +281,27 @@ static void put_defense(const struct assay__view *view, struct assay__buf *b)
 static void say_defense(const struct assay__view *view, struct assay__buf *b)
 {
     const json_t *defense = json_object_get(view->doc, "defense");
+    const json_t *claim = json_object_get(defense, "claim");
     const char *title = assay__field_text(defense, "title");
+    double claimed = assay__field_number(claim, "epsilon_prv");
+    double shown = assay__field_number(
+        json_object_get(claim, "epsilon_lower_bound"), "epsilon");
 
-    if (json_is_object(defense))
-        assay__html(b,
-                    "<p>The model is defended: <b>%s</b>. Every number is of "
-                    "the defended model.</p>\n",
-                    *title ? title : assay__field_text(defense, "name"));
+    if (!json_is_object(defense))
+        return;
+    assay__html(b,
+                "<p>The model is defended: <b>%s</b>. Every number is of the "
+                "defended model.",
+                *title ? title : assay__field_text(defense, "name"));
+    if (!isnan(claimed) && !isnan(shown))
+        assay__html(
+            b,
+            " The training claims an epsilon of at most %s; the attacks "
+            "show at least %s%s",
+            assay__number_fixed(claimed, 2).s, assay__number_fixed(shown, 2).s,
+            shown > claimed ? ": the claim does not hold."
+                            : ", which is no contradiction.");
+    assay__buf_puts(b, "</p>\n");
 }
 
 /* What was asked, a sentence for each goal. */

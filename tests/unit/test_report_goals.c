@@ -165,7 +165,7 @@ static void test_pictures_are_told_beside_the_baseline_and_others(void)
         snprintf(findings, sizeof findings,
                  "{" HEAD ",\"attacks\":[{" ATTACK
                  ",\"goal\":\"inversion\",\"success\":{\"value\":0.6},"
-                 "\"baseline\":\"mean\",\"baseline_success\":"
+                 "\"gain_over\":\"mean\",\"baseline_success\":"
                  "{\"value\":0.3},%s}]}",
                  rows[i].fields);
         page = page_of(run_with("made", findings));
@@ -301,11 +301,21 @@ static void test_defence_stands_in_the_scope(void)
     char *text = summary_of(check_temp_path("defence"), 0, 80);
 
     CHECK_PAGE_HAS(page, "The model is defended: <b>DP-SGD &lt;b&gt;x");
-    CHECK_PAGE_HAS(page, "<dt>epsilon</dt><dd>8.408</dd>");
-    CHECK_PAGE_HAS(page, "<dt>Stage</dt><dd>training</dd>");
+    CHECK_PAGE_HAS(page, "<dt>Epsilon at most</dt><dd>7.71</dd>");
+    CHECK_PAGE_HAS(page, "<dt>Where</dt><dd>training</dd>");
+    CHECK_PAGE_HAS(page, "<dt>Meant against</dt><dd>membership</dd>");
+    CHECK_PAGE_HAS(page, "claims an epsilon of at most 7.71; the attacks show "
+                         "at least 0.83, which is no contradiction.");
     CHECK_STR_HAS(text, "Defence DP-SGD");
     assay__free(page);
     assay__free(text);
+    page = page_of(run_with(
+        "refuted", "{" HEAD ",\"attacks\":[],\"defense\":{\"name\":\"dp\","
+                   "\"claim\":{\"epsilon_prv\":1,\"epsilon_lower_bound\":"
+                   "{\"epsilon\":3.5,\"attack\":\"a\"}}}}"));
+    CHECK_PAGE_HAS(page, "at most 1.00; the attacks show at least 3.50: the "
+                         "claim does not hold.");
+    assay__free(page);
     page = page_of(run_with("bare-model", "{" HEAD ",\"defense\":null,"
                                           "\"attacks\":[]}"));
     CHECK(!strstr(page, "defended"));
@@ -366,8 +376,8 @@ static void test_malformed_goals_are_refused_with_the_place(void)
          "attacks[0].nearest.value is a flag, not a number or null"},
         {"{" HEAD ",\"attacks\":[],\"defense\":\"dp\"}",
          "defense is text, not an object or null"},
-        {"{" HEAD ",\"attacks\":[],\"defense\":{\"name\":\"x\",\"claims\":3}}",
-         "defense.claims is a number, not an object or null"},
+        {"{" HEAD ",\"attacks\":[],\"defense\":{\"name\":\"x\",\"claim\":3}}",
+         "defense.claim is a number, not an object or null"},
         {"{" HEAD ",\"attacks\":[],\"controls\":[{\"name\":\"c\",\"kind\":"
          "\"negative\",\"results\":[{\"attack\":\"a\",\"excess\":1}]}]}",
          "controls[0].results[0].excess is a number, not an object or null"},
