@@ -150,7 +150,7 @@ static void say_nearest(struct assay__buf *b,
         assay__buf_puts(b, ": <strong>nearer to members, so single training "
                            "records may have been rebuilt.</strong>");
     else
-        assay__buf_puts(b, ": what they show is the class; that single "
+        assay__buf_puts(b, ": that single "
                            "training records were rebuilt is not shown.");
 }
 

@@ -155,7 +155,7 @@ static void test_pictures_are_told_beside_the_baseline_and_others(void)
          "single training records may have been rebuilt"},
         {"\"nearest\":{\"value\":2,\"low\":1.5,\"high\":2.5},"
          "\"nearest_nonmember\":{\"value\":2.2,\"low\":1.9,\"high\":2.4}",
-         "what they show is the class"},
+         "that single training records were rebuilt is not shown"},
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
