@@ -2,9 +2,10 @@
 /*
  * Label smoothing (Szegedy et al., CVPR 2016): cross-entropy with
  * (1 - eps) on the label and eps spread over all K classes, so the model is
- * never asked for certainty. With a negative eps it lessens inversion
- * (Struppek et al., ICLR 2024); with a positive one it may make membership
- * and inversion easier: what it does is measured, not assumed.
+ * never asked for certainty. Known to raise the risk of membership
+ * inference rather than to lower it (Kaya and Dumitras, ICML 2021), and that
+ * of inversion, which negative smoothing lowers (Struppek et al., ICLR 2024;
+ * not offered here). What it does is measured, not assumed.
  */
 
 #include <math.h>
