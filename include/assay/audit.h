@@ -185,7 +185,8 @@ struct assay_audit_plan {
     double step_seconds; /* of training, per batch and model; NaN */
     double seconds;      /* expected in all; NaN when not known */
     size_t memory_bytes; /* expected peak */
-    char note[ASSAY_AUDIT_NOTES_MAX][160]; /* what the budget changed */
+    char note[ASSAY_AUDIT_NOTES_MAX]
+             [160]; /* what a budget or a defence changed */
     int n_notes;
 };
 

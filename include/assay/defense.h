@@ -90,7 +90,8 @@ struct assay_defense {
      * both of which change probabilities in place, and never which is the
      * largest (of equals the first): answer() the p[K] of one record, or
      * answers() the p[n, K] of n records, for what is worked out for many
-     * at once. Equal rows get equal answers, whatever n and their place. */
+     * at once. Equal rows get equal answers but for rounding, whatever n
+     * and their place. */
     int (*prepare)(const struct assay_defense_answers *in, void **state,
                    struct assay_error *err);
     void (*answer)(const double *param, const void *state, double *p, int k);

@@ -37,6 +37,10 @@ int assay__defense_choose(assay_audit *a, struct assay_error *err)
                                "%s changes how a model is trained; %.80s is "
                                "trained already: audit DATA with it",
                                d->row->name, o->model);
+    if (o->model == NULL && o->data == NULL)
+        return assay_error_set(err, ASSAY_ARG,
+                               "%s: predictions are audited as they are",
+                               d->row->name);
     assay_settings_init(d->row->params, d->param);
     for (i = 0; i < o->n_defense_params && code == ASSAY_OK; i++)
         code = assay_settings_assign(d->row->params, o->defense_params[i],

@@ -368,6 +368,12 @@ static void test_defences_that_do_not_fit_are_refused(void)
     CHECK_FAILS(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), ASSAY_ARG,
                 err);
     CHECK_STR_HAS(err.msg, "no defence is named");
+    set_up(&f, "rounding", "refused");
+    f.options.data = NULL;
+    f.options.predictions.members = f.options.predictions.nonmembers = "a.npz";
+    CHECK_FAILS(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), ASSAY_ARG,
+                err);
+    CHECK_STR_HAS(err.msg, "audited as they are");
 }
 
 static const struct check_test tests[] = {
