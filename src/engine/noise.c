@@ -12,8 +12,7 @@
  * larger than sqrt(64 ln 2) = 6.66. The logarithm's polynomial interpolates
  * (ln(1 + t) - t + t^2 / 2) / t^3 at the Chebyshev points of its range.
  *
- * No products and sums are contracted, so equal keys give equal numbers on
- * every CPU.
+ * Words are the same on every CPU, numbers but for the last digit.
  */
 
 #include "engine/noise.h"
@@ -96,8 +95,8 @@ static inline float log_share(float x)
 }
 
 /* z[0 .. PAIRS-1] and z[PAIRS .. 2 PAIRS - 1] from the words. */
-ASSAY__CLONES static void shape(float *restrict z, const int32_t *restrict high,
-                                const uint32_t *restrict low)
+ASSAY__FUSED static void shape(float *restrict z, const int32_t *restrict high,
+                               const uint32_t *restrict low)
 {
     for (int i = 0; i < PAIRS; i++) {
         float radius = sqrtf(-2.0F * log_share((float)high[i] + 0.5F));

@@ -80,19 +80,19 @@ static void add_size(struct assay_trainer *t, double rows)
 }
 
 /*
- * Sizes from three deviations of a drawn batch's size below its expectation
- * to four above, eight or nine in all: filling up then costs a sixteenth of
- * that range on average, and one batch in some ten thousand comes in parts.
- * Where the caller allows fewer rows than that, parts are the rule, and
- * their last one may have any size.
+ * Sizes from two deviations of a drawn batch's size below its expectation to
+ * four above, some seven in all (a plan has kernels of its own, megabytes):
+ * filling up then costs half a deviation on average, and one batch in some
+ * ten thousand comes in parts. Where the caller allows fewer rows than that,
+ * parts are the rule, and their last one may have any size.
  */
 void assay__private_sizes(struct assay_trainer *t)
 {
-    enum { STEPS = 7 };
+    enum { STEPS = 6 };
     double n = (double)t->source->n;
     double middle = (double)t->options.batch;
     double deviation = sqrt(middle * (1.0 - middle / n));
-    double low = middle - 3.0 * deviation;
+    double low = middle - 2.0 * deviation;
     double high = fmin(n, middle + 4.0 * deviation);
     double limit = (double)t->options.privacy.rows;
     double step;

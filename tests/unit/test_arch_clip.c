@@ -2,9 +2,9 @@
 /*
  * Clipping record by record on whole networks, with group norm where they
  * normalise: norms and clipped sums against gradients that are made one
- * record at a time, by plans of batch 1 and the ordinary derivative. In both
- * backends, timed and by rule; on the smallest inputs, and one of 32x32,
- * where maps are large enough for every kind of kernel.
+ * record at a time, by plans of batch 1 and the ordinary derivative. On the
+ * smallest inputs in both backends, and on some of 32x32, where maps are
+ * large enough for every kind of kernel.
  */
 
 #include <math.h>
@@ -17,7 +17,7 @@
 #include "assay/rng.h"
 #include "check.h"
 
-enum { CLASSES = 5, RECORDS = 3, PARAMS_MAX = 400 };
+enum { CLASSES = 5, RECORDS = 2, PARAMS_MAX = 400 };
 
 struct setting {
     const char *backend;
@@ -153,7 +153,7 @@ static size_t count_all(const struct net *t)
 
 static void check_network(const char *arch, int size, const struct setting *s)
 {
-    static const float weight[RECORDS] = {1.0F, 1.0F, 0.0F};
+    static const float weight[RECORDS] = {1.0F, 1.0F};
     size_t each = (size_t)(3 * size * size);
     struct assay_error err = {0};
     struct assay_clip clip;
@@ -228,40 +228,39 @@ static const struct setting settings[] = {
     {"onednn", ASSAY_ALGORITHMS_TUNED, 1},
 };
 
-static void check_settings(const char *arch, int size)
+/* In both backends. */
+static void check_both(const char *arch, int size)
 {
-    for (size_t i = 0; i < sizeof settings / sizeof settings[0]; i++)
-        check_network(arch, size, &settings[i]);
+    check_network(arch, size, &settings[0]);
+    check_network(arch, size, &settings[1]);
 }
 
 static void test_simplecnn_is_clipped_right(void)
 {
-    check_settings("simplecnn", 16);
-    check_network("simplecnn", 32, &settings[1]);
+    check_both("simplecnn", 16);
+    check_both("simplecnn", 32);
+    check_network("simplecnn", 32, &settings[2]);
 }
 
 static void test_resnet18_is_clipped_right(void)
 {
-    check_settings("resnet18", 16);
+    check_both("resnet18", 16);
     check_network("resnet18", 32, &settings[1]);
 }
 
 static void test_alexnet_is_clipped_right(void)
 {
-    check_network("alexnet", 16, &settings[0]);
-    check_network("alexnet", 16, &settings[1]);
+    check_both("alexnet", 16);
 }
 
 static void test_vgg19_is_clipped_right(void)
 {
-    check_network("vgg19-bn", 16, &settings[0]);
-    check_network("vgg19-bn", 16, &settings[1]);
+    check_both("vgg19-bn", 16);
 }
 
 static void test_xception_is_clipped_right(void)
 {
-    check_network("xception", 16, &settings[0]);
-    check_network("xception", 16, &settings[1]);
+    check_both("xception", 16);
 }
 
 static const struct check_test tests[] = {

@@ -196,10 +196,10 @@ static void expect_sizes(size_t n, size_t batch, size_t rows,
 
 static void test_plans_fit_what_is_drawn(void)
 {
-    static const size_t usual[] = {96, 88, 80, 72, 64, 56, 48, 40, 0};
+    static const size_t usual[] = {96, 88, 80, 72, 64, 56, 48, 0};
     static const size_t all[] = {16, 0};
     static const size_t few[] = {12, 10, 8, 6, 4, 2, 0};
-    static const size_t limited[] = {32, 27, 22, 17, 12, 7, 2, 0};
+    static const size_t limited[] = {32, 26, 20, 14, 8, 2, 0};
 
     expect_sizes(100000, 64, 0, usual);
     expect_sizes(16, 16, 0, all);

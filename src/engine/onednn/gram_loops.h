@@ -12,6 +12,7 @@ enum { NAMED(COLUMNS) = LANES / ROWS };
 
 /* out[i * COLUMNS + j] = the dot product of places i and j over all blocks
  * of channels. */
+/* NOLINTNEXTLINE(readability-function-cognitive-complexity): rounds */
 ASSAY__FUSED static void NAMED(tile)(float *out, const float *const *row,
                                      const float *const *column, int64_t blocks,
                                      int64_t stride)

@@ -268,10 +268,13 @@ const struct assay__record_rule assay__deconv_records = {
 };
 
 /* clang-format off */
+/* NOLINTBEGIN(bugprone-macro-parentheses): shapes are braced lists. */
 #define CASE(text, X, Y, W, what, s, p, d, g) \
-    {.label = text, .n_in = 2, .in = {X, Y}, .low = -1.0, .high = 1.0, \
-     .attrs = {.stride = {s, s}, .pad = {p, p, p, p}, .dilation = {d, d}, \
-               .groups = g, .index = what, .shape = W}}
+    {.label = (text), .n_in = 2, .in = {X, Y}, .low = -1.0, .high = 1.0, \
+     .attrs = {.stride = {(s), (s)}, .pad = {(p), (p), (p), (p)}, \
+               .dilation = {(d), (d)}, .groups = (g), .index = (what), \
+               .shape = W}}
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define X(n, c, h, w) ASSAY__D4(n, c, h, w)
 
 static const struct assay__op_case cases[] = {
