@@ -92,6 +92,18 @@ static void widen(struct assay__control_result *r, int m)
     r->high = r->found.value + ratio * (r->found.high - r->found.value);
 }
 
+/* Guesses may be right less often than by chance, as where a rule learnt
+ * from nothing happens to be wrong about every class: that finds nothing
+ * either. Scores below an AUC of .5 would be a find with the sign turned. */
+static int finds_nothing(const struct assay__control_result *r)
+{
+    static const double rounding = 1e-12;
+    double zero = nothing(r->attack);
+
+    return r->low <= zero + rounding &&
+           (r->attack->goal != ASSAY_GOAL_MEMBERSHIP || r->high >= zero);
+}
+
 static void judge(struct assay__control *control)
 {
     int i;
@@ -104,8 +116,7 @@ static void judge(struct assay__control *control)
         if (control->positive)
             r->passed = r->found.low > nothing(r->attack);
         else
-            r->passed =
-                r->low <= nothing(r->attack) && r->high >= nothing(r->attack);
+            r->passed = finds_nothing(r);
         control->passed = control->passed && r->passed;
     }
     control->ran = 1;
@@ -116,16 +127,17 @@ int assay__control_negative(assay_audit *a, const struct assay__score_job *jobs,
 {
     int code;
 
-    snprintf(a->negative.what, sizeof(a->negative.what),
-             "The same attacks on a model that was trained on other records "
-             "altogether: nothing to find, so an AUC of 0.5 must lie within "
-             "every interval (95 %% for all attacks together).%s",
-             assay__audit_beyond_membership(a)
-                 ? " Attribute and stealing attacks learn from answers that "
-                   "belong to other records, inversion climbs a model that "
-                   "was never trained: right guesses beyond chance must be 0 "
-                   "within theirs."
-                 : "");
+    snprintf(
+        a->negative.what, sizeof(a->negative.what),
+        "The same attacks on a model that was trained on other records "
+        "altogether: nothing to find, so an AUC of 0.5 must lie within "
+        "every interval (95 %% for all attacks together).%s",
+        assay__audit_beyond_membership(a)
+            ? " Attribute and stealing attacks learn from answers that "
+              "belong to other records, inversion climbs a model that "
+              "was never trained: they must not be right surely more often "
+              "than by chance."
+            : "");
     code = take_results(a, &a->negative, jobs, n, err);
     if (code == ASSAY_OK)
         judge(&a->negative);

@@ -67,7 +67,11 @@ seeds=3
 write_study d.yaml "simplecnn" "defenses: [{name: none}, {name: tin-foil}]"
 expect 2 study d.yaml --out failing --threads 2
 has err "no defence \"tin-foil\""
-has failing/study.json "no defence"
+write_study d.yaml "simplecnn" \
+    "defenses: [{name: none}, {name: dp-sgd, params: [colour=3]}]"
+expect 2 study d.yaml --out failing --threads 2
+has err "the parameters of dp-sgd are"
+has failing/study.json "the parameters of dp-sgd are"
 check "the others ran" \
     [ "$(grep -c '"status": "done"' failing/study.json)" -eq 2 ]
 expect 2 study a.yaml --out failing/study.json
