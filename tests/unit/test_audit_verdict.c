@@ -5,6 +5,7 @@
  */
 
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -215,6 +216,37 @@ static void test_a_class_of_one_has_no_accuracy(void)
     release(&world);
 }
 
+/* The attacks see what the claimed epsilon of 1 does not allow. */
+static void test_a_refuted_claim_is_an_error(void)
+{
+    static const double shift[] = {5, 5, 5};
+    struct world *w = &world;
+    int refuted;
+
+    for (refuted = 0; refuted < 2; refuted++) {
+        fill(w, 3, 400, refuted ? shift : nothing, 9);
+        w->audit.defense.row = assay_defense_find("dp-sgd");
+        assay_settings_init(w->audit.defense.row->params,
+                            w->audit.defense.param);
+        w->audit.defense.param[1] = 1;
+        w->audit.split.n = 400;
+        assay_recipe_init(&w->audit.recipe, 5);
+        w->audit.policy.n_rules = 0;
+        w->audit.scene.target[ASSAY__MEMBERS].n = 400;
+        w->audit.scene.target[ASSAY__NONMEMBERS].n = 400;
+        CHECK_OK(assay__claim_measure(&w->audit, &err), err);
+        CHECK_INT_EQ(judge(w) == ASSAY_VERDICT_FAIL, refuted);
+        printf("# claimed %.3f, found %.3f\n",
+               w->audit.claim.promised.epsilon_prv,
+               w->audit.claim.bound.epsilon);
+        CHECK_INT_EQ(assay__claim_refuted(&w->audit), refuted);
+        if (refuted)
+            CHECK_STR_HAS(reason(w, 0),
+                          "its implementation or its accounting is wrong");
+        release(w);
+    }
+}
+
 /* A picture in a folder of which two classes have names in Latin-1. */
 static assay_dataset *open_latin1(const char *folder)
 {
@@ -273,5 +305,6 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_an_attack_that_failed_the_control_counts_for_nothing),
     CHECK_TEST(test_a_class_of_one_has_no_accuracy),
     CHECK_TEST(test_class_names_of_any_bytes_are_listed),
+    CHECK_TEST(test_a_refuted_claim_is_an_error),
 };
 CHECK_MAIN(tests)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "assay/format.h"
+#include "assay/layers.h"
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/mem.h"
@@ -557,6 +558,41 @@ static void test_unusable_data_are_refused(void)
     work_close(&w);
 }
 
+/* The number of the epoch, and of soft targets nothing. */
+static assay_value epoch_alone(const void *self, assay_graph *g,
+                               const struct assay_loss_values *v)
+{
+    assay_value loss = assay_op_softmax_xent(g, v->logits, v->labels);
+
+    (void)self;
+    if (v->soft != ASSAY_NO_VALUE)
+        loss =
+            assay_op_add(g, loss, assay_op_kl_logits(g, v->logits, v->soft, 1));
+    return assay_op_add(g, assay_op_affine(g, loss, 0, 0), v->epoch);
+}
+
+/* Beside soft targets of either kind, and alone. */
+static void test_an_objective_is_told_the_epoch(void)
+{
+    static const float soft[RECORDS * SMALL_CLASSES];
+    struct assay_objective o = {
+        .text = "epoch", .loss = epoch_alone, .wants_epoch = 1};
+    struct assay_error err = {0};
+    struct work w;
+
+    for (int kind = 0; kind < 3; kind++) {
+        o.soft = kind == 1 ? soft : NULL;
+        o.variants = kind == 1;
+        o.mixup = kind == 2;
+        work_open(&w);
+        w.t.objective = &o;
+        CHECK_OK(run(&w, &err), err);
+        for (size_t i = 0; i < EPOCHS; i++)
+            CHECK_NEAR(w.t.curve.point[i].loss, i, 1e-6);
+        work_close(&w);
+    }
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_classifier_learns),
     CHECK_TEST(test_seed_decides_alone),
@@ -569,6 +605,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_checkpoint_of_other_data_is_not_used),
     CHECK_TEST(test_checkpoint_of_other_pixels_is_not_used),
     CHECK_TEST(test_unusable_data_are_refused),
+    CHECK_TEST(test_an_objective_is_told_the_epoch),
 };
 
 CHECK_MAIN(tests)
