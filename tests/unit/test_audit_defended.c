@@ -178,6 +178,25 @@ static void test_labels_alone_leave_the_gap(void)
     json_decref(f);
 }
 
+/* Which labels alone do not stop: how far a record is from the boundary. */
+static void test_labels_alone_leave_the_boundary(void)
+{
+    static const char *const boundary[] = {"label-boundary"};
+    struct fixture f;
+    json_t *findings;
+
+    set_up(&f, "label-only", "boundary");
+    f.options.attacks = boundary;
+    f.options.n_attacks = 1;
+    findings = run(&f);
+    printf("# label-only: AUC of label-boundary %.3f (%.3f to %.3f)\n",
+           auc(findings, "label-boundary", "value"),
+           auc(findings, "label-boundary", "low"),
+           auc(findings, "label-boundary", "high"));
+    CHECK(auc(findings, "label-boundary", "low") > .9);
+    json_decref(findings);
+}
+
 /* Training for a twentieth of the epochs, the records are not known yet. */
 static void test_stopping_early_leaves_less(void)
 {
@@ -380,6 +399,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_undefended_is_caught_and_says_nothing_of_defences),
     CHECK_TEST(test_dp_sgd_leaves_nothing_to_find),
     CHECK_TEST(test_labels_alone_leave_the_gap),
+    CHECK_TEST(test_labels_alone_leave_the_boundary),
     CHECK_TEST(test_stopping_early_leaves_less),
     CHECK_TEST(test_every_other_defence_leaves_what_is_documented),
     CHECK_TEST(test_a_teacher_is_the_undefended_model),
