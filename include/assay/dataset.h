@@ -62,8 +62,9 @@ struct assay_dataset_options {
  *                          a byte per label, then planes; each label is an
  *                          attribute, the first one is the label
  *
- * csv, folder and celeba take ?size=HxW, to which all images are resized; without
- * it they must have one size. `max_records` counts a class folder as a file.
+ * csv, folder and celeba take ?size=HxW, to which all images are resized;
+ * without it they must have one size. `max_records` counts a class folder as a
+ * file.
  *
  * out  owned by the caller, assay_dataset_free()
  * opt  may be NULL

@@ -133,8 +133,7 @@ assay_value assay_op_kl_logits(assay_graph *g, assay_value student,
  * through the side of alpha that the mean is on. K >= 2.
  */
 assay_value assay_op_relax(assay_graph *g, assay_value logits,
-                           assay_value labels, assay_value epoch,
-                           double alpha);
+                           assay_value labels, assay_value epoch, double alpha);
 
 /* [N]: 1 where the largest of logits [N, K] (the first of equals) has the
  * index in labels [N], else 0. Not differentiable. */

@@ -153,8 +153,8 @@ struct assay_training {
     const struct assay_objective *objective; /* NULL: cross-entropy */
     struct assay_privacy_options privacy;    /* all 0: ordinary training */
     uint64_t seed;                           /* order, augmentation, dropout */
-    const char *task;         /* for progress: "target", "shadow" */
-    const char *checkpoint;   /* path, or NULL */
+    const char *task;       /* for progress: "target", "shadow" */
+    const char *checkpoint; /* path, or NULL */
     /* Called after each epoch (from 1) that this process trains, with the
      * model as it then is, in the thread of the training; non-zero ends it
      * with that code. NULL: not called. */

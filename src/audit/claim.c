@@ -102,7 +102,7 @@ static json_t *bound_json(const struct assay__claim *c)
         "{s:f, s:s, s:I, s:f, s:I, s:I, s:I, s:s}", "epsilon", c->bound.epsilon,
         "attack", c->attack->name, "among", (json_int_t)c->among, "confidence",
         0.95, "n", (json_int_t)c->bound.n, "guesses",
-        (json_int_t)(c->bound.k_top + c->bound.k_bottom), "correct",
+        (json_int_t)c->bound.k_top + (json_int_t)c->bound.k_bottom, "correct",
         (json_int_t)c->bound.correct, "assumes",
         "members drawn by a fair coin each; here exactly half, at random");
 }

@@ -17,6 +17,7 @@
  * (2 s + side) batch + i). A step's number follows from epoch and batch.
  */
 
+#include <assert.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -175,6 +176,7 @@ static int make_memory(struct assay__gan *t, struct assay_error *err)
     size_t batch = t->options.batch;
     size_t largest = 1;
 
+    assert(p != NULL); /* t->gen is there before its memory is */
     for (int i = 0; i < p->n_slots; i++)
         largest = p->slot[i].count > largest ? p->slot[i].count : largest;
     t->pixels = (size_t)net->channels * (size_t)net->size * (size_t)net->size;

@@ -93,10 +93,14 @@ static void run(struct fixture *f)
 {
     struct assay_error err = {0};
 
-    CHECK_OK(assay__hop_skip_jump(&f->jumps, &f->oracle, f->x, f->start,
-                                  f->label, f->stream, RECORDS, f->distance,
-                                  &err),
-             err);
+    struct assay__jump_rows rows = {.n = RECORDS,
+                                    .x = f->x,
+                                    .start = f->start,
+                                    .label = f->label,
+                                    .stream = f->stream,
+                                    .distance = f->distance};
+
+    CHECK_OK(assay__hop_skip_jump(&f->jumps, &f->oracle, &rows, &err), err);
 }
 
 /* Records at 0; the plane's distance is offset / |normal|. */
@@ -181,6 +185,7 @@ static void test_company_and_batch_change_nothing(void)
     struct fixture together;
     struct fixture alone;
     struct assay_error err = {0};
+    struct assay__jump_rows rows;
     double distance;
 
     open_fixture(&together);
@@ -189,10 +194,13 @@ static void test_company_and_batch_change_nothing(void)
     open_fixture(&alone);
     alone.geometry.offset = 3;
     alone.oracle.batch = 7;
-    CHECK_OK(assay__hop_skip_jump(&alone.jumps, &alone.oracle,
-                                  alone.x + 2 * WIDTH, alone.start + 2 * WIDTH,
-                                  alone.label, alone.stream + 2, 1, &distance,
-                                  &err),
+    rows = (struct assay__jump_rows){.n = 1,
+                                     .x = alone.x + 2 * WIDTH,
+                                     .start = alone.start + 2 * WIDTH,
+                                     .label = alone.label,
+                                     .stream = alone.stream + 2,
+                                     .distance = &distance};
+    CHECK_OK(assay__hop_skip_jump(&alone.jumps, &alone.oracle, &rows, &err),
              err);
     CHECK_NEAR(distance, together.distance[2], 0);
 }

@@ -212,17 +212,17 @@ static int lomma(const struct assay_attack_input *in,
 
 #define ROW(id, name_, title_, summary_, cites_, needs_, params_, work_, run) \
     const struct assay_attack assay_attack_##id = {                           \
-        .name = name_,                                                        \
-        .title = title_,                                                      \
-        .summary = summary_,                                                  \
-        .cites = cites_,                                                      \
+        .name = (name_),                                                      \
+        .title = (title_),                                                    \
+        .summary = (summary_),                                                \
+        .cites = (cites_),                                                    \
         .goal = ASSAY_GOAL_INVERSION,                                         \
         .access = ASSAY_ACCESS_WHITE_BOX,                                     \
         .auxiliary = ASSAY_AUX_SHADOW,                                        \
-        .needs = needs_,                                                      \
-        .params = params_,                                                    \
-        .work = work_,                                                        \
-        .picture = run,                                                       \
+        .needs = (needs_),                                                    \
+        .params = (params_),                                                  \
+        .work = (work_),                                                      \
+        .picture = (run),                                                     \
     }
 
 ROW(inversion_gmi, "inversion-gmi", "GMI: search in a generator",

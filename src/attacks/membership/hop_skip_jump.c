@@ -341,22 +341,21 @@ static int turns(struct search *s, struct assay_error *err)
 }
 
 int assay__hop_skip_jump(const struct assay__jumps *j,
-                         const struct assay__oracle *oracle, const float *x,
-                         const float *start, const int32_t *label,
-                         const uint64_t *stream, size_t n, double *distance,
+                         const struct assay__oracle *oracle,
+                         const struct assay__jump_rows *rows,
                          struct assay_error *err)
 {
     struct search s = {.j = j,
                        .oracle = oracle,
-                       .x = x,
-                       .label = label,
-                       .stream = stream,
-                       .n = n,
-                       .best = distance};
-    int rc = search_init(&s, start, err);
+                       .x = rows->x,
+                       .label = rows->label,
+                       .stream = rows->stream,
+                       .n = rows->n,
+                       .best = rows->distance};
+    int rc = search_init(&s, rows->start, err);
 
-    for (size_t i = 0; i < n && !rc; i++) {
-        distance[i] = (double)INFINITY;
+    for (size_t i = 0; i < s.n && !rc; i++) {
+        s.best[i] = (double)INFINITY;
         measure(&s, i);
     }
     if (!rc && (size_t)s.steps <= j->queries)

@@ -27,6 +27,16 @@ struct assay__jumps {
     size_t first;                    /* questions of the first estimate */
 };
 
+/* Records to be measured; all borrowed but distance, which is filled. */
+struct assay__jump_rows {
+    size_t n;
+    const float *x;         /* [n, width] */
+    const float *start;     /* [n, width] */
+    const int32_t *label;   /* [n] */
+    const uint64_t *stream; /* [n] */
+    double *distance;       /* [n], out */
+};
+
 /*
  * Distances of n records x [n, width], each of class label[i] to the
  * oracle, into distance[n]. start [n, width] are points that the oracle
@@ -36,9 +46,8 @@ struct assay__jumps {
  * class that was found: an upper bound, never above that of the start.
  */
 int assay__hop_skip_jump(const struct assay__jumps *j,
-                         const struct assay__oracle *oracle, const float *x,
-                         const float *start, const int32_t *label,
-                         const uint64_t *stream, size_t n, double *distance,
+                         const struct assay__oracle *oracle,
+                         const struct assay__jump_rows *rows,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 
 #endif

@@ -234,8 +234,13 @@ static int block_run(struct block *b, struct asked *a,
                              .high = a->high,
                              .queries = (size_t)a->in->param[PARAM_QUERIES],
                              .first = (size_t)a->in->param[PARAM_FIRST]};
-    int rc = assay__hop_skip_jump(&j, oracle, b->x, b->start, b->label,
-                                  b->stream, b->n, b->distance, err);
+    struct assay__jump_rows rows = {.n = b->n,
+                                    .x = b->x,
+                                    .start = b->start,
+                                    .label = b->label,
+                                    .stream = b->stream,
+                                    .distance = b->distance};
+    int rc = assay__hop_skip_jump(&j, oracle, &rows, err);
 
     for (size_t i = 0; i < b->n && !rc; i++)
         a->distance[b->who[i]] = b->distance[i];

@@ -311,17 +311,17 @@ static double work_other(const struct assay_attack_sizes *s,
 
 #define ROW(id, name_, title_, summary_, aux, need, work_) \
     const struct assay_attack assay_attack_##id = {        \
-        .name = name_,                                     \
-        .title = title_,                                   \
-        .summary = summary_,                               \
+        .name = (name_),                                   \
+        .title = (title_),                                 \
+        .summary = (summary_),                             \
         .cites = "Orekondy et al., CVPR 2019",             \
         .goal = ASSAY_GOAL_STEALING,                       \
         .access = ASSAY_ACCESS_BLACK_BOX,                  \
-        .auxiliary = aux,                                  \
+        .auxiliary = (aux),                                \
         .needs = ASSAY_NEED_MODEL | (need),                \
         .params = params,                                  \
-        .work = work_,                                     \
-        .guess = id,                                       \
+        .work = (work_),                                   \
+        .guess = (id),                                     \
     }
 
 ROW(knockoff_shadow, "knockoff-shadow", "Knockoff, adaptive, shadow data",

@@ -106,19 +106,19 @@ STEAL(labels_partial, ASSAY_AUX_PARTIAL, ASSAY__ANSWERS_LABELS)
 #define ROW(id, name_, title_, summary_, access_, aux, need, base, params_, \
             work_)                                                          \
     const struct assay_attack assay_attack_##id = {                         \
-        .name = name_,                                                      \
-        .title = title_,                                                    \
-        .summary = summary_,                                                \
+        .name = (name_),                                                    \
+        .title = (title_),                                                  \
+        .summary = (summary_),                                              \
         .cites = "Liu et al., USENIX Security 2022; Tramer et al., USENIX " \
                  "Security 2016",                                           \
         .goal = ASSAY_GOAL_STEALING,                                        \
-        .access = access_,                                                  \
-        .auxiliary = aux,                                                   \
+        .access = (access_),                                                \
+        .auxiliary = (aux),                                                 \
         .needs = ASSAY_NEED_MODEL | (need),                                 \
-        .baseline = base,                                                   \
-        .params = params_,                                                  \
-        .work = work_,                                                      \
-        .guess = id,                                                        \
+        .baseline = (base),                                                 \
+        .params = (params_),                                                \
+        .work = (work_),                                                    \
+        .guess = (id),                                                      \
     }
 
 ROW(scratch_shadow, "scratch-shadow", "From scratch, shadow data",

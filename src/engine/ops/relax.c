@@ -244,7 +244,7 @@ static void relax_bwd_reference(const struct assay__call *call)
 #define BATCH(text, N, K, level) \
     {.label = (text), .n_in = 3, \
      .in = {ASSAY__D2(N, K), ASSAY__D1(N), ASSAY__D1(N)}, \
-     .attrs = {.alpha = (level)}, .low = 0.0, .high = K, \
+     .attrs = {.alpha = (level)}, .low = 0.0, .high = (K), \
      .integer_inputs = 1u << 1 | 1u << 2}
 
 static const struct assay__op_case relax_cases[] = {
