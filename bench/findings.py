@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables and last lines of the benchmarks that are audits.
 
-usage: findings.py lira|paper-fmnist|controls|bf16 RUN [RUN]
+usage: findings.py lira|paper-fmnist|paper-steal|paper-dp|controls|bf16 RUN
+       [RUN]
 
 RUN is a run folder with findings.json (docs/findings.md), manifest.json and
 tuning.json. Reads only. The exit status is the verdict (docs/benchmarks.md).
@@ -15,6 +16,11 @@ import sys
 PAPER = {"accuracy": .903, "gap": .097, "black_shadow": .559,
          "black_partial": .560, "white_shadow": .580, "white_partial": .580}
 MODEL_TOLERANCE = .012  # of accuracy and gap
+AGREEMENT = {"shadow": .932, "partial": .906}
+# By noise multiplier: epsilon (recovered from it) and accuracy; membership is
+# .5 but for white/partial at .95, .505.
+PRIVATE = {.95: (8.408, .830), .9: (9.355, .836)}
+MEMBERSHIP_TOLERANCE = .02
 # Fixed before measuring: with few references per record one variance for
 # all is the form that Carlini et al. recommend.
 HEADLINE = {"lira": "lira-online-fixed", "rmia": "rmia", "loss": "loss",
@@ -116,6 +122,50 @@ def paper_fmnist(run):
     return int(bool(missed))
 
 
+def paper_steal(run):
+    f = load(run)
+    model_line(f)
+    attacks = {a["name"]: a for a in f["attacks"] if a["status"] == "ran"}
+    print(f"{'':10}{'queries':>9}{'paper':>8}{'agreement':>22}"
+          f"{'accuracy':>22}{'from scratch':>22}")
+    words, missed = [], 0
+    for auxiliary, want in AGREEMENT.items():
+        a = attacks[f"steal-{auxiliary}"]
+        good = a["agreement"]["high"] >= want
+        missed += not good
+        print(f"{auxiliary:10}{a['queries']:9}{want:8.3f}"
+              f"{interval(a['agreement']):>22}{interval(a['accuracy']):>22}"
+              f"{interval(a['baseline_accuracy']):>22}"
+              f"{'' if good else '  MISSED'}")
+        words += [f"{auxiliary}={number(a['agreement']['value'])}",
+                  f"{auxiliary}_accuracy={number(a['accuracy']['value'])}"]
+    print("paper-steal: " + " ".join(words))
+    return int(missed > 0)
+
+
+def paper_dp(run):
+    f = load(run)
+    attacks = ran(f)
+    model_line(f)
+    attack_table(f)
+    claim = f["defense"]["claim"]
+    epsilon, want = PRIVATE[round(claim["noise_multiplier"], 4)]
+    accuracy = f["model"]["test_accuracy"]
+    print(f"epsilon by RDP {claim['epsilon_rdp']:.3f} (paper {epsilon}), by "
+          f"privacy loss {claim['epsilon_prv']:.3f}, shown by attacks "
+          f"{number(claim.get('epsilon_lower_bound'))}, delta "
+          f"{claim['delta']:g}; accuracy paper {want:.3f}")
+    worst = max(abs(a["accuracy"]["value"] - .5) for n, a in attacks.items()
+                if n.startswith("network-"))
+    print(f"paper-dp: noise={claim['noise_multiplier']:g} "
+          f"epsilon_rdp={claim['epsilon_rdp']:.3f} "
+          f"epsilon_prv={claim['epsilon_prv']:.3f} "
+          f"accuracy={number(accuracy['value'])} "
+          f"worst_membership={number(worst)}")
+    return int(accuracy["high"] < want or worst > MEMBERSHIP_TOLERANCE or
+               round(claim["epsilon_rdp"], 3) != epsilon)
+
+
 def controls(run):
     f = load(run)
     model_line(f)
@@ -161,8 +211,9 @@ def bf16(single, half):
 
 
 def main():
-    what = {"lira": lira, "paper-fmnist": paper_fmnist, "controls": controls,
-            "bf16": bf16}
+    what = {"lira": lira, "paper-fmnist": paper_fmnist,
+            "paper-steal": paper_steal, "paper-dp": paper_dp,
+            "controls": controls, "bf16": bf16}
     if len(sys.argv) < 3 or sys.argv[1] not in what:
         raise SystemExit(__doc__)
     return what[sys.argv[1]](*sys.argv[2:])
