@@ -3,7 +3,7 @@
 #define ASSAY_REPORT_H
 
 /*
- * Reports: what a finished run found, for people. Both functions read
+ * Reports: what a finished run found, for people. They read
  * `findings.json` of a run folder (docs/findings.md), compute nothing
  * anew, and never touch models or data. Equal run folders give equal bytes.
  */
@@ -45,6 +45,15 @@ int assay_report_write(const char *run_dir, const struct assay_context *ctx,
  */
 int assay_report_terminal(const char *run_dir, FILE *out, int color, int width,
                           struct assay_error *err) ASSAY_MUST_CHECK;
+
+/*
+ * Print two runs side by side to `out`, as text or as JSON: test accuracy,
+ * gap, the headline metric of each attack of `before` (AUC, agreement,
+ * attribute accuracy, success), the changes with their intervals, and the
+ * seconds that the targets' training took. Errors as above.
+ */
+int assay_report_diff(const char *before, const char *after, FILE *out,
+                      int as_json, struct assay_error *err) ASSAY_MUST_CHECK;
 
 /*
  * Write `dir`/study.html from `dir`/study.json, and from timings.json when it
