@@ -167,7 +167,7 @@ typedef struct assay_audit assay_audit;
 
 /* A piece of work. */
 struct assay_audit_item {
-    char what[80];  /* "train 8 reference models" */
+    char what[100]; /* "train 8 reference models" */
     size_t n;       /* models, records or attacks */
     double seconds; /* expected; NaN when not known */
     int dropped;    /* 1: left out to keep to the budget */

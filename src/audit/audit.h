@@ -333,7 +333,10 @@ int assay__scene_main(struct assay__scene *scene, const assay_audit *a,
 int assay__scene_overfitted(struct assay__scene *scene, const assay_audit *a,
                             struct assay_error *err) ASSAY_MUST_CHECK;
 
-/* generator.c: make sure that it is in the folder; open it. */
+/* generator.c: whether it need not be made; make sure that it is in the
+ * folder; open it. */
+bool assay__generator_there(const assay_audit *a,
+                            const struct assay__scene *scene);
 int assay__generator_ready(assay_audit *a, const struct assay__scene *scene,
                            struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__generator_open(const assay_audit *a, assay_generator **out,

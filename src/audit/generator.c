@@ -127,6 +127,20 @@ static int make(assay_audit *a, const struct assay__scene *scene,
     return code;
 }
 
+bool assay__generator_there(const assay_audit *a,
+                            const struct assay__scene *scene)
+{
+    json_t *inputs = make_inputs(a, scene);
+    char key[65];
+    bool there;
+
+    there = inputs != NULL && assay__cache_key(inputs, key, NULL) == ASSAY_OK &&
+            (assay__cache_peek(&a->cache, file, inputs) ||
+             assay__library_peek(&a->cache, key));
+    json_decref(inputs);
+    return there;
+}
+
 int assay__generator_ready(assay_audit *a, const struct assay__scene *scene,
                            struct assay_error *err)
 {

@@ -27,6 +27,8 @@ static const double white_box_seconds = 0.003;
 /* Inference costs about a third of a training step. */
 static const double inference_share = 0.35;
 static const double report_seconds = 3;
+/* Per record and epoch, for pictures of 32x32 and a width of 32. */
+static const double generator_seconds = 0.00057;
 
 enum { PROBE_MODELS = 2, PROBE_STEPS_MAX = 60 };
 
@@ -148,12 +150,37 @@ static void plan_training(assay_audit *a, const struct assay__scene *scene,
     a->plan.n_models += scene->n_jobs - reused;
     if (scene == &a->scene)
         snprintf(item->what, sizeof(item->what),
-                 "train %s%s%d reference models, %zu records each",
+                 "train %s%s%s%s%d reference models, %zu records each",
+                 scene->n_taught > 0 ? "teachers, " : "",
                  scene->target_job >= 0 ? "target, " : "",
-                 scene->shadow_job >= 0 ? "shadow, " : "", scene->n_references,
-                 scene->audited[0].n);
+                 scene->shadow_job >= 0 ? "shadow, " : "",
+                 scene->evaluator_job >= 0 ? "evaluator, " : "",
+                 scene->n_references, scene->audited[0].n);
     else
         snprintf(item->what, sizeof(item->what), "%s", what);
+}
+
+/* The generator that inversion searches in. */
+static void plan_generator(assay_audit *a)
+{
+    const struct assay__scene *s = &a->scene;
+    const struct assay_preprocess *p = &a->preprocess;
+    double pixels = (double)p->height * (double)p->width / (32 * 32);
+    double width = (double)a->options.generator_width / 32;
+    bool reused;
+
+    if (!s->with_generator)
+        return;
+    reused = assay__generator_there(a, s);
+    snprintf(add_item(&a->plan, 1,
+                      reused ? 0
+                             : generator_seconds * pixels * pow(width, 1.5) *
+                                   (double)s->auxiliary.n *
+                                   (double)a->options.generator_epochs)
+                 ->what,
+             sizeof(a->plan.item[0].what),
+             "train a generator on %zu shadow records", s->auxiliary.n);
+    a->plan.item[a->plan.n_items - 1].reused = reused;
 }
 
 /* Altered copies that are asked about beside n records of which a model is
@@ -311,6 +338,7 @@ static int plan_once(assay_audit *a, struct assay_error *err)
     a->plan.n_scored =
         a->scene.audited[0].n + a->scene.audited[ASSAY__NONMEMBERS].n;
     plan_training(a, &a->scene, "");
+    plan_generator(a);
     plan_evidence(a);
     plan_attacks(a, a->options.controls != ASSAY_CONTROLS_NONE);
     if (assay__control_wants_positive(a))
