@@ -19,20 +19,26 @@ struct list {
     size_t n;                              /* of the audit */
     size_t n_all;
     struct assay_attack_input in;
-    struct assay_attack_input control; /* membership */
-    struct assay_attack_input mixed;   /* other goals */
+    struct assay_attack_input control;  /* membership */
+    struct assay_attack_input mixed;    /* other goals, */
+    struct assay_attack_input unlinked; /* and attributes */
 };
 
 /*
  * What the control of one attack sees. Membership: the shadow model in the
  * target's place. Others: the target itself, with answers to learn from that
- * belong to other records; the answers it is tested on are its own.
+ * belong to other records. A copy is tested on what it makes of the records
+ * themselves. A head reads the answers to them too, so these are of other
+ * records as well: a head that learnt nothing points somewhere among the
+ * features, and what it finds there by chance is no sign of a fault.
  */
 static const struct assay_attack_input *control_input(
     struct list *list, const struct assay_attack *attack)
 {
-    return attack->goal == ASSAY_GOAL_MEMBERSHIP ? &list->control
-                                                 : &list->mixed;
+    if (attack->goal == ASSAY_GOAL_MEMBERSHIP)
+        return &list->control;
+    return attack->goal == ASSAY_GOAL_ATTRIBUTE ? &list->unlinked
+                                                : &list->mixed;
 }
 
 static void add_job(struct list *list, const assay_audit *a,
@@ -84,6 +90,9 @@ static void list_jobs(struct list *list, assay_audit *a)
                        &list->mixed);
     if (a->world.mixed[0].n > 0)
         list->mixed.members = &a->world.mixed[0];
+    list->unlinked = list->mixed;
+    if (a->world.mixed[3].n > 0)
+        list->unlinked.nonmembers = &a->world.mixed[3];
     for (j = 0; j < list->n; j++) {
         list->control_of[j] =
             has_control(list->job[j].attack) ? list->n_all : 0;

@@ -132,7 +132,7 @@ struct assay__made {
 void assay__made_release(struct assay__made *made);
 
 /* Models and views, opened for attacks that need more than answers. */
-enum { ASSAY__MIXED = 3 }; /* members, auxiliary, pool */
+enum { ASSAY__MIXED = 4 }; /* members, auxiliary, pool, non-members */
 struct assay__world {
     int there;
     assay_model *target; /* NULL: the audit's `opened` */

@@ -123,6 +123,33 @@ static int gain(const int32_t *guess, const int32_t *baseline,
     return ASSAY_OK;
 }
 
+/* The gain over each baseline of the goal: {over, value, low, high, n}. */
+static int list_gains(const assay_audit *a, const struct assay__outcome *of,
+                      const int32_t *truth, json_t *list,
+                      struct assay_error *err)
+{
+    const struct assay_guesses *g = &of->made.guesses;
+    int code = ASSAY_OK;
+    int i;
+
+    for (i = 0; i < a->n_attacks && code == ASSAY_OK; i++) {
+        const struct assay__outcome *o = &a->outcome[i];
+        struct assay_estimate more;
+        json_t *item;
+
+        if (of->attack->baseline || o->measured == NULL ||
+            !o->attack->baseline || o->attack->goal != of->attack->goal)
+            continue;
+        code = gain(g->guess, o->made.guesses.guess, truth, g->n, &more, err);
+        if (code != ASSAY_OK)
+            break;
+        item = assay__estimate_json(&more);
+        json_object_set_new(item, "over", json_string(o->attack->name));
+        json_array_append_new(list, item);
+    }
+    return code;
+}
+
 static json_t *attribute_json(const assay_audit *a)
 {
     return json_string(
@@ -142,15 +169,21 @@ static int measure_attribute(const assay_audit *a, struct assay__outcome *o,
     struct assay_estimate more;
     int code = assay_f1(&f1, g->guess, truth, g->n, values, err);
 
+    json_t *gains = json_array();
+
     if (code == ASSAY_OK && b != NULL)
         code = gain(g->guess, b->made.guesses.guess, truth, g->n, &more, err);
-    if (code != ASSAY_OK)
+    if (code == ASSAY_OK)
+        code = list_gains(a, o, truth, gains, err);
+    if (code != ASSAY_OK) {
+        json_decref(gains);
         return code;
+    }
     o->accuracy = accuracy;
     o->measured = json_pack(
-        "{s:o, s:i, s:I, s:o, s:o, s:o, s:o, s:o}", "attribute",
-        attribute_json(a), "values", values, "n_records", (json_int_t)g->n,
-        "accuracy", assay__estimate_json(&accuracy), "f1",
+        "{s:o, s:o, s:i, s:I, s:o, s:o, s:o, s:o, s:o}", "gains", gains,
+        "attribute", attribute_json(a), "values", values, "n_records",
+        (json_int_t)g->n, "accuracy", assay__estimate_json(&accuracy), "f1",
         assay__estimate_json(&f1), "excess", assay__estimate_json(&excess),
         "advantage",
         b != NULL && !o->attack->baseline ? assay__estimate_json(&more)
@@ -249,10 +282,14 @@ int assay__guesses_excess(const assay_audit *a,
 
     if (truth == NULL)
         return ASSAY_NOMEM;
-    *out = assay_excess_agreement_clustered(
-        guesses_of(g, largest_budget(g)), truth,
-        a->scene.target[ASSAY__NONMEMBERS].label,
-        assay_dataset_n_classes(a->data), g->n, n_values(a, attack));
+    if (attack->goal == ASSAY_GOAL_ATTRIBUTE)
+        *out =
+            assay_excess_agreement(g->guess, truth, g->n, n_values(a, attack));
+    else
+        *out = assay_excess_agreement_clustered(
+            guesses_of(g, largest_budget(g)), truth,
+            a->scene.target[ASSAY__NONMEMBERS].label,
+            assay_dataset_n_classes(a->data), g->n, n_values(a, attack));
     assay__free(truth);
     return ASSAY_OK;
 }

@@ -105,7 +105,7 @@ static int mix_up_all(struct assay__world *w, const assay_audit *a,
 {
     const struct assay_evidence *from[ASSAY__MIXED] = {
         &scene->target[ASSAY__MEMBERS], &scene->target_auxiliary,
-        &scene->target_pool};
+        &scene->target_pool, &scene->target[ASSAY__NONMEMBERS]};
     int code = ASSAY_OK;
     int i;
 

@@ -166,6 +166,7 @@ static const struct row attack[] = {
     {"values", NUMBER | NONE, 0, NULL, 0},
     {"f1", OBJECT | NONE, 0, estimate, 0},
     {"advantage_over", TEXT | NONE, 0, NULL, 0},
+    {"gains", LIST | NONE, OBJECT, estimate, 100},
     {"queries", NUMBER | NONE, 0, NULL, 0},
     {"agreement", OBJECT | NONE, 0, estimate, 0},
     {"baseline_accuracy", OBJECT | NONE, 0, estimate, 0},
