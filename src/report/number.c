@@ -54,7 +54,11 @@ struct assay__text assay__number_plain(double x)
 
     if (!isfinite(x))
         return literal(DASH);
-    snprintf(digits, sizeof digits, "%.4g", fabs(x) > 0 ? x : 0.0);
+    /* Whole numbers as people write them, as long as they are short. */
+    if (fabs(x) < 1e7 && fabs(x) >= 1e4 && x == floor(x))
+        snprintf(digits, sizeof digits, "%.0f", x);
+    else
+        snprintf(digits, sizeof digits, "%.4g", fabs(x) > 0 ? x : 0.0);
     return from_printf(digits);
 }
 
