@@ -55,8 +55,9 @@ static size_t add_class(const assay_view *view, int32_t class, size_t size,
         if (filled < ROWS && (i < n || filled == 0))
             continue;
         assay_view_fill(view, rows, filled, NULL, 0, 0, x);
-        for (size_t k = 0; k < filled * size; k++)
-            sum[k % size] += (double)x[k];
+        for (size_t r = 0; r < filled; r++)
+            for (size_t k = 0; k < size; k++)
+                sum[k] += (double)x[r * size + k];
         found += filled;
         filled = 0;
     }
