@@ -273,6 +273,10 @@ int assay__jobs_train(assay_audit *a, struct assay__job *job, int n,
 int assay__job_model(assay_model **out, const assay_audit *a, const char *arch,
                      enum assay_norm norm, uint64_t seed,
                      struct assay_error *err) ASSAY_MUST_CHECK;
+/* A model of the folder, "models/target.safetensors", that must still be what
+ * was written there. */
+int assay__folder_model(const assay_audit *a, const char *path, assay_model **m,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
 /* What normalises in the audited models. */
 enum assay_norm assay__audit_norm(const assay_audit *a);
 

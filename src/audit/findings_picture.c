@@ -324,9 +324,11 @@ static int pictures_excess(const assay_audit *a, const struct assay_pictures *p,
 
     if (code == ASSAY_OK)
         code = success_of(p, q.top1, k, out, err);
-    out->value -= 1.0 / k;
-    out->low -= 1.0 / k;
-    out->high -= 1.0 / k;
+    if (code == ASSAY_OK) {
+        out->value -= 1.0 / k;
+        out->low -= 1.0 / k;
+        out->high -= 1.0 / k;
+    }
     assay_inversion_quality_release(&q);
     return code;
 }

@@ -141,18 +141,18 @@ static void group_release(struct group *g)
     memset(g, 0, sizeof(*g));
 }
 
-static int open_teacher(const assay_audit *a, const struct assay__job *job,
-                        assay_model **teacher, struct assay_error *err)
+int assay__folder_model(const assay_audit *a, const char *path, assay_model **m,
+                        struct assay_error *err)
 {
-    char *path = assay__cache_path(&a->cache, job->path);
+    char *full = assay__cache_path(&a->cache, path);
     int code;
 
-    if (path == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "%s", job->path);
-    code = assay__cache_check(&a->cache, job->path, err);
+    if (full == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "%s", path);
+    code = assay__cache_check(&a->cache, path, err);
     if (code == ASSAY_OK)
-        code = assay_model_open(teacher, path, err);
-    assay__free(path);
+        code = assay_model_open(m, full, err);
+    assay__free(full);
     return code;
 }
 
@@ -166,7 +166,7 @@ static int defend(struct group *g, size_t i, const assay_audit *a,
     int code = ASSAY_OK;
 
     if (by != NULL)
-        code = open_teacher(a, by, &teacher, err);
+        code = assay__folder_model(a, by->path, &teacher, err);
     if (code == ASSAY_OK)
         code = assay__defense_apply(&g->defended[i], a, teacher,
                                     by != NULL ? by->key : "", &g->training[i],

@@ -120,21 +120,6 @@ static int read_back(const assay_audit *a, struct wanted *x,
     return code;
 }
 
-static int open_witness(const assay_audit *a, const struct witness *w,
-                        assay_model **m, struct assay_error *err)
-{
-    char *path = assay__cache_path(&a->cache, w->path);
-    int code;
-
-    if (path == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "%s", w->path);
-    code = assay__cache_check(&a->cache, w->path, err);
-    if (code == ASSAY_OK)
-        code = assay_model_open(m, path, err);
-    assay__free(path);
-    return code;
-}
-
 static int hear(assay_audit *a, struct witness *w, struct assay_error *err)
 {
     assay_model *loaded = NULL;
@@ -149,7 +134,7 @@ static int hear(assay_audit *a, struct witness *w, struct assay_error *err)
             continue;
         }
         if (w->path != NULL && loaded == NULL)
-            code = open_witness(a, w, &loaded, err);
+            code = assay__folder_model(a, w->path, &loaded, err);
         if (code == ASSAY_OK)
             code = collect(a, w, x, loaded != NULL ? loaded : a->opened, err);
     }
@@ -326,7 +311,7 @@ static int look_at(struct assay__scene *scene, const assay_audit *a, int job,
 
     if (job >= 0) {
         witness_of_job(&w, &scene->job[job]);
-        code = open_witness(a, &w, &loaded, err);
+        code = assay__folder_model(a, w.path, &loaded, err);
         m = loaded;
     }
     if (code == ASSAY_OK && is_target) {

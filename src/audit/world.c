@@ -16,21 +16,6 @@
 #include "core/fs.h"
 #include "core/mem.h"
 
-static int open_job(const assay_audit *a, const struct assay__job *job,
-                    assay_model **m, struct assay_error *err)
-{
-    char *path = assay__cache_path(&a->cache, job->path);
-    int code;
-
-    if (path == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "%s", job->path);
-    code = assay__cache_check(&a->cache, job->path, err);
-    if (code == ASSAY_OK)
-        code = assay_model_open(m, path, err);
-    assay__free(path);
-    return code;
-}
-
 static int open_models(struct assay__world *w, const assay_audit *a,
                        const struct assay__scene *scene,
                        struct assay_error *err)
@@ -38,12 +23,14 @@ static int open_models(struct assay__world *w, const assay_audit *a,
     int code = ASSAY_OK;
 
     if (scene->target_job >= 0)
-        code = open_job(a, &scene->job[scene->target_job], &w->target, err);
+        code = assay__folder_model(a, scene->job[scene->target_job].path,
+                                   &w->target, err);
     if (code == ASSAY_OK && scene->shadow_job >= 0)
-        code = open_job(a, &scene->job[scene->shadow_job], &w->shadow, err);
+        code = assay__folder_model(a, scene->job[scene->shadow_job].path,
+                                   &w->shadow, err);
     if (code == ASSAY_OK && scene->evaluator_job >= 0)
-        code =
-            open_job(a, &scene->job[scene->evaluator_job], &w->evaluator, err);
+        code = assay__folder_model(a, scene->job[scene->evaluator_job].path,
+                                   &w->evaluator, err);
     if (code == ASSAY_OK && scene->evaluator_job >= 0)
         code = assay__job_model(&w->untrained, a, a->arch, assay__audit_norm(a),
                                 ~a->ctx.seed, err);

@@ -231,21 +231,6 @@ out:
     return rc;
 }
 
-/* Wilson's (1927) score interval of k in n, n >= 1. */
-static void wilson(size_t k, size_t n, double *low, double *high)
-{
-    double z = ASSAY__Z95;
-    double p = (double)k / (double)n;
-    double spread = z * z / (double)n;
-    double middle = (p + spread / 2) / (1 + spread);
-    double half =
-        z / (1 + spread) *
-        sqrt(p * (1 - p) / (double)n + z * z / (4.0 * (double)n * (double)n));
-
-    *low = fmax(middle - half, 0);
-    *high = fmin(middle + half, 1);
-}
-
 /* Correlation of the two, by counts; its continuity correction is
  * Newcombe's. 0 where one does not vary. */
 static double paired_phi(double both, double one, double other, double none)
@@ -267,32 +252,29 @@ struct assay_estimate assay_paired_gain(const uint8_t *right,
 {
     struct assay_estimate e = assay__estimate_none();
     size_t cell[2][2] = {{0, 0}, {0, 0}};
-    double low[2];
-    double high[2];
-    double p[2];
+    struct assay_estimate p;
+    struct assay_estimate q;
     double phi;
 
     if (n == 0)
         return e;
     for (size_t i = 0; i < n; i++)
         cell[right[i] != 0][other[i] != 0]++;
-    p[0] = (double)(cell[1][1] + cell[1][0]) / (double)n;
-    p[1] = (double)(cell[1][1] + cell[0][1]) / (double)n;
-    wilson(cell[1][1] + cell[1][0], n, &low[0], &high[0]);
-    wilson(cell[1][1] + cell[0][1], n, &low[1], &high[1]);
+    p = assay__wilson(cell[1][1] + cell[1][0], n, ASSAY__Z95);
+    q = assay__wilson(cell[1][1] + cell[0][1], n, ASSAY__Z95);
     phi = paired_phi((double)cell[1][1], (double)cell[1][0], (double)cell[0][1],
                      (double)cell[0][0]);
     for (int side = 0; side < 2; side++) {
-        double x = side == 0 ? p[0] - low[0] : high[0] - p[0];
-        double y = side == 0 ? high[1] - p[1] : p[1] - low[1];
+        double x = side == 0 ? p.value - p.low : p.high - p.value;
+        double y = side == 0 ? q.high - q.value : q.value - q.low;
         double half = sqrt(fmax(x * x - 2 * phi * x * y + y * y, 0));
 
         if (side == 0)
-            e.low = fmax(p[0] - p[1] - half, -1);
+            e.low = fmax(p.value - q.value - half, -1);
         else
-            e.high = fmin(p[0] - p[1] + half, 1);
+            e.high = fmin(p.value - q.value + half, 1);
     }
-    e.value = p[0] - p[1];
+    e.value = p.value - q.value;
     e.n = n;
     return e;
 }

@@ -58,6 +58,25 @@ double assay__beta_logit(double p, double a, double b);
 double assay__proportion_low(size_t k, size_t n, double alpha);
 double assay__proportion_high(size_t k, size_t n, double alpha);
 
+/* Wilson's (1927) score interval of k in n, n >= 1, z deviations wide. */
+static inline struct assay_estimate assay__wilson(size_t k, size_t n, double z)
+{
+    const double z2 = z * z;
+    struct assay_estimate e;
+    double size = (double)n;
+    double centre;
+    double half;
+
+    e.value = (double)k / size;
+    e.n = n;
+    centre = (e.value + z2 / (2.0 * size)) / (1.0 + z2 / size);
+    half = z / (1.0 + z2 / size) *
+           sqrt(e.value * (1.0 - e.value) / size + z2 / (4.0 * size * size));
+    e.low = k == 0 ? 0.0 : fmax(centre - half, 0.0);
+    e.high = k == n ? 1.0 : fmin(centre + half, 1.0);
+    return e;
+}
+
 /* Counts of true and false positives at a point of the curve. */
 static inline size_t assay__roc_tp(const struct assay_roc *roc, size_t i)
 {

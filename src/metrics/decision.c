@@ -52,25 +52,6 @@ double assay_threshold_fit(const double *scores, const uint8_t *positive,
     return best;
 }
 
-/* Wilson's (1927) score interval of k in n, n >= 1, z deviations wide. */
-static struct assay_estimate wilson(size_t k, size_t n, double z)
-{
-    const double z2 = z * z;
-    struct assay_estimate e;
-    double size = (double)n;
-    double centre;
-    double half;
-
-    e.value = (double)k / size;
-    e.n = n;
-    centre = (e.value + z2 / (2.0 * size)) / (1.0 + z2 / size);
-    half = z / (1.0 + z2 / size) *
-           sqrt(e.value * (1.0 - e.value) / size + z2 / (4.0 * size * size));
-    e.low = k == 0 ? 0.0 : fmax(centre - half, 0.0);
-    e.high = k == n ? 1.0 : fmin(centre + half, 1.0);
-    return e;
-}
-
 struct assay_estimate assay_balanced_accuracy_among(const double *scores,
                                                     const uint8_t *positive,
                                                     size_t n, double threshold,
@@ -97,8 +78,8 @@ struct assay_estimate assay_balanced_accuracy_among(const double *scores,
 
     /* Newcombe (1998): the deviations of two independent proportions, each
      * from Wilson's interval, add up in squares. */
-    tpr = wilson(right[1], n_class[1], z);
-    tnr = wilson(right[0], n_class[0], z);
+    tpr = assay__wilson(right[1], n_class[1], z);
+    tnr = assay__wilson(right[0], n_class[0], z);
     e.n = n;
     e.value = 0.5 * (tpr.value + tnr.value);
     e.low = e.value - 0.5 * hypot(tpr.value - tpr.low, tnr.value - tnr.low);

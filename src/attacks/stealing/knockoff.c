@@ -56,7 +56,8 @@ struct bandit {
     uint32_t *asked;    /* rows in the order of asking */
     size_t n_asked;
     double *mean; /* [K] of the answers so far */
-    double *p;    /* [K] */
+    double *p;    /* [K] an answer of the target, */
+    double *q;    /* [K] and of the copy */
     double most[REWARDS];
     double mean_reward;
     struct assay_evidence copy; /* what the copy says of all rows */
@@ -110,8 +111,9 @@ static int bandit_init(struct bandit *b, const struct assay_attack_input *in,
     b->asked = assay__calloc(n, sizeof(uint32_t));
     b->mean = assay__calloc(k, sizeof(double));
     b->p = assay__calloc(k, sizeof(double));
+    b->q = assay__calloc(k, sizeof(double));
     if (!b->preference || !b->chance || !b->first || !b->left || !b->stack ||
-        !b->asked || !b->mean || !b->p)
+        !b->asked || !b->mean || !b->p || !b->q)
         return assay_error_set(err, ASSAY_NOMEM, "knockoff: %zu records", n);
     return sort_rows(b, err);
 }
@@ -126,6 +128,7 @@ static void bandit_release(struct bandit *b)
     assay__free(b->asked);
     assay__free(b->mean);
     assay__free(b->p);
+    assay__free(b->q);
     assay_evidence_release(&b->copy);
 }
 
@@ -167,18 +170,12 @@ static int draw_action(struct bandit *b)
 static double copy_loss(const struct bandit *b, uint32_t row)
 {
     double sum = 0;
-    double *q;
-    int k = b->evidence->n_classes;
 
     if (b->copy.n == 0)
         return 0;
-    q = assay__calloc((size_t)k, sizeof(*q));
-    if (!q)
-        return 0;
-    assay_evidence_probs(&b->copy, row, q);
-    for (int i = 0; i < k; i++)
-        sum -= b->p[i] * log(fmax(q[i], 1e-30));
-    assay__free(q);
+    assay_evidence_probs(&b->copy, row, b->q);
+    for (int i = 0; i < b->evidence->n_classes; i++)
+        sum -= b->p[i] * log(fmax(b->q[i], 1e-30));
     return sum;
 }
 
