@@ -151,6 +151,8 @@ struct assay_audit_options {
     const char *policy;    /* YAML file; NULL: the built-in one */
     int n_exposed;         /* most exposed records to show */
 
+    int no_estimates; /* 1: the plan has no times, as no steps are timed for
+                         it; not with a budget */
     int plan_only; /* 1: write nothing, make no folder; only a plan can be
                       had then, and assay_audit_run() is ASSAY_ARG */
 
@@ -184,7 +186,7 @@ struct assay_audit_plan {
     size_t n_scored;     /* records whose membership is guessed */
     double step_seconds; /* of training, per batch and model; NaN */
     double seconds;      /* expected in all; NaN when not known */
-    size_t memory_bytes; /* expected peak */
+    size_t memory_bytes; /* expected peak; 0 when not known */
     char note[ASSAY_AUDIT_NOTES_MAX]
              [160]; /* what a budget or a defence changed */
     int n_notes;

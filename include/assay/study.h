@@ -30,6 +30,7 @@ struct assay_study_options {
     const char *file; /* the study file, YAML */
     const char *out;  /* folder, made when missing */
     int plan_only;    /* 1: write nothing; assay_study_run() is ASSAY_ARG */
+    int no_estimates; /* 1: the plan has no times; it is there at once */
     struct assay_compute compute; /* as for audits */
 };
 
@@ -62,8 +63,8 @@ struct assay_study_plan {
     size_t n_done;
     size_t n_impossible;
     size_t n_models;     /* to train, in all */
-    double seconds;      /* expected in all */
-    size_t memory_bytes; /* expected peak */
+    double seconds;      /* expected in all; NaN when not known */
+    size_t memory_bytes; /* expected peak; 0 when not known */
 };
 
 /*

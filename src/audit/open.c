@@ -167,6 +167,10 @@ static int check_options(const struct assay_audit_options *o,
     if (!from_files && o->data == NULL)
         return assay_error_set(err, ASSAY_ARG,
                                "no data is given: DATA, or predictions");
+    if (o->no_estimates && o->budget_seconds > 0)
+        return assay_error_set(err, ASSAY_ARG,
+                               "a budget is kept to by estimates; give one or "
+                               "the other");
     if (o->n_references < 0 || o->n_references > ASSAY__REFERENCES_MAX ||
         o->n_references % 2 != 0)
         return assay_error_set(err, ASSAY_ARG,

@@ -465,10 +465,10 @@ int assay__plan_make(assay_audit *a, struct assay_error *err)
         (ASSAY_NEED_REFERENCES | ASSAY_NEED_REFERENCES_OUT))
         a->plan.n_references = a->options.n_references;
     code = plan_once(a, err);
-    if (code == ASSAY_OK && a->plan.n_models > 0)
-        code = measure_step(a, err);
-    else
+    if (a->plan.n_models == 0)
         a->plan.step_seconds = 0;
+    else if (code == ASSAY_OK && !a->options.no_estimates)
+        code = measure_step(a, err);
     if (code == ASSAY_OK)
         code = plan_once(a, err);
     if (code == ASSAY_OK && a->options.budget_seconds > 0)
@@ -479,6 +479,7 @@ int assay__plan_make(assay_audit *a, struct assay_error *err)
                            "baselines, which it does not judge.");
     if (code == ASSAY_OK)
         code = note_norm(a, err);
-    a->plan.memory_bytes = expected_memory(a);
+    if (!a->options.no_estimates)
+        a->plan.memory_bytes = expected_memory(a);
     return code;
 }

@@ -42,6 +42,7 @@ struct values {
     double budget;
     int assume_split;
     int plan_only;
+    int no_estimates;
     int strict;
 };
 
@@ -101,6 +102,9 @@ static const struct assay__option own_options[] = {
      "split", AT(assume_split)},
     {"plan", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
      "print the plan and stop; nothing is written", AT(plan_only)},
+    {"no-estimates", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
+     "time no steps for the plan: it says what is done, not how long it "
+     "takes", AT(no_estimates)},
     {"strict", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
      "warnings count as findings in the exit status", AT(strict)},
     {.name = NULL},
@@ -315,6 +319,7 @@ static int take_options(const struct values *v,
     o->policy = v->policy;
     o->n_exposed = (int)v->exposed;
     o->plan_only = v->plan_only;
+    o->no_estimates = v->no_estimates;
     if (!is_prediction_audit(v) && o->data == NULL)
         return assay_error_set(err, ASSAY_ARG,
                                "DATA or --members and --nonmembers are "
@@ -371,9 +376,11 @@ static void print_plan(FILE *out, const struct assay_audit_plan *plan,
     }
     for (i = 0; i < plan->n_notes; i++)
         fprintf(out, "  Note: %s\n", plan->note[i]);
-    fprintf(out, "  Expected: about %s, %.0f MiB of memory\n\n",
-            assay__duration_text(plan->seconds, time),
-            (double)plan->memory_bytes / 1048576.0);
+    if (plan->memory_bytes > 0)
+        fprintf(out, "  Expected: about %s, %.0f MiB of memory\n",
+                assay__duration_text(plan->seconds, time),
+                (double)plan->memory_bytes / 1048576.0);
+    fputc('\n', out);
 }
 
 static int print_file(const char *path, struct assay_error *err)

@@ -6,6 +6,7 @@
 
 #include "progress.h"
 
+#include <math.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
@@ -35,7 +36,9 @@ const char *assay__duration_text(double seconds, char text[24])
 {
     double s = seconds < 0 ? 0 : seconds;
 
-    if (s < 10)
+    if (isnan(s))
+        snprintf(text, 24, "not timed");
+    else if (s < 10)
         snprintf(text, 24, "%.1f s", s);
     else if (s < 100)
         snprintf(text, 24, "%.0f s", s);

@@ -20,6 +20,7 @@ struct values {
     struct assay__common_values common;
     const char *out;
     int plan_only;
+    int no_estimates;
 };
 
 /* clang-format off */
@@ -30,6 +31,9 @@ static const struct assay__option own_options[] = {
     {"plan", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
      "print the plan and stop; nothing is written",
      offsetof(struct values, plan_only)},
+    {"no-estimates", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
+     "time no steps for the plan: it says what is done, not how long it "
+     "takes", offsetof(struct values, no_estimates)},
     {.name = NULL},
 };
 /* clang-format on */
@@ -130,7 +134,7 @@ static void print_plan(FILE *out, const assay_study *study, const char *folder,
             plan->n_cells - plan->n_done - plan->n_impossible, plan->n_models);
     if (plan->n_impossible > 0)
         fprintf(out, ", %zu impossible", plan->n_impossible);
-    if (plan->n_cells > plan->n_done + plan->n_impossible)
+    if (plan->memory_bytes > 0)
         fprintf(out, "\n  Expected: about %s, %.0f MiB of memory",
                 assay__duration_text(plan->seconds, time),
                 (double)plan->memory_bytes / 1048576.0);
@@ -269,6 +273,7 @@ static int take_options(const struct values *v,
                                "its seeds");
     o->file = parsed->arg[0];
     o->plan_only = v->plan_only;
+    o->no_estimates = v->no_estimates;
     o->compute = s->compute;
     return ASSAY_OK;
 }

@@ -218,6 +218,7 @@ static int plan_cell(assay_study *s, size_t i, struct assay_error *err)
     ctx.log = NULL; /* what is made anew is told when it is */
     code = assay__study_cell_options(s, &s->cell[i], folder, &options, &why);
     options.plan_only = 1;
+    options.no_estimates = s->options.no_estimates;
     if (code == ASSAY_OK)
         code = assay_audit_open(&audit, &options, &ctx, &why);
     if (code == ASSAY_OK) {

@@ -93,6 +93,7 @@ static int audit_cell(assay_study *s, size_t i, const struct assay_context *ctx,
     if (folder == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "cell %s", s->cell[i].name);
     code = assay__study_cell_options(s, &s->cell[i], folder, &options, err);
+    options.no_estimates = 1; /* the study's plan has them */
     if (code == ASSAY_OK)
         code = assay_audit_open(&audit, &options, ctx, err);
     if (code == ASSAY_OK)

@@ -215,6 +215,8 @@ audit "$data" --epochs 300 --references 16 --attacks gap,loss,rmia \
     --batch 16 --budget 1s --out small --plan
 has out "reference models instead of 16"
 check "plans leave no folder behind" [ ! -e small ]
+expect 4 audit "$data" --budget 1s --no-estimates --out small --plan
+has err "a budget is kept to by estimates"
 # What no chosen attack uses is not given up either.
 expect 0 audit "$data" --epochs 300 --references 16 --attacks gap,loss \
     --batch 16 --budget 1s --out small --plan

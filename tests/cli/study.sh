@@ -11,6 +11,10 @@ expect 0 study a.yaml --out whole --threads 2 --plan
 has out "one-simplecnn-none-s0"
 has out "3 cells: 0 are there, 3 to do with 6 models to train"
 check "a plan writes nothing" [ ! -e whole ]
+expect 0 study a.yaml --out whole --threads 2 --plan --no-estimates
+has out "one-simplecnn-none-s0 .*not timed"
+has out "3 to do with 6 models to train"
+check "no time is expected then" sh -c '! grep -q "Expected:" out'
 expect 0 study a.yaml --out whole --threads 2
 has err "cell 1/3: one-simplecnn-none-s0"
 has err "cell 3/3: one-simplecnn-none-e1-s0"
