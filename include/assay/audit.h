@@ -135,6 +135,8 @@ struct assay_audit_options {
                                 attacks are named; 0: membership, and
                                 attribute when one is named */
     const char *attribute;   /* sensitive attribute of the data, or NULL */
+    const char *layer;       /* whose output attribute attacks read, such as
+                                "classifier.0"; NULL: the last layer's input */
     const char *copy_arch;   /* of stolen copies; NULL: the target's */
     size_t generator_epochs; /* of the GAN for inversion */
     int generator_width;     /* and its maps at full size */

@@ -119,6 +119,11 @@ void assay_graph_name(assay_graph *g, assay_value v, const char *name);
 /* The value of that name (input, parameter or named), or ASSAY_NO_VALUE. */
 assay_value assay_graph_find(const assay_graph *g, const char *name);
 
+/* What the layer of that name computes: the first output of the node whose
+ * weights are the parameter "NAME.weight", or the inner value called NAME.
+ * ASSAY_NO_VALUE when there is none. */
+assay_value assay_graph_layer(const assay_graph *g, const char *name);
+
 /* The first error of building, if any. */
 int assay_graph_check(const assay_graph *g,
                       struct assay_error *err) ASSAY_MUST_CHECK;

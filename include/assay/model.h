@@ -56,6 +56,14 @@ assay_value assay_model_input(const assay_model *m);     /* [N, C, H, W] */
 assay_value assay_model_logits(const assay_model *m);    /* [N, K] */
 assay_value assay_model_embedding(const assay_model *m); /* [N, h] */
 struct assay_params *assay_model_params(assay_model *m); /* borrowed */
+/*
+ * Name the layer whose output ASSAY_EVIDENCE_LAYER keeps: "fc" for the
+ * layer with the parameter fc.weight (assay_graph_layer()), before its
+ * activation. ASSAY_ARG with the names there are when there is no such
+ * layer; ASSAY_LIMIT when it has over 65536 numbers per record.
+ */
+int assay_model_choose_layer(assay_model *m, const char *name,
+                             struct assay_error *err) ASSAY_MUST_CHECK;
 /* SHA-256 of architecture, preprocessing and parameters. Fresh each call
  * into text[65]. */
 int assay_model_sha256(const assay_model *m, char text[65],
@@ -216,10 +224,12 @@ struct assay_evidence {
     size_t n;
     int n_classes;
     int embedding_dim; /* 0 when not collected */
+    int layer_dim;     /* 0 when not collected */
     int n_queries;     /* Q, 0 when not collected */
     float *logits;     /* [n, K] */
     float *queries;    /* [n, Q, K]: logits of Q altered copies of the record */
     float *embedding;  /* [n, h]: input of the last linear layer */
+    float *layer;      /* [n, d]: output of the layer that was chosen */
     int32_t *label;    /* [n], 0..K-1 */
     uint32_t *record;  /* [n], index in the dataset */
 };
@@ -229,6 +239,7 @@ enum assay_evidence_flags {
     ASSAY_EVIDENCE_QUERIES = 1 << 1,
     ASSAY_EVIDENCE_MIRROR = 1 << 3, /* of the queries the first alone: the
                                        mirror image */
+    ASSAY_EVIDENCE_LAYER = 1 << 4,  /* of assay_model_choose_layer() */
     ASSAY_EVIDENCE_FOREIGN = 1 << 2 /* records of other classes than the
                                        model's: every label is noted as 0 */
 };
@@ -242,8 +253,8 @@ int assay_evidence_collect(struct assay_evidence *out,
                            unsigned flags, const struct assay_compute *compute,
                            const char *task,
                            struct assay_error *err) ASSAY_MUST_CHECK;
-/* The same as files: safetensors with logits, embedding, queries, labels,
- * records. */
+/* The same as files: safetensors with logits, embedding, layer, queries,
+ * labels, records. */
 int assay_evidence_write(const struct assay_evidence *e, const char *path,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 int assay_evidence_read(struct assay_evidence *e, const char *path,
@@ -251,8 +262,8 @@ int assay_evidence_read(struct assay_evidence *e, const char *path,
 /*
  * From a user's file (NPZ or safetensors): `logits` or `probs`
  * [n, K] (probabilities become log-probabilities, floored at 1e-30),
- * `labels` [n], optionally `embedding` [n, h], `queries` [n, Q, K] (logits)
- * and `records` [n].
+ * `labels` [n], optionally `embedding` [n, h], `layer` [n, d], `queries`
+ * [n, Q, K] (logits) and `records` [n].
  * Non-finite values, rows of probabilities that do not sum to 1 within
  * 1e-3, labels outside 0..K-1: ASSAY_DATA with the row.
  */

@@ -156,6 +156,15 @@ static json_t *attribute_json(const assay_audit *a)
         assay_dataset_attribute_name(a->data, (size_t)a->attribute));
 }
 
+/* The layer that the attack reads; null: the last one's input, or none. */
+static json_t *layer_json(const assay_audit *a,
+                          const struct assay_attack *attack)
+{
+    if (a->options.layer == NULL || (attack->needs & ASSAY_NEED_EMBEDDING) == 0)
+        return json_null();
+    return assay__json_string(a->options.layer);
+}
+
 static int measure_attribute(const assay_audit *a, struct assay__outcome *o,
                              const int32_t *truth, struct assay_error *err)
 {
@@ -181,11 +190,11 @@ static int measure_attribute(const assay_audit *a, struct assay__outcome *o,
     }
     o->accuracy = accuracy;
     o->measured = json_pack(
-        "{s:o, s:o, s:i, s:I, s:o, s:o, s:o, s:o, s:o}", "gains", gains,
-        "attribute", attribute_json(a), "values", values, "n_records",
-        (json_int_t)g->n, "accuracy", assay__estimate_json(&accuracy), "f1",
-        assay__estimate_json(&f1), "excess", assay__estimate_json(&excess),
-        "advantage",
+        "{s:o, s:o, s:o, s:i, s:I, s:o, s:o, s:o, s:o, s:o}", "gains", gains,
+        "attribute", attribute_json(a), "layer", layer_json(a, o->attack),
+        "values", values, "n_records", (json_int_t)g->n, "accuracy",
+        assay__estimate_json(&accuracy), "f1", assay__estimate_json(&f1),
+        "excess", assay__estimate_json(&excess), "advantage",
         b != NULL && !o->attack->baseline ? assay__estimate_json(&more)
                                           : json_null(),
         "advantage_over",

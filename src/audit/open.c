@@ -167,6 +167,11 @@ static int check_options(const struct assay_audit_options *o,
     if (!from_files && o->data == NULL)
         return assay_error_set(err, ASSAY_ARG,
                                "no data is given: DATA, or predictions");
+    if (o->layer != NULL && o->attribute == NULL)
+        return assay_error_set(err, ASSAY_ARG,
+                               "layer %.40s is for attribute inference, and "
+                               "no sensitive attribute is named",
+                               o->layer);
     if (o->no_estimates && o->budget_seconds > 0)
         return assay_error_set(err, ASSAY_ARG,
                                "a budget is kept to by estimates; give one or "
@@ -359,12 +364,16 @@ static int write_split(const assay_audit *a, struct assay_error *err)
     return code;
 }
 
-/* A throw-away model tells early that architecture and input do not fit. */
+/* A throw-away model tells early that architecture and input do not fit, or
+ * that there is no such layer. */
 static int try_architecture(const assay_audit *a, struct assay_error *err)
 {
+    const char *layer = a->options.layer;
     assay_model *m = NULL;
     int code = assay__job_model(&m, a, a->arch, assay__audit_norm(a), 0, err);
 
+    if (code == ASSAY_OK && layer != NULL)
+        code = assay_model_choose_layer(m, layer, err);
     assay_model_free(m);
     return code;
 }

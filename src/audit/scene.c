@@ -216,6 +216,10 @@ static void hash_world(struct assay__sha256 *hash, const assay_audit *a)
     assay__sha256_add(hash, &a->attribute, sizeof(a->attribute));
     if (copy != NULL)
         assay__sha256_add(hash, copy, strlen(copy));
+    if (a->options.layer != NULL) {
+        assay__sha256_add(hash, "layer", 5);
+        assay__sha256_add(hash, a->options.layer, strlen(a->options.layer));
+    }
     if (a->pool != NULL)
         assay__sha256_add(hash, assay_dataset_sha256(a->pool), 64);
     assay__sha256_add(hash, &a->options.generator_epochs,

@@ -5,11 +5,13 @@
  * at most once, and only when some of its evidence is not in the folder.
  */
 
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "audit/audit.h"
 #include "core/fs.h"
+#include "core/json.h"
 #include "core/mem.h"
 #include "core/thread.h"
 
@@ -64,6 +66,10 @@ static int want(struct witness *w, const assay_audit *a,
         json_object_set_new(
             x->inputs, "queries",
             json_boolean((flags & ASSAY_EVIDENCE_QUERIES) != 0)))
+        return assay_error_set(err, ASSAY_NOMEM, "inputs of %s", x->path);
+    if ((flags & ASSAY_EVIDENCE_LAYER) != 0 &&
+        json_object_set_new(x->inputs, "layer",
+                            assay__json_string(a->options.layer)))
         return assay_error_set(err, ASSAY_NOMEM, "inputs of %s", x->path);
     x->there = assay__cache_has(&a->cache, x->path, x->inputs);
     return ASSAY_OK;
@@ -120,6 +126,15 @@ static int read_back(const assay_audit *a, struct wanted *x,
     return code;
 }
 
+/* With the layer that its evidence is to have. */
+static int ready_model(const assay_audit *a, const struct wanted *x,
+                       assay_model *m, struct assay_error *err)
+{
+    if ((x->flags & ASSAY_EVIDENCE_LAYER) == 0)
+        return ASSAY_OK;
+    return assay_model_choose_layer(m, a->options.layer, err);
+}
+
 static int hear(assay_audit *a, struct witness *w, struct assay_error *err)
 {
     assay_model *loaded = NULL;
@@ -128,6 +143,7 @@ static int hear(assay_audit *a, struct witness *w, struct assay_error *err)
 
     for (i = 0; i < w->n_wanted && code == ASSAY_OK; i++) {
         struct wanted *x = &w->wanted[i];
+        assay_model *m;
 
         if (x->there) {
             code = read_back(a, x, err);
@@ -135,8 +151,11 @@ static int hear(assay_audit *a, struct witness *w, struct assay_error *err)
         }
         if (w->path != NULL && loaded == NULL)
             code = assay__folder_model(a, w->path, &loaded, err);
+        m = loaded != NULL ? loaded : a->opened;
         if (code == ASSAY_OK)
-            code = collect(a, w, x, loaded != NULL ? loaded : a->opened, err);
+            code = ready_model(a, x, m, err);
+        if (code == ASSAY_OK)
+            code = collect(a, w, x, m, err);
     }
     assay_model_free(loaded);
     return code;
@@ -148,6 +167,13 @@ static void witness_release(struct witness *w)
 
     for (i = 0; i < w->n_wanted; i++)
         json_decref(w->wanted[i].inputs);
+}
+
+/* Whether attribute attacks read another layer than the last. */
+static bool reads_layer(const assay_audit *a)
+{
+    return a->options.layer != NULL &&
+           (assay__audit_needs(a) & ASSAY_NEED_ATTRIBUTE) != 0;
 }
 
 static unsigned evidence_flags(const assay_audit *a)
@@ -192,6 +218,8 @@ static void witness_of_job(struct witness *w, const struct assay__job *job)
 static int hear_target(struct assay__scene *scene, assay_audit *a,
                        struct assay_error *err)
 {
+    unsigned flags = evidence_flags(a) |
+                     (reads_layer(a) ? (unsigned)ASSAY_EVIDENCE_LAYER : 0U);
     struct witness w;
     int code;
 
@@ -203,11 +231,10 @@ static int hear_target(struct assay__scene *scene, assay_audit *a,
         w.task = "target";
         w.key = a->opened_sha256;
     }
-    code = want_audited(&w, a, scene, scene->target, plain_names,
-                        evidence_flags(a), err);
+    code = want_audited(&w, a, scene, scene->target, plain_names, flags, err);
     if (code == ASSAY_OK && scene->with_auxiliary)
         code = want(&w, a, &scene->auxiliary, "auxiliary",
-                    evidence_flags(a) & ~(unsigned)ASSAY_EVIDENCE_QUERIES,
+                    flags & ~(unsigned)ASSAY_EVIDENCE_QUERIES,
                     &scene->target_auxiliary, err);
     if (code == ASSAY_OK && a->pool != NULL &&
         (assay__audit_needs(a) & ASSAY_NEED_POOL) != 0 &&

@@ -27,6 +27,7 @@ struct values {
     const char *controls;
     const char *policy;
     const char *attribute;
+    const char *layer;
     const char *copy_arch;
     const char *query_data;
     const char *defense;
@@ -67,6 +68,9 @@ static const struct assay__option own_options[] = {
     {"attribute", 0, ASSAY__OPTION_TEXT, "NAME", NULL, 0, 0, NULL,
      "sensitive attribute of the data, for attribute inference",
      AT(attribute)},
+    {"layer", 0, ASSAY__OPTION_TEXT, "NAME", NULL, 0, 0, NULL,
+     "layer whose output attribute inference reads, such as classifier.0; not given: "
+     "the input of the last one", AT(layer)},
     {"copy-arch", 0, ASSAY__OPTION_TEXT, "ARCH", NULL, 0, 0, NULL,
      "architecture of stolen copies; not given: the target's", AT(copy_arch)},
     {"defense", 0, ASSAY__OPTION_TEXT, "NAME", NULL, 0, 0, NULL,
@@ -213,9 +217,9 @@ static int check_given(const struct assay__parsed *parsed,
         "arch", "resize", "channels", "scale", "mean", "std", NULL};
     static const char *const of_data[] = {"assume-split", NULL};
     static const char *const of_training[] = {
-        "references",   "controls", "records",       "budget",
-        "assume-split", "goals",    "attribute",     "copy-arch",
-        "query-data",   "defense",  "defense-param", NULL};
+        "references", "controls",      "records", "budget",    "assume-split",
+        "goals",      "attribute",     "layer",   "copy-arch", "query-data",
+        "defense",    "defense-param", NULL};
     static const char why_model[] =
         "a model that is opened brings its own architecture and "
         "preprocessing, and the attackers' models get the same";
@@ -326,6 +330,7 @@ static int take_options(const struct values *v,
                                "needed; usage: assay audit %s",
                                assay__command_audit.usage);
     o->attribute = v->attribute;
+    o->layer = v->layer;
     o->copy_arch = v->copy_arch;
     o->query_data = v->query_data;
     o->defense = v->defense;

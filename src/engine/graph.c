@@ -358,6 +358,32 @@ assay_value assay_graph_find(const assay_graph *g, const char *name)
     return ASSAY_NO_VALUE;
 }
 
+/* Whether text is name + ".weight". */
+static bool is_weight_of(const char *text, const char *name)
+{
+    size_t n = strlen(name);
+
+    return text && strncmp(text, name, n) == 0 &&
+           strcmp(text + n, ".weight") == 0;
+}
+
+assay_value assay_graph_layer(const assay_graph *g, const char *name)
+{
+    assay_value v = assay_graph_find(g, name);
+
+    if (v != ASSAY_NO_VALUE)
+        return g->value[v].kind == ASSAY__RESULT ? v : ASSAY_NO_VALUE;
+    for (int i = 0; i < g->n_nodes; i++) {
+        const struct assay__node *node = &g->node[i];
+
+        for (int k = 0; k < node->n_in; k++)
+            if (node->in[k] != ASSAY_NO_VALUE &&
+                is_weight_of(g->value[node->in[k]].name, name))
+                return node->out;
+    }
+    return ASSAY_NO_VALUE;
+}
+
 const struct assay_shape *assay_graph_shape(const assay_graph *g, assay_value v)
 {
     return known(g, v) ? &g->value[v].shape : &unknown_shape;

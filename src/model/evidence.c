@@ -8,6 +8,7 @@
  */
 
 #include <math.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/mem.h"
@@ -23,21 +24,23 @@ int assay__argmax(const float *x, int k)
     return best;
 }
 
-int assay__evidence_alloc(struct assay_evidence *e, size_t n, int k, int h,
-                          int q)
+/* [n, columns], or NULL for no columns. */
+static bool alloc_rows(float **rows, size_t n, size_t columns)
 {
-    e->n = n;
-    e->n_classes = k;
-    e->embedding_dim = h;
-    e->logits = assay__calloc(n * (size_t)k, sizeof(float));
-    e->embedding = h ? assay__calloc(n * (size_t)h, sizeof(float)) : NULL;
-    e->n_queries = q;
-    e->queries =
-        q ? assay__calloc(n * (size_t)q * (size_t)k, sizeof(float)) : NULL;
-    e->label = assay__calloc(n, sizeof(int32_t));
-    e->record = assay__calloc(n, sizeof(uint32_t));
-    if (e->logits && e->label && e->record && (e->embedding || !h) &&
-        (e->queries || !q))
+    *rows = columns ? assay__calloc(n * columns, sizeof(float)) : NULL;
+    return *rows || !columns;
+}
+
+int assay__evidence_alloc(struct assay_evidence *e)
+{
+    size_t k = (size_t)e->n_classes;
+
+    e->label = assay__calloc(e->n, sizeof(int32_t));
+    e->record = assay__calloc(e->n, sizeof(uint32_t));
+    if (e->label && e->record && alloc_rows(&e->logits, e->n, k) &&
+        alloc_rows(&e->embedding, e->n, (size_t)e->embedding_dim) &&
+        alloc_rows(&e->layer, e->n, (size_t)e->layer_dim) &&
+        alloc_rows(&e->queries, e->n, (size_t)e->n_queries * k))
         return ASSAY_OK;
     assay_evidence_release(e);
     return ASSAY_NOMEM;
@@ -47,6 +50,7 @@ void assay_evidence_release(struct assay_evidence *e)
 {
     assay__free(e->logits);
     assay__free(e->embedding);
+    assay__free(e->layer);
     assay__free(e->queries);
     assay__free(e->label);
     assay__free(e->record);
@@ -76,6 +80,7 @@ static int keep_batch(struct assay_evidence *e, const struct assay__scorer *s,
 {
     size_t k = (size_t)e->n_classes;
     size_t h = (size_t)e->embedding_dim;
+    size_t d = (size_t)e->layer_dim;
     int rc = check_finite(s, view, first, n, err);
 
     if (rc)
@@ -83,6 +88,8 @@ static int keep_batch(struct assay_evidence *e, const struct assay__scorer *s,
     memcpy(e->logits + first * k, s->logits, n * k * sizeof(float));
     if (h)
         memcpy(e->embedding + first * h, s->embedding, n * h * sizeof(float));
+    if (d)
+        memcpy(e->layer + first * d, s->layer, n * d * sizeof(float));
     for (size_t i = 0; i < n; i++) {
         e->label[first + i] = assay_view_label(view, first + i);
         e->record[first + i] = assay_view_record(view, first + i);
@@ -141,8 +148,12 @@ int assay_evidence_collect(struct assay_evidence *out,
                             err);
     if (rc)
         return rc;
-    rc = assay__evidence_alloc(&e, n, m->n_classes, s.embedding_dim,
-                               queries_of(flags));
+    e.n = n;
+    e.n_classes = m->n_classes;
+    e.embedding_dim = s.embedding_dim;
+    e.layer_dim = s.layer_dim;
+    e.n_queries = queries_of(flags);
+    rc = assay__evidence_alloc(&e);
     if (rc)
         rc = assay_error_set(err, rc, "%s: out of memory for %zu records", task,
                              n);

@@ -13,7 +13,7 @@
 #include "core/mem.h"
 #include "model/model.h"
 
-enum { EMBEDDING_MAX = 1 << 20 }; /* numbers per record */
+enum { FEATURES_MAX = 1 << 20 }; /* numbers per record */
 static const double PROB_FLOOR = 1e-30;
 enum { QUERIES_MAX = 1024 };
 static const double PROB_SUM_TOLERANCE = 1e-3;
@@ -34,6 +34,10 @@ int assay_evidence_write(const struct assay_evidence *e, const char *path,
         wide.dim[1] = e->embedding_dim;
         rc =
             assay_tensors_add_f32(&list, "embedding", &wide, e->embedding, err);
+    }
+    if (!rc && e->layer_dim) {
+        wide.dim[1] = e->layer_dim;
+        rc = assay_tensors_add_f32(&list, "layer", &wide, e->layer, err);
     }
     if (!rc && e->n_queries) {
         struct assay_shape deep = assay_shape_make(
@@ -148,19 +152,12 @@ static int import_labels(struct assay_evidence *e,
 }
 
 static int evidence_shape(struct assay_evidence *e,
-                          const struct assay_tensor *outputs,
-                          const struct assay_tensor *embedding,
-                          const char *path, struct assay_error *err)
+                          const struct assay_tensor *outputs, const char *path,
+                          struct assay_error *err)
 {
     int64_t n = outputs->shape.dim[0];
     int64_t k = outputs->shape.dim[1];
-    int64_t h = embedding ? embedding->shape.dim[1] : 0;
 
-    if (embedding && (h < 1 || h > EMBEDDING_MAX))
-        return assay_error_set(err, ASSAY_SHAPE,
-                               "%s: rows of 'embedding' hold %lld numbers; 1 "
-                               "to %d are possible",
-                               path, (long long)h, EMBEDDING_MAX);
     if (n < 1 || n > UINT32_MAX || k < 2 || k > 65536)
         return assay_error_set(err, ASSAY_SHAPE,
                                "%s: %lld rows of %lld classes; at least 1 row "
@@ -171,29 +168,39 @@ static int evidence_shape(struct assay_evidence *e,
     e->logits = assay__calloc(e->n * (size_t)k, sizeof(float));
     e->label = assay__calloc(e->n, sizeof(int32_t));
     e->record = assay__calloc(e->n, sizeof(uint32_t));
-    if (embedding) {
-        e->embedding_dim = (int)h;
-        e->embedding = assay__calloc(e->n * (size_t)h, sizeof(float));
-    }
-    if (!e->logits || !e->label || !e->record || (embedding && !e->embedding))
+    if (!e->logits || !e->label || !e->record)
         return assay_error_set(err, ASSAY_NOMEM,
                                "%s: out of memory for %zu rows", path, e->n);
     return ASSAY_OK;
 }
 
-static int import_embedding(struct assay_evidence *e,
-                            const struct assay_tensor *t, const char *path,
-                            struct assay_error *err)
+/* Rows of what a model computed inside: "embedding" or "layer". */
+static int import_features(const struct assay_evidence *e,
+                           const struct assay_tensor *t, float **rows, int *dim,
+                           const char *path, struct assay_error *err)
 {
-    for (size_t i = 0; i < e->n * (size_t)e->embedding_dim; i++) {
-        double x = assay_tensor_value(t, i);
+    int64_t h = t->shape.dim[1];
+    float *x;
 
-        e->embedding[i] = (float)x;
-        if (!isfinite(e->embedding[i]))
+    if (h < 1 || h > FEATURES_MAX)
+        return assay_error_set(err, ASSAY_SHAPE,
+                               "%s: rows of '%s' hold %lld numbers; 1 to %d "
+                               "are possible",
+                               path, t->name, (long long)h, FEATURES_MAX);
+    x = assay__calloc(e->n * (size_t)h, sizeof(float));
+    *rows = x;
+    *dim = (int)h;
+    if (!x)
+        return assay_error_set(err, ASSAY_NOMEM,
+                               "%s: out of memory for %zu rows", path, e->n);
+    for (size_t i = 0; i < e->n * (size_t)h; i++) {
+        x[i] = (float)assay_tensor_value(t, i);
+        if (!isfinite(x[i]))
             return assay_error_set(err, ASSAY_DATA,
-                                   "%s: embedding row %zu holds %g; all must "
-                                   "be finite in single precision",
-                                   path, i / (size_t)e->embedding_dim, x);
+                                   "%s: %s row %zu holds %g; all must be "
+                                   "finite in single precision",
+                                   path, t->name, i / (size_t)h,
+                                   assay_tensor_value(t, i));
     }
     return ASSAY_OK;
 }
@@ -238,6 +245,7 @@ static int from_tensors(struct assay_evidence *e,
     const struct assay_tensor *labels = NULL;
     const struct assay_tensor *records = NULL;
     const struct assay_tensor *embedding = NULL;
+    const struct assay_tensor *layer = NULL;
     const struct assay_tensor *queries = NULL;
     int probs = !assay_tensors_find(list, "logits");
     int64_t n;
@@ -256,17 +264,22 @@ static int from_tensors(struct assay_evidence *e,
         rc = take(list, "records", 1, n, &records, path, err);
     if (!rc && assay_tensors_find(list, "embedding"))
         rc = take(list, "embedding", 2, n, &embedding, path, err);
+    if (!rc && assay_tensors_find(list, "layer"))
+        rc = take(list, "layer", 2, n, &layer, path, err);
     if (!rc && assay_tensors_find(list, "queries"))
         rc = take(list, "queries", 3, n, &queries, path, err);
     if (!rc)
-        rc = evidence_shape(e, outputs, embedding, path, err);
+        rc = evidence_shape(e, outputs, path, err);
     if (!rc)
         rc = probs ? import_probs(e, outputs, path, err)
                    : import_logits(e, outputs, path, err);
     if (!rc)
         rc = import_labels(e, labels, records, path, err);
     if (!rc && embedding)
-        rc = import_embedding(e, embedding, path, err);
+        rc = import_features(e, embedding, &e->embedding, &e->embedding_dim,
+                             path, err);
+    if (!rc && layer)
+        rc = import_features(e, layer, &e->layer, &e->layer_dim, path, err);
     if (!rc && queries)
         rc = import_queries(e, queries, path, err);
     return rc;

@@ -11,12 +11,15 @@ static void copy_row(struct assay_evidence *dst, size_t to,
 {
     size_t k = (size_t)src->n_classes;
     size_t h = (size_t)src->embedding_dim;
+    size_t d = (size_t)src->layer_dim;
     size_t q = (size_t)src->n_queries * k;
 
     memcpy(dst->logits + to * k, src->logits + from * k, k * sizeof(float));
     if (h)
         memcpy(dst->embedding + to * h, src->embedding + from * h,
                h * sizeof(float));
+    if (d)
+        memcpy(dst->layer + to * d, src->layer + from * d, d * sizeof(float));
     if (q)
         memcpy(dst->queries + to * q, src->queries + from * q,
                q * sizeof(float));
@@ -24,16 +27,31 @@ static void copy_row(struct assay_evidence *dst, size_t to,
     dst->record[to] = src->record[from];
 }
 
+/* Room for n rows with the columns of e. */
+static int alloc_like(struct assay_evidence *out,
+                      const struct assay_evidence *e, size_t n,
+                      struct assay_error *err)
+{
+    out->n = n;
+    out->n_classes = e->n_classes;
+    out->embedding_dim = e->embedding_dim;
+    out->layer_dim = e->layer_dim;
+    out->n_queries = e->n_queries;
+    if (assay__evidence_alloc(out))
+        return assay_error_set(err, ASSAY_NOMEM,
+                               "evidence: out of memory for %zu records", n);
+    return ASSAY_OK;
+}
+
 int assay_evidence_select(struct assay_evidence *out,
                           const struct assay_evidence *e, const uint32_t *rows,
                           size_t n, struct assay_error *err)
 {
     struct assay_evidence part = {0};
+    int rc = alloc_like(&part, e, n, err);
 
-    if (assay__evidence_alloc(&part, n, e->n_classes, e->embedding_dim,
-                              e->n_queries))
-        return assay_error_set(err, ASSAY_NOMEM,
-                               "evidence: out of memory for %zu records", n);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < n; i++)
         copy_row(&part, i, e, rows[i]);
     *out = part;
@@ -45,19 +63,19 @@ int assay_evidence_join(struct assay_evidence *out,
                         const struct assay_evidence *b, struct assay_error *err)
 {
     struct assay_evidence both = {0};
+    int rc;
 
     if (a->n_classes != b->n_classes || a->embedding_dim != b->embedding_dim ||
-        a->n_queries != b->n_queries)
+        a->layer_dim != b->layer_dim || a->n_queries != b->n_queries)
         return assay_error_set(err, ASSAY_SHAPE,
-                               "evidence of %d classes, embedding %d, %d "
-                               "queries beside %d, %d, %d",
-                               a->n_classes, a->embedding_dim, a->n_queries,
-                               b->n_classes, b->embedding_dim, b->n_queries);
-    if (assay__evidence_alloc(&both, a->n + b->n, a->n_classes,
-                              a->embedding_dim, a->n_queries))
-        return assay_error_set(err, ASSAY_NOMEM,
-                               "evidence: out of memory for %zu records",
-                               a->n + b->n);
+                               "evidence of %d classes, embedding %d, layer "
+                               "%d, %d queries beside %d, %d, %d, %d",
+                               a->n_classes, a->embedding_dim, a->layer_dim,
+                               a->n_queries, b->n_classes, b->embedding_dim,
+                               b->layer_dim, b->n_queries);
+    rc = alloc_like(&both, a, a->n + b->n, err);
+    if (rc)
+        return rc;
     for (size_t i = 0; i < a->n; i++)
         copy_row(&both, i, a, i);
     for (size_t i = 0; i < b->n; i++)

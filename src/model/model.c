@@ -65,6 +65,7 @@ static int build_graph(assay_model *m, struct assay_error *err)
         return assay_error_prefix(err, rc, "model");
     m->logits = values.logits;
     m->embedding = values.embedding;
+    m->layer = ASSAY_NO_VALUE;
     return ASSAY_OK;
 }
 

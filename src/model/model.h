@@ -17,6 +17,7 @@ struct assay_model {
     assay_value input;
     assay_value logits;
     assay_value embedding;
+    assay_value layer; /* chosen, or ASSAY_NO_VALUE */
     struct assay_params params;
     struct assay_tensors notes; /* its metadata list alone is used */
 };
@@ -37,10 +38,12 @@ struct assay__scorer {
     assay_plan *plan;
     const assay_model *model;
     int64_t batch;
-    int embedding_dim; /* 0: logits alone */
+    int embedding_dim; /* 0: not read */
+    int layer_dim;     /* the same */
     float *x;          /* [batch, C, H, W] */
     float *logits;     /* [batch, K] */
     float *embedding;  /* [batch, h] */
+    float *layer;      /* [batch, d] */
     float *altered;    /* [batch, C, H, W], with queries */
     uint32_t *rows;    /* [batch] */
 };
@@ -66,10 +69,9 @@ int assay__scorer_query(struct assay__scorer *s, int q,
 void assay__query_alter(int q, const float *x, size_t planes, int height,
                         int width, float *out);
 
-/* Room for n records of k classes, h numbers of embedding and q queries: OK
- * or NOMEM, with nothing held then. */
-int assay__evidence_alloc(struct assay_evidence *e, size_t n, int k, int h,
-                          int q) ASSAY_MUST_CHECK;
+/* Arrays for the sizes that `e` holds, which are all that is set in it: OK or
+ * NOMEM, with nothing held then. */
+int assay__evidence_alloc(struct assay_evidence *e) ASSAY_MUST_CHECK;
 /* Plan options of an evaluation by `compute`: its threads or the context's.
  * Batch, outputs and gradients are the caller's to set. */
 struct assay_plan_options assay__plan_options(

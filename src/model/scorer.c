@@ -5,6 +5,7 @@
  * changes nothing, since records do not mix in evaluation mode.
  */
 
+#include <stdbool.h>
 #include <string.h>
 
 #include "core/mem.h"
@@ -15,6 +16,13 @@ enum {
     ALTERED = ASSAY_EVIDENCE_QUERIES | ASSAY_EVIDENCE_MIRROR
 };
 
+/* [batch, columns], or NULL for no columns. */
+static bool alloc_rows(float **rows, size_t batch, size_t columns)
+{
+    *rows = columns ? assay__calloc(batch * columns, sizeof(float)) : NULL;
+    return *rows || !columns;
+}
+
 static int scorer_alloc(struct assay__scorer *s, unsigned flags)
 {
     const struct assay_preprocess *pre = &s->model->preprocess;
@@ -22,19 +30,25 @@ static int scorer_alloc(struct assay__scorer *s, unsigned flags)
         (size_t)pre->channels * (size_t)pre->height * (size_t)pre->width;
     size_t b = (size_t)s->batch;
 
-    s->x = assay__calloc(b * pixels, sizeof(float));
-    s->logits = assay__calloc(b * (size_t)s->model->n_classes, sizeof(float));
     s->rows = assay__calloc(b, sizeof(uint32_t));
-    if (s->embedding_dim)
-        s->embedding =
-            assay__calloc(b * (size_t)s->embedding_dim, sizeof(float));
-    if (flags & ALTERED)
-        s->altered = assay__calloc(b * pixels, sizeof(float));
-    if (!s->x || !s->logits || !s->rows ||
-        (s->embedding_dim && !s->embedding) ||
-        ((flags & ALTERED) && !s->altered))
-        return ASSAY_NOMEM;
-    return ASSAY_OK;
+    if (s->rows && alloc_rows(&s->x, b, pixels) &&
+        alloc_rows(&s->logits, b, (size_t)s->model->n_classes) &&
+        alloc_rows(&s->embedding, b, (size_t)s->embedding_dim) &&
+        alloc_rows(&s->layer, b, (size_t)s->layer_dim) &&
+        alloc_rows(&s->altered, b, flags & ALTERED ? pixels : 0))
+        return ASSAY_OK;
+    return ASSAY_NOMEM;
+}
+
+/* Numbers per record of a value. */
+static int width_of(const assay_graph *graph, assay_value v)
+{
+    const struct assay_shape *shape = assay_graph_shape(graph, v);
+    int n = 1;
+
+    for (int i = 1; i < shape->rank; i++)
+        n *= (int)shape->dim[i];
+    return n;
 }
 
 int assay__scorer_init(struct assay__scorer *s, const assay_model *m,
@@ -43,14 +57,22 @@ int assay__scorer_init(struct assay__scorer *s, const assay_model *m,
                        int threads, struct assay_error *err)
 {
     struct assay_plan_options o = {0};
-    assay_value outputs[2] = {m->logits, m->embedding};
+    assay_value outputs[3] = {m->logits};
+    int n_outputs = 1;
     int rc;
 
     memset(s, 0, sizeof(*s));
     s->model = m;
     s->batch = SCORER_BATCH;
-    if (flags & ASSAY_EVIDENCE_EMBEDDING)
-        s->embedding_dim = (int)assay_graph_shape(graph, m->embedding)->dim[1];
+    if (flags & ASSAY_EVIDENCE_EMBEDDING) {
+        s->embedding_dim = width_of(graph, m->embedding);
+        outputs[n_outputs++] = m->embedding;
+    }
+    if ((flags & ASSAY_EVIDENCE_LAYER) && m->layer != ASSAY_NO_VALUE) {
+        s->layer_dim = width_of(graph, m->layer);
+        if (n_outputs == 1 || m->layer != m->embedding)
+            outputs[n_outputs++] = m->layer;
+    }
     rc = scorer_alloc(s, flags);
     if (rc) {
         assay__scorer_release(s);
@@ -64,7 +86,7 @@ int assay__scorer_init(struct assay__scorer *s, const assay_model *m,
     o.compute = compute->dtype;
     o.tuning = compute->tuning;
     o.outputs = outputs;
-    o.n_outputs = s->embedding_dim ? 2 : 1;
+    o.n_outputs = n_outputs;
     o.share = share;
     rc = assay_plan_new(&s->plan, graph, &o, err);
     if (!rc && !share)
@@ -80,6 +102,7 @@ void assay__scorer_release(struct assay__scorer *s)
     assay__free(s->x);
     assay__free(s->logits);
     assay__free(s->embedding);
+    assay__free(s->layer);
     assay__free(s->altered);
     assay__free(s->rows);
     memset(s, 0, sizeof(*s));
@@ -100,6 +123,8 @@ int assay__scorer_run(struct assay__scorer *s, const assay_view *view,
         rc = assay_plan_read(s->plan, s->model->logits, s->logits, err);
     if (!rc && s->embedding_dim)
         rc = assay_plan_read(s->plan, s->model->embedding, s->embedding, err);
+    if (!rc && s->layer_dim)
+        rc = assay_plan_read(s->plan, s->model->layer, s->layer, err);
     return rc;
 }
 

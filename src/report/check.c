@@ -163,6 +163,7 @@ static const struct row attack[] = {
     {"excess", OBJECT | NONE, 0, estimate, 0},
     {"n_records", NUMBER | NONE, 0, NULL, 0},
     {"attribute", TEXT | NONE, 0, NULL, 0},
+    {"layer", TEXT | NONE, 0, NULL, 0},
     {"values", NUMBER | NONE, 0, NULL, 0},
     {"f1", OBJECT | NONE, 0, estimate, 0},
     {"advantage_over", TEXT | NONE, 0, NULL, 0},

@@ -134,6 +134,7 @@ void assay__say_attribute(const struct assay__view *view, struct assay__buf *b)
     const struct assay__attack_view *a =
         assay__view_best_by(view, ASSAY__GOAL_ATTRIBUTE, "advantage");
     const char *attribute;
+    const char *layer;
 
     if (!a)
         a = assay__view_best_by(view, ASSAY__GOAL_ATTRIBUTE, "accuracy");
@@ -143,11 +144,13 @@ void assay__say_attribute(const struct assay__view *view, struct assay__buf *b)
         return;
     }
     attribute = assay__field_text(a->json, "attribute");
+    layer = assay__field_text(a->json, "layer");
     assay__html(b,
-                "From the model, the attack that gains most (%s) tells "
+                "From the model%s%s, the attack that gains most (%s) tells "
                 "\xe2\x80\x9c%s\xe2\x80\x9d rightly for <strong>%s</strong> of "
                 "the records. ",
-                a->title, *attribute ? attribute : "the attribute",
+                *layer ? ", at its layer " : "", layer, a->title,
+                *attribute ? attribute : "the attribute",
                 assay__number_percent(a->accuracy.value).s);
     say_gain(b, view, a);
 }
@@ -184,7 +187,7 @@ void assay__section_attribute(const struct assay__view *view,
         "Intervals are those of each attack; the best of several is flattered "
         "by being picked.</p>\n"
         "<h3>What helps</h3>\n"
-        "<p>These attacks read the last layer\xe2\x80\x99s input, so whoever "
+        "<p>These attacks read what a layer computes, so whoever "
         "has only the answers cannot run them: do not hand out weights or "
         "embeddings that need not be. In the measurements of Liu et al. "
         "(USENIX Security 2022) DP-SGD took 1 to 7 points off attribute "

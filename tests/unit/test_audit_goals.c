@@ -71,6 +71,9 @@ static const char *const chosen[] = {
     "inversion-gmi",
 };
 
+static const char *const of_attribute[] = {"attribute-label",
+                                           "attribute-linear-shadow"};
+
 static void set_options(struct assay_audit_options *o, const char *data,
                         const char *out)
 {
@@ -90,8 +93,10 @@ static void set_options(struct assay_audit_options *o, const char *data,
     o->compute.threads = 1; /* else a measurement chooses */
 }
 
-/* Findings of an audit in the folder `name`; owned. */
-static json_t *audit(const char *name, const char *library)
+/* Findings of an audit in the folder `name`, of all chosen attacks or, with
+ * a layer, of two on the attribute; owned. */
+static json_t *audit_with(const char *name, const char *library,
+                          const char *layer)
 {
     struct assay_audit_options o;
     struct assay_context ctx;
@@ -111,6 +116,12 @@ static json_t *audit(const char *name, const char *library)
         write_records(records);
     set_options(&o, data, out);
     o.library = library;
+    if (layer) {
+        o.layer = layer;
+        o.attacks = of_attribute;
+        o.n_attacks = 2;
+        o.n_attack_params = 0;
+    }
     assay_context_init(&ctx);
     ctx.threads = 2;
     CHECK_OK(assay_audit_open(&a, &o, &ctx, &err), err);
@@ -120,6 +131,11 @@ static json_t *audit(const char *name, const char *library)
     findings = json_load_file(path, 0, NULL);
     CHECK(findings != NULL);
     return findings;
+}
+
+static json_t *audit(const char *name, const char *library)
+{
+    return audit_with(name, library, NULL);
 }
 
 static const json_t *attack_of(const json_t *findings, const char *name)
@@ -190,6 +206,53 @@ static void test_attributes_beat_what_the_label_tells(void)
                  "attribute-image");
     CHECK(ran(attack_of(f, "attribute-mlp-partial")));
     json_decref(f);
+}
+
+/* The first convolution knows the colour as well; evidence of the last layer,
+ * which is there already, does not do. */
+static void test_attributes_are_read_from_a_named_layer(void)
+{
+    json_t *last = audit("one", NULL);
+    json_t *first = audit_with("one", NULL, "features.0");
+    const json_t *head = attack_of(first, "attribute-linear-shadow");
+    const json_t *label = attack_of(first, "attribute-label");
+    struct assay_evidence e;
+    char path[640];
+
+    CHECK_STR_EQ(json_string_value(json_object_get(head, "layer")),
+                 "features.0");
+    CHECK(json_is_null(json_object_get(label, "layer")));
+    CHECK(json_is_null(
+        json_object_get(attack_of(last, "attribute-linear-shadow"), "layer")));
+    CHECK(value(head, "accuracy") > value(label, "accuracy"));
+    snprintf(path, sizeof(path), "%s/one/evidence/target-auxiliary.safetensors",
+             check_temp_dir());
+    CHECK_OK(assay_evidence_read(&e, path, &err), err);
+    CHECK_INT_EQ(e.layer_dim, 32 * (SIDE - 2) * (SIDE - 2));
+    assay_evidence_release(&e);
+    json_decref(first);
+    json_decref(last);
+}
+
+static void test_a_wrong_layer_is_refused_before_anything_is_trained(void)
+{
+    struct assay_audit_options o;
+    struct assay_context ctx;
+    assay_audit *a = NULL;
+    char data[640];
+
+    snprintf(data, sizeof(data),
+             "records:%s/records.bin?labels=shape,colour&shape=1x%dx%d",
+             check_temp_dir(), SIDE, SIDE);
+    set_options(&o, data, "");
+    o.plan_only = 1;
+    o.layer = "conv7";
+    assay_context_init(&ctx);
+    CHECK_FAILS(assay_audit_open(&a, &o, &ctx, &err), ASSAY_ARG, err);
+    CHECK_STR_HAS(err.msg, "no layer \"conv7\"; there are features.0");
+    o.attribute = NULL;
+    CHECK_FAILS(assay_audit_open(&a, &o, &ctx, &err), ASSAY_ARG, err);
+    CHECK_STR_HAS(err.msg, "no sensitive attribute is named");
 }
 
 static void test_pictures_are_judged_and_kept(void)
@@ -296,6 +359,8 @@ static void test_an_unknown_attribute_is_refused(void)
 static const struct check_test tests[] = {
     CHECK_TEST(test_copies_agree_with_the_target),
     CHECK_TEST(test_attributes_beat_what_the_label_tells),
+    CHECK_TEST(test_attributes_are_read_from_a_named_layer),
+    CHECK_TEST(test_a_wrong_layer_is_refused_before_anything_is_trained),
     CHECK_TEST(test_pictures_are_judged_and_kept),
     CHECK_TEST(test_controls_of_all_goals_pass),
     CHECK_TEST(test_a_library_saves_models_and_changes_nothing),

@@ -6,6 +6,7 @@
  */
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "assay/format.h"
@@ -500,6 +501,111 @@ static void test_collected_evidence_is_of_each_record(void)
     assay_dataset_free(ds);
 }
 
+/* What `layer` of the model computes of 3 records, on that backend. */
+static void collect_layer(struct assay_evidence *e, assay_model *m,
+                          const char *layer, const char *backend)
+{
+    struct assay_compute compute = {.backend = backend,
+                                    .threads = 1,
+                                    .algorithms = ASSAY_ALGORITHMS_DIRECT};
+    struct assay_error err = {0};
+    struct assay_context ctx;
+    assay_dataset *ds = small_records(3, 1);
+    assay_view *view = small_view(ds);
+
+    assay_context_init(&ctx);
+    CHECK_OK(assay_model_choose_layer(m, layer, &err), err);
+    CHECK_OK(assay_evidence_collect(e, &ctx, m, view, ASSAY_EVIDENCE_LAYER,
+                                    &compute, "layer", &err),
+             err);
+    assay_view_free(view);
+    assay_dataset_free(ds);
+}
+
+/* The layer before activation and pooling, in the order of its shape; and
+ * the last one's output is the logits. */
+static void test_a_named_layer_is_kept_as_the_reference_has_it(void)
+{
+    static const struct {
+        const char *name;
+        int dim;
+    } layers[] = {{"features.0", 32 * (SMALL_SIDE - 2) * (SMALL_SIDE - 2)},
+                  {"classifier.0", 128},
+                  {"embedding", 128}};
+    assay_model *m = small_model(1);
+
+    for (size_t k = 0; k < sizeof(layers) / sizeof(layers[0]); k++) {
+        struct assay_evidence e;
+        struct assay_evidence plain;
+
+        collect_layer(&e, m, layers[k].name, NULL);
+        collect_layer(&plain, m, layers[k].name, "reference");
+        CHECK_INT_EQ(e.layer_dim, layers[k].dim);
+        CHECK_INT_EQ(e.embedding_dim, 0);
+        for (size_t i = 0; i < e.n * (size_t)e.layer_dim; i++)
+            CHECK_NEAR((double)e.layer[i], (double)plain.layer[i], 1e-4);
+        assay_evidence_release(&e);
+        assay_evidence_release(&plain);
+    }
+    assay_model_free(m);
+}
+
+static void test_the_last_layer_gives_the_logits(void)
+{
+    assay_model *m = small_model(1);
+    struct assay_evidence e;
+
+    collect_layer(&e, m, "classifier.2", NULL);
+    CHECK_INT_EQ(e.layer_dim, SMALL_CLASSES);
+    CHECK_MEM_EQ(e.layer, e.logits, e.n * SMALL_CLASSES * sizeof(float));
+    assay_evidence_release(&e);
+    assay_model_free(m);
+}
+
+static void test_layers_go_through_files_and_selections(void)
+{
+    const uint32_t order[] = {2, 0};
+    char path[512];
+    assay_model *m = small_model(1);
+    struct assay_error err = {0};
+    struct assay_evidence e;
+    struct assay_evidence part;
+    struct assay_evidence both;
+    struct assay_evidence back;
+
+    collect_layer(&e, m, "classifier.0", NULL);
+    CHECK_OK(assay_evidence_select(&part, &e, order, 2, &err), err);
+    CHECK_MEM_EQ(part.layer, e.layer + 2 * 128, 128 * sizeof(float));
+    CHECK_OK(assay_evidence_join(&both, &part, &e, &err), err);
+    CHECK_MEM_EQ(both.layer + 128, e.layer, 128 * sizeof(float));
+    snprintf(path, sizeof(path), "%s/layer.safetensors", check_temp_dir());
+    CHECK_OK(assay_evidence_write(&e, path, &err), err);
+    CHECK_OK(assay_evidence_read(&back, path, &err), err);
+    CHECK_INT_EQ(back.layer_dim, 128);
+    CHECK_MEM_EQ(back.layer, e.layer, 3 * 128 * sizeof(float));
+    part.layer_dim = 64;
+    CHECK_FAILS(assay_evidence_join(&both, &part, &e, &err), ASSAY_SHAPE, err);
+    CHECK_STR_HAS(err.msg, "layer 64");
+    assay_evidence_release(&back);
+    assay_evidence_release(&part);
+    assay_evidence_release(&e);
+    assay_model_free(m);
+}
+
+static void test_an_unknown_layer_is_told_with_those_there_are(void)
+{
+    assay_model *m = small_model(1);
+    struct assay_error err = {0};
+
+    CHECK_FAILS(assay_model_choose_layer(m, "conv9", &err), ASSAY_ARG, err);
+    CHECK_STR_HAS(err.msg, "no layer \"conv9\"; there are features.0, "
+                           "features.3, classifier.0, classifier.2");
+    CHECK_FAILS(assay_model_choose_layer(m, "input", &err), ASSAY_ARG, err);
+    CHECK_FAILS(assay_model_choose_layer(m, "features.0.weight", &err),
+                ASSAY_ARG, err);
+    assay_model_free(m);
+}
+
 static void test_labels_and_logits_out_of_range_are_refused(void)
 {
     struct assay_compute compute = {.threads = 1};
@@ -551,6 +657,10 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_altered_copies_are_moved_and_mirrored),
     CHECK_TEST(test_queries_are_answers_on_altered_copies),
     CHECK_TEST(test_collected_evidence_is_of_each_record),
+    CHECK_TEST(test_a_named_layer_is_kept_as_the_reference_has_it),
+    CHECK_TEST(test_the_last_layer_gives_the_logits),
+    CHECK_TEST(test_layers_go_through_files_and_selections),
+    CHECK_TEST(test_an_unknown_layer_is_told_with_those_there_are),
     CHECK_TEST(test_labels_and_logits_out_of_range_are_refused),
 };
 

@@ -51,15 +51,26 @@ static int32_t *labels_of(const struct assay_attack_input *in,
     return label;
 }
 
+/* What the head reads: the layer that was chosen, else the embedding. */
+static struct assay_dense_rows features_of(const struct assay_evidence *e)
+{
+    struct assay_dense_rows rows = {e->embedding, e->n,
+                                    (size_t)e->embedding_dim, NULL};
+
+    if (e->layer_dim) {
+        rows.x = e->layer;
+        rows.width = (size_t)e->layer_dim;
+    }
+    return rows;
+}
+
 static int learn(const struct assay_attack_input *in,
                  const struct assay_evidence *from, int hidden,
                  struct assay_guesses *out, struct assay_error *err)
 {
     int32_t *label = labels_of(in, from);
-    size_t width = (size_t)from->embedding_dim;
-    struct assay_dense_rows train = {from->embedding, from->n, width, label};
-    struct assay_dense_rows judge = {in->nonmembers->embedding,
-                                     in->nonmembers->n, width, NULL};
+    struct assay_dense_rows train = features_of(from);
+    struct assay_dense_rows judge = features_of(in->nonmembers);
     struct assay_dense_options o = {
         .n_values = in->world->n_values,
         .hidden = hidden,
@@ -70,6 +81,8 @@ static int learn(const struct assay_attack_input *in,
         .task = "attribute head",
     };
     int rc = assay__guesses_make(out, judge.n, from->n, err);
+
+    train.label = label;
 
     if (!rc && !label)
         rc = assay_error_set(err, ASSAY_NOMEM, "attribute head");
