@@ -85,6 +85,12 @@ int assay_tpr_at_fpr(struct assay_estimate *out, const struct assay_roc *roc,
 /* Clopper-Pearson interval of k successes in n trials. n = 0 and k > n give
  * NaN. */
 struct assay_estimate assay_proportion(size_t k, size_t n);
+/*
+ * p - q of two independent estimates: the deviations of their intervals add
+ * up in squares (Newcombe, 1998, method 10). NaN where one of them is.
+ */
+struct assay_estimate assay_difference(const struct assay_estimate *p,
+                                       const struct assay_estimate *q);
 /* The beta distribution's quantile, by which it is computed. NaN unless
  * 0 <= p <= 1 and a, b are positive and finite. */
 double assay_beta_quantile(double p, double a, double b);

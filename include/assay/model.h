@@ -135,13 +135,15 @@ struct assay_loss_values {
 struct assay_objective {
     const char *text; /* all that determines it: part of checkpoints' keys */
     const void *self;
-    /* Appends the loss per record, [N]. */
+    /* Appends the loss per record, [N]. NULL: cross-entropy with the label or,
+     * where there are soft targets, with the distribution whose logits or
+     * logarithms they are. */
     assay_value (*loss)(const void *self, assay_graph *g,
                         const struct assay_loss_values *v);
     /* From losses per record to the scalar that is minimised; NULL: mean. */
     assay_value (*reduce)(const void *self, assay_graph *g, assay_value losses);
     /* Targets of the training view's rows, [rows, variants, K]; their meaning
-     * is the loss's. The second variant is for a mirrored record. NULL with
+     * is the loss's, where there is one. The second variant is for a mirrored record. NULL with
      * variants 0: none. */
     const float *soft;
     int variants;

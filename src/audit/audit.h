@@ -468,6 +468,12 @@ int assay__made_excess(const assay_audit *a, const struct assay_attack *attack,
 /* exposed.c: new reference to findings.exposed; pictures are written. */
 int assay__exposed_make(assay_audit *a, json_t **out,
                         struct assay_error *err) ASSAY_MUST_CHECK;
+/* A picture in the folder: bytes of a PNG, or a record of the data. */
+int assay__write_png(const assay_audit *a, const char *path,
+                     const unsigned char *png, size_t size,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__write_record(const assay_audit *a, uint32_t record, const char *path,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* sweep.c: pictures that findings.json does not list. */
 int assay__sweep_exposed(const assay_audit *a,

@@ -127,7 +127,8 @@ int assay__defense_apply(struct assay__defended *t, const assay_audit *a,
     t->release = a->defense.row->release;
     set_text(t, a, teacher_key);
     training->recipe = &t->recipe;
-    if (t->objective.loss != NULL)
+    if (t->objective.loss != NULL || t->objective.soft != NULL ||
+        t->objective.mixup > 0)
         training->objective = &t->objective;
     return code;
 }

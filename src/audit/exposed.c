@@ -49,21 +49,30 @@ static int compare(const void *a, const void *b)
     return (x->row > y->row) - (x->row < y->row);
 }
 
-static int write_picture(const assay_audit *a, uint32_t record,
-                         const char *path, struct assay_error *err)
+int assay__write_png(const assay_audit *a, const char *path,
+                     const unsigned char *png, size_t size,
+                     struct assay_error *err)
 {
     char *full = assay__cache_path(&a->cache, path);
-    unsigned char *png = NULL;
-    size_t size = 0;
     int code;
 
     if (full == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "%s", path);
-    code = assay_dataset_png(a->data, record, &png, &size, err);
-    if (code == ASSAY_OK)
-        code = assay__write_file(full, png, size, err);
-    assay_bytes_free(png);
+    code = assay__write_file(full, png, size, err);
     assay__free(full);
+    return code;
+}
+
+int assay__write_record(const assay_audit *a, uint32_t record, const char *path,
+                        struct assay_error *err)
+{
+    unsigned char *png = NULL;
+    size_t size = 0;
+    int code = assay_dataset_png(a->data, record, &png, &size, err);
+
+    if (code == ASSAY_OK)
+        code = assay__write_png(a, path, png, size, err);
+    assay_bytes_free(png);
     return code;
 }
 
@@ -81,7 +90,7 @@ static int add(assay_audit *a, const struct assay__outcome *o, int rank,
     snprintf(name, sizeof(name), "%d", (int)label);
     snprintf(path, sizeof(path), "exposed/%02d-%u.png", rank, record);
     if (a->data != NULL)
-        code = write_picture(a, record, path, err);
+        code = assay__write_record(a, record, path, err);
     if (code != ASSAY_OK)
         return code;
     item = json_pack(

@@ -92,31 +92,6 @@ static struct assay_estimate mean_of(const double *x, size_t n)
     return x != NULL ? assay_mean_interval(x, n) : none;
 }
 
-/* Newcombe's interval (1998) of a difference. */
-static struct assay_estimate less(const struct assay_estimate *p,
-                                  const struct assay_estimate *q)
-{
-    struct assay_estimate d = {p->value - q->value, 0, 0, p->n + q->n};
-
-    d.low = d.value - hypot(p->value - p->low, q->high - q->value);
-    d.high = d.value + hypot(p->high - p->value, q->value - q->low);
-    return d;
-}
-
-static int write_png(const assay_audit *a, const char *path,
-                     const unsigned char *png, size_t size,
-                     struct assay_error *err)
-{
-    char *full = assay__cache_path(&a->cache, path);
-    int code;
-
-    if (full == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "%s", path);
-    code = assay__write_file(full, png, size, err);
-    assay__free(full);
-    return code;
-}
-
 static int show_picture(const assay_audit *a, const struct assay_pictures *p,
                         size_t at, const char *path, struct assay_error *err)
 {
@@ -132,22 +107,9 @@ static int show_picture(const assay_audit *a, const struct assay_pictures *p,
     code = assay_pixels_png(bytes, p->channels, p->height, p->width, &png,
                             &size, err);
     if (code == ASSAY_OK)
-        code = write_png(a, path, png, size, err);
+        code = assay__write_png(a, path, png, size, err);
     assay_bytes_free(png);
     assay__free(bytes);
-    return code;
-}
-
-static int show_member(const assay_audit *a, uint32_t record, const char *path,
-                       struct assay_error *err)
-{
-    unsigned char *png = NULL;
-    size_t size = 0;
-    int code = assay_dataset_png(a->data, record, &png, &size, err);
-
-    if (code == ASSAY_OK)
-        code = write_png(a, path, png, size, err);
-    assay_bytes_free(png);
     return code;
 }
 
@@ -187,7 +149,7 @@ static int list_members(const assay_audit *a, int c, json_t *list,
         if (e->label[i] != c)
             continue;
         snprintf(path, sizeof(path), "pictures/member-%d-%d.png", c, shown++);
-        code = show_member(a, e->record[i], path, err);
+        code = assay__write_record(a, e->record[i], path, err);
         json_array_append_new(list, json_string(path));
     }
     return code;
@@ -248,7 +210,7 @@ static int add_context(const assay_audit *a, struct assay__outcome *o,
     struct assay_estimate gain;
 
     if (b != NULL)
-        gain = less(&o->accuracy, &b->accuracy);
+        gain = assay_difference(&o->accuracy, &b->accuracy);
     if (json_object_set_new(o->measured, "evaluator_accuracy",
                             assay__estimate_json(&knows)) ||
         json_object_set_new(o->measured, "gain_over",

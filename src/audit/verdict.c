@@ -52,23 +52,17 @@ int assay__verdict_trusts(const assay_audit *a,
     return 1;
 }
 
-/* Newcombe's interval (1998) of a difference of two proportions. */
 struct assay_estimate assay__verdict_gap(const assay_audit *a)
 {
-    struct assay_estimate g = no_estimate;
     const struct assay_evidence *e = a->scene.target;
     struct assay_estimate p;
     struct assay_estimate q;
 
     if (e[ASSAY__MEMBERS].n == 0 || e[ASSAY__NONMEMBERS].n == 0)
-        return g;
+        return no_estimate;
     p = assay_evidence_accuracy(&e[ASSAY__MEMBERS]);
     q = assay_evidence_accuracy(&e[ASSAY__NONMEMBERS]);
-    g.value = p.value - q.value;
-    g.low = g.value - hypot(p.value - p.low, q.high - q.value);
-    g.high = g.value + hypot(p.high - p.value, q.value - q.low);
-    g.n = p.n + q.n;
-    return g;
+    return assay_difference(&p, &q);
 }
 
 /* What is read off the curve; refused: NaN, and the reason in j->why. */

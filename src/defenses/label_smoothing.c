@@ -12,7 +12,6 @@
 
 #include "assay/attack.h"
 #include "assay/defense.h"
-#include "assay/layers.h"
 #include "core/mem.h"
 
 enum { PARAM_EPS };
@@ -20,13 +19,6 @@ enum { PARAM_EPS };
 static const struct assay_setting params[] = {
     {"eps", .1, 0, .9, "share of the label spread over all classes"},
     {NULL, 0, 0, 0, NULL}};
-
-static assay_value loss(const void *self, assay_graph *g,
-                        const struct assay_loss_values *v)
-{
-    (void)self;
-    return assay_op_kl_logits(g, v->logits, v->soft, 1);
-}
 
 static int train(struct assay_defense_training *t, struct assay_error *err)
 {
@@ -47,7 +39,6 @@ static int train(struct assay_defense_training *t, struct assay_error *err)
     for (size_t i = 0; i < n; i++)
         soft[i * k + (size_t)assay_view_label(t->train, i)] = top;
     t->state = soft;
-    t->objective->loss = loss;
     t->objective->soft = soft;
     t->objective->variants = 1;
     return ASSAY_OK;

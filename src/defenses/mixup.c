@@ -6,7 +6,6 @@
 
 #include "assay/attack.h"
 #include "assay/defense.h"
-#include "assay/layers.h"
 
 enum { PARAM_ALPHA };
 
@@ -14,17 +13,9 @@ static const struct assay_setting params[] = {
     {"alpha", 1, .01, 100, "shares are drawn from Beta(alpha, alpha)"},
     {NULL, 0, 0, 0, NULL}};
 
-static assay_value loss(const void *self, assay_graph *g,
-                        const struct assay_loss_values *v)
-{
-    (void)self;
-    return assay_op_kl_logits(g, v->logits, v->soft, 1);
-}
-
 static int train(struct assay_defense_training *t, struct assay_error *err)
 {
     (void)err;
-    t->objective->loss = loss;
     t->objective->mixup = t->param[PARAM_ALPHA];
     return ASSAY_OK;
 }

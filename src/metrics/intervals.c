@@ -29,6 +29,16 @@ double assay__proportion_high(size_t k, size_t n, double alpha)
         -assay__beta_logit(alpha, (double)(n - k), (double)k + 1.0));
 }
 
+struct assay_estimate assay_difference(const struct assay_estimate *p,
+                                       const struct assay_estimate *q)
+{
+    struct assay_estimate d = {p->value - q->value, 0, 0, p->n + q->n};
+
+    d.low = d.value - hypot(p->value - p->low, q->high - q->value);
+    d.high = d.value + hypot(p->high - p->value, q->value - q->low);
+    return d;
+}
+
 struct assay_estimate assay_proportion(size_t k, size_t n)
 {
     struct assay_estimate e = assay__estimate_none();

@@ -134,6 +134,8 @@ static void make_loss(struct classifier *c, const assay_model *m)
     }
     if (o && o->loss)
         loss = o->loss(o->self, c->graph, &v);
+    else if (v.soft != ASSAY_NO_VALUE)
+        loss = assay_op_kl_logits(c->graph, m->logits, v.soft, 1);
     else
         loss = assay_op_softmax_xent(c->graph, m->logits, v.labels);
     if (o && o->reduce)

@@ -81,16 +81,6 @@ static struct assay_estimate estimate_of(const json_t *object, const char *key)
     return out;
 }
 
-static struct assay_estimate change_of(const struct assay_estimate *v)
-{
-    struct assay_estimate c = {v[1].value - v[0].value, (double)NAN,
-                               (double)NAN, 0};
-
-    c.low = c.value - hypot(v[1].value - v[1].low, v[0].high - v[0].value);
-    c.high = c.value + hypot(v[1].high - v[1].value, v[0].value - v[0].low);
-    return c;
-}
-
 static void add(struct row *rows, size_t *n, const char *what,
                 const char *metric, const json_t *const side[2])
 {
@@ -105,7 +95,7 @@ static void add(struct row *rows, size_t *n, const char *what,
         r->value[i] = estimate_of(side[i], metric);
     if (isnan(r->value[0].value) && isnan(r->value[1].value))
         return;
-    r->change = change_of(r->value);
+    r->change = assay_difference(&r->value[1], &r->value[0]);
     ++*n;
 }
 

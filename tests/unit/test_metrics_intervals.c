@@ -126,6 +126,35 @@ static void test_proportion_of_none_and_all_has_width(void)
     CHECK_NEAR(all.high, 1.0, 0.0);
 }
 
+/* Wilson's interval, on which the published example rests. */
+static struct assay_estimate wilson(double k, double n)
+{
+    const double z = 1.959963984540054;
+    struct assay_estimate e = {k / n, 0, 0, (size_t)n};
+    double middle = (2 * k + z * z) / (2 * (n + z * z));
+    double half = z * sqrt(z * z + 4 * k * (1 - k / n)) / (2 * (n + z * z));
+
+    e.low = middle - half;
+    e.high = middle + half;
+    return e;
+}
+
+/* Newcombe (1998), table II, 56/70 - 48/80 by method 10: .0524 to .3339. */
+static void test_difference_matches_newcombes_example(void)
+{
+    struct assay_estimate p = wilson(56, 70);
+    struct assay_estimate q = wilson(48, 80);
+    struct assay_estimate d = assay_difference(&p, &q);
+    struct assay_estimate nothing = assay_proportion(0, 0);
+
+    CHECK_NEAR(d.value, .2, 1e-12);
+    CHECK_NEAR(d.low, .0524, 5e-5);
+    CHECK_NEAR(d.high, .3339, 5e-5);
+    CHECK_UINT_EQ(d.n, 150);
+    d = assay_difference(&p, &nothing);
+    CHECK(isnan(d.value) && isnan(d.low) && isnan(d.high));
+}
+
 static void test_proportion_of_nothing_is_missing(void)
 {
     struct assay_estimate e = assay_proportion(0, 0);
@@ -166,6 +195,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_student_quantile_knows_its_edges),
     CHECK_TEST(test_proportion_matches_golden),
     CHECK_TEST(test_proportion_of_none_and_all_has_width),
+    CHECK_TEST(test_difference_matches_newcombes_example),
     CHECK_TEST(test_proportion_of_nothing_is_missing),
     CHECK_TEST(test_proportion_covers_at_least_95_percent),
 };

@@ -593,6 +593,31 @@ static void test_an_objective_is_told_the_epoch(void)
     }
 }
 
+/* Soft targets that are as sure as labels train as labels do. */
+static void test_soft_targets_without_a_loss_mean_cross_entropy(void)
+{
+    static float soft[RECORDS * SMALL_CLASSES];
+    struct assay_objective o = {.text = "sure", .soft = soft, .variants = 1};
+    struct assay_error err = {0};
+    double hard[EPOCHS];
+    struct work w;
+
+    work_open(&w);
+    CHECK_OK(run(&w, &err), err);
+    for (size_t i = 0; i < EPOCHS; i++)
+        hard[i] = w.t.curve.point[i].loss;
+    for (size_t i = 0; i < RECORDS * SMALL_CLASSES; i++)
+        soft[i] = -100;
+    for (size_t i = 0; i < RECORDS; i++)
+        soft[i * SMALL_CLASSES + (size_t)assay_view_label(w.view, i)] = 0;
+    w.t.objective = &o;
+    CHECK_OK(run(&w, &err), err);
+    for (size_t i = 0; i < EPOCHS; i++)
+        CHECK_NEAR(w.t.curve.point[i].loss, hard[i], 1e-4);
+    CHECK(hard[EPOCHS - 1] < hard[0]);
+    work_close(&w);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_classifier_learns),
     CHECK_TEST(test_seed_decides_alone),
@@ -606,6 +631,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_checkpoint_of_other_pixels_is_not_used),
     CHECK_TEST(test_unusable_data_are_refused),
     CHECK_TEST(test_an_objective_is_told_the_epoch),
+    CHECK_TEST(test_soft_targets_without_a_loss_mean_cross_entropy),
 };
 
 CHECK_MAIN(tests)

@@ -21,7 +21,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "assay/layers.h"
 #include "assay/rng.h"
 #include "attacks/inversion/inversion.h"
 #include "core/mem.h"
@@ -77,19 +76,11 @@ static double work_copies(const struct assay_attack_sizes *s,
            copies * param[PARAM_EPOCHS] * (double)s->n_auxiliary;
 }
 
-static assay_value distil_loss(const void *self, assay_graph *g,
-                               const struct assay_loss_values *v)
-{
-    (void)self;
-    return assay_op_kl_logits(g, v->logits, v->soft, 1);
-}
-
 /* A copy by other hands: the target's answers on the shadow records. */
 static int distil(const struct assay_attack_input *in, int index,
                   assay_model *copy, uint64_t seed, struct assay_error *err)
 {
     struct assay_objective objective = {.text = "distil for inversion",
-                                        .loss = distil_loss,
                                         .soft = in->auxiliary->logits,
                                         .variants = 1};
     struct assay_training t = {.model = copy,

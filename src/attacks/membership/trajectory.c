@@ -33,7 +33,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "assay/layers.h"
 #include "assay/rng.h"
 #include "attacks/membership/rows.h"
 #include "attacks/membership/scores.h"
@@ -102,13 +101,6 @@ static int look(void *user, const assay_model *m, size_t epoch,
     return ASSAY_OK;
 }
 
-static assay_value divergence(const void *self, assay_graph *g,
-                              const struct assay_loss_values *v)
-{
-    (void)self;
-    return assay_op_kl_logits(g, v->logits, v->soft, 1);
-}
-
 /* `said`: the teacher's logits on the records of `lesson`. */
 static int distil(struct student *s, const assay_view *lesson,
                   const float *said, struct assay_error *err)
@@ -131,7 +123,6 @@ static int distil(struct student *s, const assay_view *lesson,
     s->recipe.schedule = ASSAY_SCHEDULE_CONSTANT;
     s->recipe.augment.flip = 0;
     s->objective.text = "trajectory";
-    s->objective.loss = divergence;
     s->objective.soft = said;
     s->objective.variants = 1;
     s->training.model = s->model;
