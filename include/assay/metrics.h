@@ -171,6 +171,10 @@ struct assay_estimate assay_balanced_accuracy_among(const double *scores,
                                                     size_t among);
 struct assay_estimate assay_epsilon_lower_bound_among(
     const struct assay_roc *roc, double delta, size_t among);
+/* And of any 95 % interval, whose sides are stretched as a normal one's would
+ * be: good where it is nearly normal, short in far tails. */
+struct assay_estimate assay_estimate_among(const struct assay_estimate *e,
+                                           size_t among);
 
 #define ASSAY_SUMMARY_RATES 5
 #define ASSAY_SUMMARY_PRIOR 0.1 /* one candidate in ten is a member */

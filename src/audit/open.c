@@ -116,6 +116,19 @@ static unsigned wanted_goals(const struct assay_audit_options *o)
            (o->attribute != NULL ? 1U << ASSAY_GOAL_ATTRIBUTE : 0U);
 }
 
+static int open_policy(assay_audit *a, struct assay_error *err)
+{
+    unsigned goals = 0;
+    int i;
+
+    if (a->options.policy != NULL)
+        return assay__policy_read(&a->policy, a->options.policy, err);
+    for (i = 0; i < a->n_attacks; i++)
+        goals |= 1U << a->attack[i]->goal;
+    assay__policy_default(&a->policy, goals);
+    return ASSAY_OK;
+}
+
 static int choose_attacks(assay_audit *a, struct assay_error *err)
 {
     const struct assay_attack *const *table = assay_attack_table();
@@ -489,8 +502,8 @@ static int open_all(assay_audit *a, struct assay_error *err)
         code = assay__params_choose(a, err);
     if (code == ASSAY_OK)
         code = assay__defense_choose(a, err);
-    if (code == ASSAY_OK && a->options.policy != NULL)
-        code = assay__policy_read(&a->policy, a->options.policy, err);
+    if (code == ASSAY_OK)
+        code = open_policy(a, err);
     if (code != ASSAY_OK)
         return code;
     if (a->options.data == NULL) {
@@ -521,7 +534,6 @@ int assay_audit_open(assay_audit **out,
     a->ctx = *ctx;
     a->recipe = options->recipe;
     a->attribute = -1;
-    assay__policy_default(&a->policy);
     code = open_all(a, err);
     if (code != ASSAY_OK) {
         assay_audit_free(a);

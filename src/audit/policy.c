@@ -8,7 +8,10 @@
  * al., S&P 2022), and fails. At .01 three times chance warns. A balanced
  * accuracy of .55 is a visible overall leak, .60 a strong one. Epsilon 1 is
  * where NIST SP 800-226 stops calling a guarantee strong; the bound is an
- * estimate for a model trained once (docs/metrics.md), so it only warns.
+ * estimate for a model trained once (docs/metrics.md), so it only warns. So
+ * do the rules for other goals, for whose limits no agreed figure is known:
+ * docs/policy.md says where they lie. A goal that no attack of the run has is
+ * not judged.
  */
 
 #include "audit/policy.h"
@@ -23,7 +26,12 @@
 #include "core/yaml.h"
 
 static const char *const metric_names[] = {
-#define ASSAY_X(name, text) text,
+#define ASSAY_X(name, text, goal) text,
+    ASSAY__POLICY_METRICS(ASSAY_X)
+#undef ASSAY_X
+};
+static const enum assay_goal metric_goals[] = {
+#define ASSAY_X(name, text, goal) ASSAY_GOAL_##goal,
     ASSAY__POLICY_METRICS(ASSAY_X)
 #undef ASSAY_X
 };
@@ -52,6 +60,17 @@ static const struct assay__policy_rule default_rules[] = {
     {"epsilon-1", ASSAY__POLICY_EPSILON, (double)NAN, 1.0, ASSAY__POLICY_WARNING,
      "A leak as large as epsilon above 1 would allow. For one model trained "
      "once this is an estimate, no proof against a claimed guarantee."},
+    {"attribute-0.05", ASSAY__POLICY_ADVANTAGE, (double)NAN, 0.05,
+     ASSAY__POLICY_WARNING,
+     "The model tells of more than 5 in 100 records what nobody could guess "
+     "without it."},
+    {"copy-0.90", ASSAY__POLICY_AGREEMENT, (double)NAN, 0.90,
+     ASSAY__POLICY_WARNING,
+     "A copy made from answers stands in for the model on 9 of 10 records."},
+    {"inversion-0.10", ASSAY__POLICY_INVERSION, (double)NAN, 0.10,
+     ASSAY__POLICY_WARNING,
+     "Pictures drawn from the model show its classes more often than a "
+     "generator's that never asked it."},
 };
 /* clang-format on */
 enum { N_DEFAULT = sizeof(default_rules) / sizeof(default_rules[0]) };
@@ -68,12 +87,21 @@ const char *assay__policy_level_name(enum assay__policy_level level)
     return level_names[level];
 }
 
-void assay__policy_default(struct assay__policy *policy)
+enum assay_goal assay__policy_goal(enum assay__policy_metric metric)
 {
+    return metric_goals[metric];
+}
+
+void assay__policy_default(struct assay__policy *policy, unsigned goals)
+{
+    int i;
+
     memset(policy, 0, sizeof(*policy));
     snprintf(policy->name, sizeof(policy->name), "built-in");
-    memcpy(policy->rule, default_rules, sizeof(default_rules));
-    policy->n_rules = N_DEFAULT;
+    for (i = 0; i < N_DEFAULT; i++) {
+        if ((goals & 1U << assay__policy_goal(default_rules[i].metric)) != 0)
+            policy->rule[policy->n_rules++] = default_rules[i];
+    }
 }
 
 /* The file as libcyaml gives it. */
@@ -139,9 +167,9 @@ static int take_rule(struct assay__policy_rule *to,
 
     if (metric < 0)
         return assay_error_set(err, ASSAY_FORMAT,
-                               "%.80s: rule %s: metric \"%s\" is not "
-                               "tpr_at_fpr, auc, balanced_accuracy, "
-                               "epsilon_lower_bound or train_test_gap",
+                               "%.60s: rule %s: metric \"%s\" is not one of "
+                               "docs/policy.md's: tpr_at_fpr, auc, "
+                               "balanced_accuracy, attribute_advantage ...",
                                path, from->id, from->metric);
     if (level < 0)
         return assay_error_set(err, ASSAY_FORMAT,

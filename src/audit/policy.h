@@ -10,22 +10,26 @@
  * is a table in policy.c; a file says its own in YAML (docs/policy.md).
  */
 
-#include "assay/error.h"
+#include "assay/attack.h"
 
-/* X(name, text) */
-#define ASSAY__POLICY_METRICS(X)              \
-    X(TPR_AT_FPR, "tpr_at_fpr")               \
-    X(AUC, "auc")                             \
-    X(BALANCED_ACCURACY, "balanced_accuracy") \
-    X(EPSILON, "epsilon_lower_bound")         \
-    X(GAP, "train_test_gap")
+/* X(name, text, goal of the attacks it is a metric of) */
+#define ASSAY__POLICY_METRICS(X)                          \
+    X(TPR_AT_FPR, "tpr_at_fpr", MEMBERSHIP)               \
+    X(AUC, "auc", MEMBERSHIP)                             \
+    X(BALANCED_ACCURACY, "balanced_accuracy", MEMBERSHIP) \
+    X(EPSILON, "epsilon_lower_bound", MEMBERSHIP)         \
+    X(GAP, "train_test_gap", MEMBERSHIP)                  \
+    X(ADVANTAGE, "attribute_advantage", ATTRIBUTE)        \
+    X(AGREEMENT, "copy_agreement", STEALING)              \
+    X(INVERSION, "inversion_gain", INVERSION)
 
 enum assay__policy_metric {
-#define ASSAY_X(name, text) ASSAY__POLICY_##name,
+#define ASSAY_X(name, text, goal) ASSAY__POLICY_##name,
     ASSAY__POLICY_METRICS(ASSAY_X)
 #undef ASSAY_X
 };
 const char *assay__policy_metric_name(enum assay__policy_metric metric);
+enum assay_goal assay__policy_goal(enum assay__policy_metric metric);
 
 enum assay__policy_level { ASSAY__POLICY_WARNING, ASSAY__POLICY_ERROR };
 const char *assay__policy_level_name(enum assay__policy_level level);
@@ -51,8 +55,9 @@ struct assay__policy {
     int n_rules;
 };
 
-/* The built-in policy. */
-void assay__policy_default(struct assay__policy *policy);
+/* The built-in policy, of it the rules for these goals, a bit 1 << enum
+ * assay_goal each. */
+void assay__policy_default(struct assay__policy *policy, unsigned goals);
 
 /*
  * From a YAML file of at most 1 MiB. Unknown keys, missing ones, metrics and

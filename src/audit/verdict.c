@@ -14,164 +14,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "audit/audit.h"
+#include "audit/judge.h"
 #include "core/json.h"
 
-static const struct assay_estimate no_estimate = {(double)NAN, (double)NAN,
-                                                  (double)NAN, 0};
-
-/* What a rule found. */
-struct judged {
-    struct assay_estimate worst;
-    const struct assay_attack *attack; /* NULL for the gap */
-    size_t among;                      /* the interval holds for so many */
-    int known;                         /* some attack had the metric */
-    int broken;
-    char why[160]; /* it is not known */
-};
-
-size_t assay__verdict_among(const assay_audit *a)
-{
-    size_t n = 0;
-    int i;
-
-    for (i = 0; i < a->n_attacks; i++)
-        n += (size_t)assay__outcome_scored(&a->outcome[i]);
-    return n;
-}
-
-int assay__verdict_trusts(const assay_audit *a,
-                          const struct assay_attack *attack)
-{
-    int i;
-
-    for (i = 0; i < a->negative.n_results; i++) {
-        if (a->negative.result[i].attack == attack)
-            return a->negative.result[i].passed;
-    }
-    return 1;
-}
-
-struct assay_estimate assay__verdict_gap(const assay_audit *a)
-{
-    const struct assay_evidence *e = a->scene.target;
-    struct assay_estimate p;
-    struct assay_estimate q;
-
-    if (e[ASSAY__MEMBERS].n == 0 || e[ASSAY__NONMEMBERS].n == 0)
-        return no_estimate;
-    p = assay_evidence_accuracy(&e[ASSAY__MEMBERS]);
-    q = assay_evidence_accuracy(&e[ASSAY__NONMEMBERS]);
-    return assay_difference(&p, &q);
-}
-
-/* What is read off the curve; refused: NaN, and the reason in j->why. */
-static int metric_of_curve(const struct assay__outcome *o,
-                           const struct assay__policy_rule *rule,
-                           struct judged *j, struct assay_estimate *out,
-                           struct assay_error *err)
-{
-    struct assay_error refused = {0};
-    struct assay_roc roc;
-    int code;
-
-    code = assay_roc_make(&roc, o->made.scores.score, o->made.scores.member,
-                          o->made.scores.n, err);
-    if (code != ASSAY_OK)
-        return code;
-    if (rule->metric == ASSAY__POLICY_EPSILON)
-        *out = assay_epsilon_lower_bound_among(&roc, ASSAY__EPSILON_DELTA,
-                                               j->among);
-    else
-        code = assay_tpr_at_fpr_among(out, &roc, rule->fpr, j->among, &refused);
-    assay_roc_release(&roc);
-    if (code == ASSAY_NOTHING)
-        snprintf(j->why, sizeof(j->why), "%.150s", refused.msg);
-    else if (code != ASSAY_OK)
-        return assay_error_set(err, code, "%s", refused.msg);
-    return ASSAY_OK;
-}
-
-static int metric_of(const assay_audit *a, const struct assay__outcome *o,
-                     const struct assay__policy_rule *rule, struct judged *j,
-                     struct assay_estimate *out, struct assay_error *err)
-{
-    const struct assay_membership_scores *s = &o->made.scores;
-
-    switch (rule->metric) {
-    case ASSAY__POLICY_TPR_AT_FPR:
-    case ASSAY__POLICY_EPSILON:
-        return metric_of_curve(o, rule, j, out, err);
-    case ASSAY__POLICY_AUC:
-        return assay_auc_among(out, s->score, s->member, s->n, j->among, err);
-    case ASSAY__POLICY_BALANCED_ACCURACY:
-        return assay__outcome_accuracy(a, o, j->among, out, err);
-    case ASSAY__POLICY_GAP:
-        break;
-    }
-    return assay_error_set(err, ASSAY_INTERNAL, "rule %s: metric %d", rule->id,
-                           (int)rule->metric);
-}
-
-/* Surely more; where nothing is sure of either, more. */
-static int is_worse(const struct assay_estimate *e, const struct judged *j)
-{
-    if (isnan(e->low) || !j->known)
-        return !isnan(e->low);
-    return e->low > j->worst.low ||
-           (e->low == j->worst.low && e->value > j->worst.value);
-}
-
-static int judge_attacks(const assay_audit *a,
-                         const struct assay__policy_rule *rule,
-                         struct judged *j, struct assay_error *err)
-{
-    int i;
-
-    j->among = assay__verdict_among(a);
-    snprintf(j->why, sizeof(j->why),
-             "no attack that measures it could be relied on");
-    for (i = 0; i < a->n_attacks; i++) {
-        const struct assay__outcome *o = &a->outcome[i];
-        struct assay_estimate e = no_estimate;
-        int code;
-
-        if (!assay__outcome_scored(o) || !assay__verdict_trusts(a, o->attack))
-            continue;
-        code = metric_of(a, o, rule, j, &e, err);
-        if (code != ASSAY_OK)
-            return code;
-        if (!is_worse(&e, j))
-            continue;
-        j->worst = e;
-        j->attack = o->attack;
-        j->known = 1;
-    }
-    return ASSAY_OK;
-}
-
-static int judge_rule(const assay_audit *a,
-                      const struct assay__policy_rule *rule, struct judged *j,
-                      struct assay_error *err)
-{
-    int code = ASSAY_OK;
-
-    memset(j, 0, sizeof(*j));
-    if (rule->metric == ASSAY__POLICY_GAP) {
-        j->among = 1;
-        j->worst = assay__verdict_gap(a);
-        j->known = !isnan(j->worst.low);
-        snprintf(j->why, sizeof(j->why), "the model's accuracy is not known");
-    } else {
-        code = judge_attacks(a, rule, j, err);
-    }
-    j->broken = j->known && j->worst.low > rule->limit;
-    return code;
-}
-
 /* "95 % interval 3.60 to 4.70, made for the best of 17 attacks" */
-static void interval_words(char *text, size_t size, const struct judged *j,
-                           double scale, int digits)
+static void interval_words(char *text, size_t size,
+                           const struct assay__judged *j, double scale,
+                           int digits)
 {
     int n = snprintf(text, size, "95 %% interval %.*f to %.*f", digits,
                      scale * j->worst.low, digits, scale * j->worst.high);
@@ -181,9 +30,18 @@ static void interval_words(char *text, size_t size, const struct judged *j,
                  ", made for the best of %zu attacks", j->among);
 }
 
+/* "Linear head, shadow data is right, beyond what can be guessed, on 7.1 % of
+ * the records", and so on. */
+static const char *const found_words[][2] = {
+    {" is right, beyond what can be guessed, on", "the records"},
+    {": the copy agrees with the model on", "the records"},
+    {" is recognised, beyond what a generator gets by itself, in",
+     "its pictures"},
+};
+
 /* "LiRA, online names 4.10 % of the members (95 % interval ...) ..." */
 static void put_reason(json_t *reasons, const struct assay__policy_rule *rule,
-                       const struct judged *j)
+                       const struct assay__judged *j)
 {
     const char *who = j->attack != NULL ? j->attack->title : "The model";
     const struct assay_estimate *e = &j->worst;
@@ -213,6 +71,18 @@ static void put_reason(json_t *reasons, const struct assay__policy_rule *rule,
                  100 * e->value, 100 * e->low, 100 * e->high, 100 * rule->limit,
                  rule->why);
         break;
+    case ASSAY__POLICY_ADVANTAGE:
+    case ASSAY__POLICY_AGREEMENT:
+    case ASSAY__POLICY_INVERSION:
+        interval_words(interval, sizeof(interval), j, 100, 1);
+        snprintf(text, sizeof(text),
+                 "%s%s %.1f %% of %s (%s); the limit is "
+                 "%g %%. %s",
+                 who, found_words[rule->metric - ASSAY__POLICY_ADVANTAGE][0],
+                 100 * e->value,
+                 found_words[rule->metric - ASSAY__POLICY_ADVANTAGE][1],
+                 interval, 100 * rule->limit, rule->why);
+        break;
     default:
         interval_words(interval, sizeof(interval), j, 1, 3);
         snprintf(text, sizeof(text),
@@ -226,7 +96,7 @@ static void put_reason(json_t *reasons, const struct assay__policy_rule *rule,
 }
 
 static json_t *rule_json(const struct assay__policy_rule *rule,
-                         const struct judged *j)
+                         const struct assay__judged *j)
 {
     json_t *worst = json_null();
 
@@ -249,12 +119,13 @@ struct tally {
     int errors;
     int warnings;
     int judged;
+    int members;        /* broken rules about who was in the training data */
     int unknown_errors; /* rules that could fail the audit, not judged */
 };
 
 /* "Rule tpr-at-fpr-0.001 could not be judged: it needs ..." */
 static void put_unknown(json_t *reasons, const struct assay__policy_rule *rule,
-                        const struct judged *j)
+                        const struct assay__judged *j)
 {
     char text[300];
 
@@ -271,8 +142,8 @@ static int judge_all(const assay_audit *a, json_t *rules, json_t *reasons,
     memset(t, 0, sizeof(*t));
     for (i = 0; i < a->policy.n_rules; i++) {
         const struct assay__policy_rule *rule = &a->policy.rule[i];
-        struct judged j;
-        int code = judge_rule(a, rule, &j, err);
+        struct assay__judged j;
+        int code = assay__judge_rule(a, rule, &j, err);
 
         if (code != ASSAY_OK)
             return code;
@@ -285,6 +156,8 @@ static int judge_all(const assay_audit *a, json_t *rules, json_t *reasons,
         if (!j.broken)
             continue;
         put_reason(reasons, rule, &j);
+        t->members +=
+            assay__policy_goal(rule->metric) == ASSAY_GOAL_MEMBERSHIP;
         if (rule->level == ASSAY__POLICY_ERROR)
             t->errors++;
         else
@@ -362,6 +235,9 @@ static const char *headline(const assay_audit *a, const struct tally *t)
     if (assay__claim_refuted(a))
         return "This model gives away more than its training claims to be "
                "possible: the claimed epsilon is wrong.";
+    if (t->errors + t->warnings > 0 && t->members == 0)
+        return "This model can be copied, read or inverted further than the "
+               "policy allows.";
     switch (a->verdict) {
     case ASSAY_VERDICT_PASS:
         return "No attack surely found more about the training data than the "

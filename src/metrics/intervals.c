@@ -39,6 +39,17 @@ struct assay_estimate assay_difference(const struct assay_estimate *p,
     return d;
 }
 
+struct assay_estimate assay_estimate_among(const struct assay_estimate *e,
+                                           size_t among)
+{
+    double stretch = assay__deviations(among) / ASSAY__Z95;
+    struct assay_estimate wide = *e;
+
+    wide.low = e->value - stretch * (e->value - e->low);
+    wide.high = e->value + stretch * (e->high - e->value);
+    return wide;
+}
+
 struct assay_estimate assay_proportion(size_t k, size_t n)
 {
     struct assay_estimate e = assay__estimate_none();

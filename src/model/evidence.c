@@ -73,23 +73,28 @@ static int check_finite(const struct assay__scorer *s, const assay_view *view,
     return ASSAY_OK;
 }
 
+/* n rows to row `first` of `to`, where there are any. */
+static void keep_rows(float *to, const float *from, size_t first, size_t n,
+                      int columns)
+{
+    size_t k = (size_t)columns;
+
+    if (to && from)
+        memcpy(to + first * k, from, n * k * sizeof(float));
+}
+
 /* Copy a batch out of the scorer. */
 static int keep_batch(struct assay_evidence *e, const struct assay__scorer *s,
                       const assay_view *view, size_t first, size_t n,
                       struct assay_error *err)
 {
-    size_t k = (size_t)e->n_classes;
-    size_t h = (size_t)e->embedding_dim;
-    size_t d = (size_t)e->layer_dim;
     int rc = check_finite(s, view, first, n, err);
 
     if (rc)
         return rc;
-    memcpy(e->logits + first * k, s->logits, n * k * sizeof(float));
-    if (h)
-        memcpy(e->embedding + first * h, s->embedding, n * h * sizeof(float));
-    if (d)
-        memcpy(e->layer + first * d, s->layer, n * d * sizeof(float));
+    keep_rows(e->logits, s->logits, first, n, e->n_classes);
+    keep_rows(e->embedding, s->embedding, first, n, e->embedding_dim);
+    keep_rows(e->layer, s->layer, first, n, e->layer_dim);
     for (size_t i = 0; i < n; i++) {
         e->label[first + i] = assay_view_label(view, first + i);
         e->record[first + i] = assay_view_record(view, first + i);

@@ -192,6 +192,9 @@ struct assay__text assay__part_metric(const char *metric, double fpr)
         {"advantage", "Advantage"},
         {"epsilon_lower_bound", "Epsilon, lower bound"},
         {"train_test_gap", "Accuracy gap"},
+        {"attribute_advantage", "Attribute, advantage"},
+        {"copy_agreement", "Copy, agreement"},
+        {"inversion_gain", "Inversion, gain"},
     };
     struct assay__text t = {""};
 

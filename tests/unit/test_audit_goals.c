@@ -153,6 +153,11 @@ static const json_t *attack_of(const json_t *findings, const char *name)
     return NULL;
 }
 
+static double number(const json_t *object, const char *key)
+{
+    return json_real_value(json_object_get(object, key));
+}
+
 static double value(const json_t *attack, const char *metric)
 {
     return json_real_value(
@@ -187,6 +192,50 @@ static void test_copies_agree_with_the_target(void)
     CHECK(strstr(json_string_value(
                      json_object_get(attack_of(f, "steal-other"), "why")),
                  "--query-data") != NULL);
+    json_decref(f);
+}
+
+/* The rule of that id, and whether the verdict names it. */
+static const json_t *rule_of(const json_t *findings, const char *id)
+{
+    const json_t *rules =
+        json_object_get(json_object_get(findings, "policy"), "rules");
+    const json_t *r;
+    size_t i;
+
+    json_array_foreach(rules, i, r)
+    {
+        if (strcmp(json_string_value(json_object_get(r, "id")), id) == 0)
+            return r;
+    }
+    return NULL;
+}
+
+/* Each goal of the run has its rules, and one that no attack has has none. */
+static void test_the_policy_judges_the_goals_of_the_run(void)
+{
+    json_t *f = audit("one", NULL);
+    const json_t *copy = rule_of(f, "copy-0.90");
+    const json_t *worst = json_object_get(copy, "worst");
+    const json_t *single;
+    json_t *part = audit_with("part", NULL, "features.3");
+
+    CHECK(copy != NULL && rule_of(f, "attribute-0.05") != NULL);
+    CHECK(rule_of(f, "inversion-0.10") != NULL);
+    CHECK(rule_of(f, "accuracy-0.60") != NULL);
+    CHECK(rule_of(part, "accuracy-0.60") == NULL);
+    CHECK(rule_of(part, "copy-0.90") == NULL);
+    CHECK(rule_of(part, "attribute-0.05") != NULL);
+    CHECK_UINT_EQ(json_integer_value(json_object_get(copy, "among")), 3);
+    single = json_object_get(
+        attack_of(f, json_string_value(json_object_get(worst, "attack"))),
+        "agreement");
+    /* Made for the best of three. */
+    CHECK(number(json_object_get(worst, "estimate"), "low") <
+          number(single, "low"));
+    CHECK_NEAR(number(json_object_get(worst, "estimate"), "value"),
+               number(single, "value"), 1e-12);
+    json_decref(part);
     json_decref(f);
 }
 
@@ -358,6 +407,7 @@ static void test_an_unknown_attribute_is_refused(void)
 
 static const struct check_test tests[] = {
     CHECK_TEST(test_copies_agree_with_the_target),
+    CHECK_TEST(test_the_policy_judges_the_goals_of_the_run),
     CHECK_TEST(test_attributes_beat_what_the_label_tells),
     CHECK_TEST(test_attributes_are_read_from_a_named_layer),
     CHECK_TEST(test_a_wrong_layer_is_refused_before_anything_is_trained),

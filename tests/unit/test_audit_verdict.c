@@ -42,7 +42,7 @@ static void fill(struct world *w, int n_attacks, size_t n, const double *shift,
     int k;
 
     memset(w, 0, sizeof(*w));
-    assay__policy_default(&a->policy);
+    assay__policy_default(&a->policy, 1U << ASSAY_GOAL_MEMBERSHIP);
     a->n_attacks = n_attacks;
     a->options.n_exposed = 3;
     a->scene.target[ASSAY__MEMBERS].record = w->record;

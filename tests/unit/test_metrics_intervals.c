@@ -155,6 +155,19 @@ static void test_difference_matches_newcombes_example(void)
     CHECK(isnan(d.value) && isnan(d.low) && isnan(d.high));
 }
 
+/* For the best of ten the normal point is 2.807 in place of 1.960. */
+static void test_intervals_widen_for_the_best_of_many(void)
+{
+    const struct assay_estimate e = {.5, .4, .7, 100};
+    struct assay_estimate one = assay_estimate_among(&e, 1);
+    struct assay_estimate ten = assay_estimate_among(&e, 10);
+
+    CHECK_NEAR(one.low, .4, 1e-15);
+    CHECK_NEAR(ten.value, .5, 0);
+    CHECK_NEAR(ten.low, .5 - .1 * 2.807034 / 1.959964, 1e-6);
+    CHECK_NEAR(ten.high, .5 + .2 * 2.807034 / 1.959964, 1e-6);
+}
+
 static void test_proportion_of_nothing_is_missing(void)
 {
     struct assay_estimate e = assay_proportion(0, 0);
@@ -196,6 +209,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_proportion_matches_golden),
     CHECK_TEST(test_proportion_of_none_and_all_has_width),
     CHECK_TEST(test_difference_matches_newcombes_example),
+    CHECK_TEST(test_intervals_widen_for_the_best_of_many),
     CHECK_TEST(test_proportion_of_nothing_is_missing),
     CHECK_TEST(test_proportion_covers_at_least_95_percent),
 };

@@ -149,21 +149,21 @@ static int mlp_partial(const struct assay_attack_input *in,
     return partial(in, (int)in->param[PARAM_HIDDEN], out, err);
 }
 
-#define ROW(id, name_, title_, aux, params_, guess_, what)                    \
-    const struct assay_attack assay_attack_##id = {                           \
-        .name = (name_),                                                      \
-        .title = (title_),                                                    \
-        .summary = "A head learns the attribute from the last layer's input " \
-                   "on " what ".",                                            \
-        .cites = "Liu et al., USENIX Security 2022; Song and Shmatikov, "     \
-                 "ICLR 2020",                                                 \
-        .goal = ASSAY_GOAL_ATTRIBUTE,                                         \
-        .access = ASSAY_ACCESS_WHITE_BOX,                                     \
-        .auxiliary = (aux),                                                   \
-        .needs = ASSAY_NEED_MODEL | ASSAY_NEED_AUXILIARY |                    \
-                 ASSAY_NEED_ATTRIBUTE | ASSAY_NEED_EMBEDDING,                 \
-        .params = (params_),                                                  \
-        .guess = (guess_),                                                    \
+#define ROW(id, name_, title_, aux, params_, guess_, what)                \
+    const struct assay_attack assay_attack_##id = {                       \
+        .name = (name_),                                                  \
+        .title = (title_),                                                \
+        .summary = "A head learns the attribute from the last layer's "   \
+                   "input, or --layer's output, on " what ".",            \
+        .cites = "Liu et al., USENIX Security 2022; Song and Shmatikov, " \
+                 "ICLR 2020",                                             \
+        .goal = ASSAY_GOAL_ATTRIBUTE,                                     \
+        .access = ASSAY_ACCESS_WHITE_BOX,                                 \
+        .auxiliary = (aux),                                               \
+        .needs = ASSAY_NEED_MODEL | ASSAY_NEED_AUXILIARY |                \
+                 ASSAY_NEED_ATTRIBUTE | ASSAY_NEED_EMBEDDING,             \
+        .params = (params_),                                              \
+        .guess = (guess_),                                                \
     }
 
 ROW(attribute_linear_shadow, "attribute-linear-shadow",
