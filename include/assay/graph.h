@@ -76,6 +76,10 @@ struct assay_attrs {
     double momentum; /* running statistics: new = (1-m) old + m batch */
     double p;        /* dropout */
     struct assay_shape shape; /* reshape's target, slices */
+    /* One entry per axis, for ops of any rank (pick, reduce). */
+    int axes[ASSAY_RANK_MAX];
+    int begin[ASSAY_RANK_MAX];
+    int step[ASSAY_RANK_MAX];
 };
 
 int assay_graph_new(assay_graph **out,

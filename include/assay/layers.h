@@ -112,6 +112,126 @@ assay_value assay_op_mul(assay_graph *g, assay_value a, assay_value b);
 /* Along the last dimension of [N, K]. */
 assay_value assay_op_softmax(assay_graph *g, assay_value x);
 
+/*
+ * General ops, of any rank, with NumPy's rules of broadcasting: shapes are
+ * aligned at their last dimension, and a dimension of 1 is repeated. A
+ * symbolic batch stays dimension 0.
+ */
+
+/* X(NAME, text); a and b are the node's two numbers. */
+#define ASSAY_UNARIES(X)                                                    \
+    X(EXP, "exp")                                                           \
+    X(LOG, "log")                                                           \
+    X(SQRT, "sqrt")                                                         \
+    X(RSQRT, "rsqrt")                                                       \
+    X(ABS, "abs")                                                           \
+    X(SIGN, "sign")                                                         \
+    X(FLOOR, "floor")                                                       \
+    X(CEIL, "ceil")                                                         \
+    X(ROUND, "round") /* halves to even */                                  \
+    X(TRUNC, "trunc")                                                       \
+    X(RECIPROCAL, "reciprocal")                                             \
+    X(ERF, "erf")                                                           \
+    X(SIN, "sin")                                                           \
+    X(COS, "cos")                                                           \
+    X(TAN, "tan")                                                           \
+    X(ASIN, "asin")                                                         \
+    X(ACOS, "acos")                                                         \
+    X(ATAN, "atan")                                                         \
+    X(SINH, "sinh")                                                         \
+    X(COSH, "cosh")                                                         \
+    X(ASINH, "asinh")                                                       \
+    X(ACOSH, "acosh")                                                       \
+    X(ATANH, "atanh")                                                       \
+    X(ELU, "elu")                 /* x > 0 ? x : a (exp(x) - 1) */          \
+    X(CELU, "celu")               /* x > 0 ? x : a (exp(x / a) - 1) */      \
+    X(SELU, "selu")               /* b (x > 0 ? x : a (exp(x) - 1)) */      \
+    X(SOFTPLUS, "softplus")       /* log(1 + exp(x)) */                     \
+    X(SOFTSIGN, "softsign")       /* x / (1 + |x|) */                       \
+    X(HARDSIGMOID, "hardsigmoid") /* a x + b, cut to 0 .. 1 */              \
+    X(HARDSWISH, "hardswish")     /* x hardsigmoid(x), a 1/6, b 1/2 */      \
+    X(GELU, "gelu")               /* x (1 + erf(x / sqrt(2))) / 2 */        \
+    X(GELU_TANH, "gelu_tanh")     /* its approximation by tanh */           \
+    X(MISH, "mish")               /* x tanh(softplus(x)) */                 \
+    X(THRESHOLD, "threshold")     /* x > a ? x : 0 */                       \
+    X(SHRINK, "shrink")           /* x - b above a, x + b below -a, or 0 */ \
+    X(CLIP, "clip")               /* cut to a .. b */                       \
+    X(NOT, "not")                 /* 1 where x is 0, else 0 */              \
+    X(ISNAN, "isnan")                                                       \
+    X(ISINF, "isinf") /* a: counts above, b: below */
+
+enum assay_unary_kind {
+#define ASSAY_X(name, text) ASSAY_UNARY_##name,
+    ASSAY_UNARIES(ASSAY_X)
+#undef ASSAY_X
+        ASSAY_UNARY_COUNT
+};
+
+/* Comparisons and logic give 1 or 0, and have derivative 0. */
+#define ASSAY_BINARIES(X)                               \
+    X(ADD, "add")                                       \
+    X(SUB, "sub")                                       \
+    X(MUL, "mul")                                       \
+    X(DIV, "div")                                       \
+    X(POW, "pow")                                       \
+    X(MIN, "min")                                       \
+    X(MAX, "max")                                       \
+    X(PRELU, "prelu") /* a > 0 ? a : a b */             \
+    X(MOD, "mod")     /* remainder, of the sign of b */ \
+    X(FMOD, "fmod")   /* remainder, of the sign of a */ \
+    X(EQUAL, "equal")                                   \
+    X(LESS, "less")                                     \
+    X(LESS_EQUAL, "less_equal")                         \
+    X(GREATER, "greater")                               \
+    X(GREATER_EQUAL, "greater_equal")                   \
+    X(AND, "and")                                       \
+    X(OR, "or")                                         \
+    X(XOR, "xor")
+
+enum assay_binary_kind {
+#define ASSAY_X(name, text) ASSAY_BINARY_##name,
+    ASSAY_BINARIES(ASSAY_X)
+#undef ASSAY_X
+        ASSAY_BINARY_COUNT
+};
+
+#define ASSAY_REDUCTIONS(X) \
+    X(SUM, "sum")           \
+    X(MEAN, "mean")         \
+    X(MAX, "max")           \
+    X(MIN, "min")           \
+    X(PROD, "prod")         \
+    X(LOG_SUM_EXP, "log_sum_exp")
+
+enum assay_reduction {
+#define ASSAY_X(name, text) ASSAY_REDUCE_##name,
+    ASSAY_REDUCTIONS(ASSAY_X)
+#undef ASSAY_X
+        ASSAY_REDUCE_COUNT
+};
+
+assay_value assay_op_unary(assay_graph *g, enum assay_unary_kind kind,
+                           assay_value x, double a, double b);
+assay_value assay_op_binary(assay_graph *g, enum assay_binary_kind kind,
+                            assay_value a, assay_value b);
+/* cond != 0 ? a : b; no gradient to cond. */
+assay_value assay_op_select(assay_graph *g, assay_value cond, assay_value a,
+                            assay_value b);
+/* Over the axes whose bit is set; they stay, with length 1. */
+assay_value assay_op_reduce(assay_graph *g, enum assay_reduction kind,
+                            assay_value x, unsigned axes);
+/* Output axis i is input axis perm[i]. */
+assay_value assay_op_transpose(assay_graph *g, assay_value x, const int *perm);
+/* Entries index[0 .. K-1] (a parameter or input, [K]) along an axis. */
+assay_value assay_op_gather(assay_graph *g, assay_value x, assay_value index,
+                            int axis);
+/* [..., M, K] [..., K, N] to [..., M, N]; with a flag the last two
+ * dimensions of that factor are taken as transposed. */
+assay_value assay_op_matmul(assay_graph *g, assay_value a, assay_value b,
+                            int transpose_a, int transpose_b);
+assay_value assay_op_softmax_axis(assay_graph *g, assay_value x, int axis,
+                                  int log);
+
 /* Losses: one number per record, [N]. */
 /* logits [N, K], labels [N]. */
 assay_value assay_op_softmax_xent(assay_graph *g, assay_value logits,

@@ -249,7 +249,18 @@ static uint64_t hash_attrs(uint64_t h, const struct assay_attrs *a)
     h = hash_real(h, a->eps);
     h = hash_real(h, a->momentum);
     h = hash_real(h, a->p);
-    return hash_shape(h, &a->shape);
+    h = hash_shape(h, &a->shape);
+    /* Ops without such lists keep the hash that they had before there were
+     * any. */
+    for (int i = 0; i < ASSAY_RANK_MAX; i++) {
+        if (a->axes[i] == 0 && a->begin[i] == 0 && a->step[i] == 0)
+            continue;
+        h = hash_int(h, i);
+        h = hash_int(h, a->axes[i]);
+        h = hash_int(h, a->begin[i]);
+        h = hash_int(h, a->step[i]);
+    }
+    return h;
 }
 
 uint64_t assay__graph_hash(const assay_graph *g)

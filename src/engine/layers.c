@@ -442,3 +442,85 @@ assay_value assay_op_weighted_sum(assay_graph *g, assay_value x, assay_value w)
 {
     return node_of_two(g, "weighted_sum", x, w, NULL);
 }
+
+assay_value assay_op_unary(assay_graph *g, enum assay_unary_kind kind,
+                           assay_value x, double a, double b)
+{
+    struct assay_attrs attrs = {.index = (int)kind, .alpha = a, .momentum = b};
+
+    return assay_graph_node(g, "unary", &x, 1, &attrs);
+}
+
+assay_value assay_op_binary(assay_graph *g, enum assay_binary_kind kind,
+                            assay_value a, assay_value b)
+{
+    struct assay_attrs attrs = {.index = (int)kind};
+    assay_value in[2] = {a, b};
+
+    return assay_graph_node(g, "binary", in, 2, &attrs);
+}
+
+assay_value assay_op_select(assay_graph *g, assay_value cond, assay_value a,
+                            assay_value b)
+{
+    assay_value in[3] = {cond, a, b};
+
+    return assay_graph_node(g, "select", in, 3, NULL);
+}
+
+assay_value assay_op_reduce(assay_graph *g, enum assay_reduction kind,
+                            assay_value x, unsigned axes)
+{
+    struct assay_attrs attrs = {.index = (int)kind};
+
+    for (int i = 0; i < ASSAY_RANK_MAX; i++)
+        attrs.axes[i] = (int)(axes >> i & 1U);
+    return assay_graph_node(g, "reduce", &x, 1, &attrs);
+}
+
+assay_value assay_op_transpose(assay_graph *g, assay_value x, const int *perm)
+{
+    const struct assay_shape *s = assay_graph_shape(g, x);
+    struct assay_attrs attrs = {.shape = *s};
+
+    for (int i = 0; i < s->rank; i++) {
+        if (perm[i] < 0 || perm[i] >= s->rank)
+            return assay_graph_fail(g, ASSAY_SHAPE,
+                                    "transpose: axis %d is %d, must be 0 to %d",
+                                    i, perm[i], s->rank - 1);
+        attrs.axes[i] = perm[i];
+        attrs.step[i] = 1;
+        attrs.shape.dim[i] = s->dim[perm[i]];
+    }
+    return assay_graph_node(g, "pick", &x, 1, &attrs);
+}
+
+assay_value assay_op_gather(assay_graph *g, assay_value x, assay_value index,
+                            int axis)
+{
+    struct assay_attrs attrs = {.axis = axis,
+                                .shape = *assay_graph_shape(g, x)};
+    assay_value in[2] = {x, index};
+
+    if (axis >= 0 && axis < attrs.shape.rank)
+        attrs.shape.dim[axis] = assay_graph_shape(g, index)->dim[0];
+    return assay_graph_node(g, "gather", in, 2, &attrs);
+}
+
+assay_value assay_op_matmul(assay_graph *g, assay_value a, assay_value b,
+                            int transpose_a, int transpose_b)
+{
+    struct assay_attrs attrs = {.index = (transpose_a ? 1 : 0) |
+                                         (transpose_b ? 2 : 0)};
+    assay_value in[2] = {a, b};
+
+    return assay_graph_node(g, "matmul", in, 2, &attrs);
+}
+
+assay_value assay_op_softmax_axis(assay_graph *g, assay_value x, int axis,
+                                  int log)
+{
+    struct assay_attrs attrs = {.axis = axis, .index = log ? 1 : 0};
+
+    return assay_graph_node(g, "softmax_axis", &x, 1, &attrs);
+}

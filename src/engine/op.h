@@ -48,6 +48,7 @@ struct assay__op_case {
     double away;
     unsigned integer_inputs; /* bit i: input i holds labels 0..high-1 */
     unsigned no_grad;        /* bit i: not differentiated */
+    unsigned fixed;          /* bit i: as assay_op.fixed, in this case */
 };
 
 /*

@@ -99,7 +99,7 @@ static inline void op_case_inputs(struct op_case *t, unsigned flags,
 
     for (i = 0; i < t->with->n_in; i++) {
         struct assay_shape s = t->with->in[i];
-        bool fixed = t->op->fixed >> i & 1u;
+        bool fixed = (t->op->fixed | t->with->fixed) >> i & 1u;
         bool buffer = t->op->mutates >> i & 1u;
 
         snprintf(name, sizeof name, "in%d", i);

@@ -9,6 +9,7 @@
 
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 enum { SHAPE_TEXT = 80 };
 
@@ -162,6 +163,106 @@ int assay__need_alike(const char *op, int n_in, const struct assay_shape *in,
     }
     out[0] = in[0];
     return ASSAY_OK;
+}
+
+int assay__broadcast(const char *op, const struct assay_shape *a,
+                     const struct assay_shape *b, struct assay_shape *out,
+                     struct assay_error *err)
+{
+    const struct assay_shape *longer = a->rank >= b->rank ? a : b;
+    const struct assay_shape *other = longer == a ? b : a;
+    int shift = longer->rank - other->rank;
+    char text[SHAPE_TEXT];
+    char text2[SHAPE_TEXT];
+    int i;
+
+    *out = *longer;
+    for (i = 0; i < other->rank; i++) {
+        int64_t d = other->dim[i];
+        int64_t *to = &out->dim[i + shift];
+
+        if (d == *to || d == 1)
+            continue;
+        if (*to == 1 && (d >= 1 || shift == 0)) {
+            *to = d;
+            continue;
+        }
+        return assay_error_set(err, ASSAY_SHAPE,
+                               "%s: %s and %s cannot be broadcast to one "
+                               "shape",
+                               op, text_of(a, text), text_of(b, text2));
+    }
+    return assay__need_size(op, "the output", out, err);
+}
+
+void assay__broadcast_steps(const struct assay_shape *s,
+                            const struct assay_shape *out, int64_t *step)
+{
+    int shift = out->rank - s->rank;
+    int64_t size = 1;
+    int i;
+
+    for (i = out->rank - 1; i >= 0; i--) {
+        int64_t d = i >= shift ? s->dim[i - shift] : 1;
+
+        step[i] = d == 1 ? 0 : size;
+        size *= d;
+    }
+}
+
+void assay__walk_begin(struct assay__walk *w)
+{
+    int last = w->shape.rank - 1;
+    int i;
+
+    memset(w->at, 0, sizeof w->at);
+    memset(w->index, 0, sizeof w->index);
+    w->rows = 1;
+    w->length = last >= 0 ? w->shape.dim[last] : 1;
+    for (i = 0; i < last; i++)
+        w->rows *= w->shape.dim[i];
+}
+
+void assay__walk_next_row(struct assay__walk *w)
+{
+    int i;
+    int k;
+
+    for (i = w->shape.rank - 2; i >= 0; i--) {
+        for (k = 0; k < 3; k++)
+            w->at[k] += w->step[k][i];
+        if (++w->index[i] < w->shape.dim[i])
+            return;
+        for (k = 0; k < 3; k++)
+            w->at[k] -= w->step[k][i] * w->shape.dim[i];
+        w->index[i] = 0;
+    }
+}
+
+assay_value assay__sum_to(assay_graph *g, assay_value v,
+                          const struct assay_shape *target)
+{
+    struct assay_shape from = *assay_graph_shape(g, v);
+    struct assay_attrs attrs;
+    int shift = from.rank - target->rank;
+    int any = 0;
+    int i;
+
+    if (v == ASSAY_NO_VALUE || assay_shape_equal(&from, target))
+        return v;
+    memset(&attrs, 0, sizeof attrs);
+    for (i = 0; i < from.rank; i++) {
+        if (i < shift || (target->dim[i - shift] == 1 && from.dim[i] != 1)) {
+            attrs.axes[i] = 1;
+            any = 1;
+        }
+    }
+    if (any)
+        v = assay__node1(g, &assay__op_reduce, &attrs, v);
+    if (shift == 0)
+        return v;
+    attrs.shape = *target;
+    return assay__node1(g, &assay__op_reshape, &attrs, v);
 }
 
 assay_value assay__node1(assay_graph *g, const struct assay_op *op,

@@ -101,6 +101,39 @@ int assay__need_alike(const char *op, int n_in, const struct assay_shape *in,
                       struct assay_shape *out,
                       struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* The shape that a and b are broadcast to. */
+int assay__broadcast(const char *op, const struct assay_shape *a,
+                     const struct assay_shape *b, struct assay_shape *out,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+/* Steps through an operand, in elements, per dimension of `out`: 0 where it
+ * is repeated. */
+void assay__broadcast_steps(const struct assay_shape *s,
+                            const struct assay_shape *out, int64_t *step);
+/*
+ * Places of up to three arrays, walked in the row-major order of a shape.
+ * Only the rows' first places are visited: within one, array k moves by
+ * step[k][last].
+ */
+struct assay__walk {
+    struct assay_shape shape;
+    int64_t step[3][ASSAY_RANK_MAX];
+    int64_t at[3];
+    int64_t index[ASSAY_RANK_MAX];
+    int64_t rows;   /* how many there are */
+    int64_t length; /* of each */
+};
+/* From shape and step: rows, length, the first place. */
+void assay__walk_begin(struct assay__walk *w);
+void assay__walk_next_row(struct assay__walk *w);
+/* Step within a row of array k. */
+static inline int64_t assay__walk_step(const struct assay__walk *w, int k)
+{
+    return w->shape.rank > 0 ? w->step[k][w->shape.rank - 1] : 0;
+}
+/* Append what sums v, broadcast from `target`, back to that shape. */
+assay_value assay__sum_to(assay_graph *g, assay_value v,
+                          const struct assay_shape *target);
+
 /* Append a gradient node; the first output. */
 assay_value assay__node1(assay_graph *g, const struct assay_op *op,
                          const struct assay_attrs *attrs, assay_value a);
