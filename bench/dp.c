@@ -91,7 +91,7 @@ static void build(const struct bench *b, struct side *s)
     }
     must(assay_graph_new(&s->g, &err), &err);
     s->x = assay_graph_input(s->g, "x", &image);
-    must(arch->build(s->g, s->x, &o, &values), &err);
+    must(assay_arch_build(arch, s->g, s->x, &o, &values), &err);
     s->labels = assay_graph_input(s->g, "labels", &row);
     s->losses = assay_op_softmax_xent(s->g, values.logits, s->labels);
     s->loss = assay_op_mean(s->g, s->losses);

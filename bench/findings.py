@@ -153,7 +153,7 @@ def paper_dp(run):
     accuracy = f["model"]["test_accuracy"]
     print(f"epsilon by RDP {claim['epsilon_rdp']:.3f} (paper {epsilon}), by "
           f"privacy loss {claim['epsilon_prv']:.3f}, shown by attacks "
-          f"{number(claim.get('epsilon_lower_bound'))}, delta "
+          f"{number((claim['epsilon_lower_bound'] or {}).get('value'))}, delta "
           f"{claim['delta']:g}; accuracy paper {want:.3f}")
     worst = max(abs(a["accuracy"]["value"] - .5) for n, a in attacks.items()
                 if n.startswith("network-"))

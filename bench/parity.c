@@ -51,7 +51,7 @@ static int build(struct probe *p, const char *net, int size,
     if (rc)
         return rc;
     p->x = assay_graph_input(p->graph, "input", &in);
-    arch->build(p->graph, p->x, &o, &v);
+    assay_arch_build(arch, p->graph, p->x, &o, &v);
     p->labels = assay_graph_input(p->graph, "labels", &rows);
     p->logits = v.logits;
     p->loss = assay_op_mean(

@@ -70,7 +70,7 @@ static int build(struct job *j, struct assay_error *err)
     if (rc)
         return rc;
     j->x = assay_graph_input(j->graph, "input", &in);
-    arch->build(j->graph, j->x, &o, &v);
+    assay_arch_build(arch, j->graph, j->x, &o, &v);
     j->logits = v.logits;
     j->flops = assay_graph_flops(j->graph, v.logits);
     if (j->train) {

@@ -65,7 +65,7 @@ static void build(struct bench *b)
     }
     must(assay_graph_new(&b->g, &err), &err);
     b->x = assay_graph_input(b->g, "x", &image);
-    must(arch->build(b->g, b->x, &o, &b->values), &err);
+    must(assay_arch_build(arch, b->g, b->x, &o, &b->values), &err);
     must(assay_graph_check(b->g, &err), &err);
     if (b->eval)
         return;

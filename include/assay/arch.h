@@ -32,12 +32,39 @@ struct assay_arch {
     const char *name;    /* "resnet18" */
     const char *summary; /* one line for people */
     int min_size;        /* smallest height and width of the input */
-    /* Append the network on x [N, C, H, W], C 1 to 4. Errors stick in `g`
-     * and are returned as well. */
-    int (*build)(assay_graph *g, assay_value x,
+    int stock_size;      /* what the published network is made for */
+    const void *variant; /* the builder's own: depth, width and so on */
+    /* Append the network; assay_arch_build() has checked the size. */
+    int (*build)(const struct assay_arch *self, assay_graph *g, assay_value x,
                  const struct assay_arch_options *options,
                  struct assay_arch_values *out);
 };
+
+/* Append the network on x [N, C, H, W], C 1 to 4. Errors stick in `g` and are
+ * returned as well: ASSAY_SHAPE for an input below min_size. */
+int assay_arch_build(const struct assay_arch *arch, assay_graph *g,
+                     assay_value x, const struct assay_arch_options *options,
+                     struct assay_arch_values *out);
+
+/* What a state dict is of. */
+struct assay_arch_match {
+    const struct assay_arch *arch;
+    int channels;  /* of the input */
+    int n_classes; /* rows of the last layer */
+    int size;      /* of an input at which the network has these layers */
+};
+
+/*
+ * The architecture whose parameters are those of `list`, name for name and
+ * shape for shape; "num_batches_tracked" is passed over, anything else that
+ * no layer has is not. Of several the first of the table. ASSAY_FORMAT when
+ * there is none, with the one that comes nearest and a tensor in which it
+ * differs. With `wanted` (may be NULL) that architecture alone is tried.
+ */
+int assay_arch_identify(struct assay_arch_match *out,
+                        const struct assay_tensors *list,
+                        const struct assay_arch *wanted,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* The table, ends with NULL; and one of its rows by name, or NULL. */
 const struct assay_arch *const *assay_arch_table(void);

@@ -69,6 +69,10 @@ assay_value assay_layer_groupnorm(assay_graph *g, assay_value x,
 /* Batch norm, or group norm as told above. */
 assay_value assay_layer_norm(assay_graph *g, assay_value x, const char *name,
                              enum assay_norm norm);
+/* The same with an eps and a momentum of the batch norm's own. */
+assay_value assay_layer_norm_with(assay_graph *g, assay_value x,
+                                  const char *name, enum assay_norm norm,
+                                  double eps, double momentum);
 
 /* Ops. */
 /* weight [O, C/groups, kh, kw]; transposed: [C, O/groups, kh, kw]; bias may

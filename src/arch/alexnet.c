@@ -38,12 +38,11 @@ static assay_value features(assay_graph *g, assay_value x)
     return stock ? assay_op_adaptive_avgpool(g, x, 6, 6) : x;
 }
 
-static int build(assay_graph *g, assay_value x,
+static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
                  const struct assay_arch_options *o,
                  struct assay_arch_values *out)
 {
-    if (!assay__arch_fits(g, x, "alexnet", 16))
-        return assay_graph_check(g, NULL);
+    (void)self;
     x = assay_op_flatten(g, features(g, x));
     for (int i = 0; i < 2; i++) {
         if (!o->no_dropout)
@@ -59,4 +58,5 @@ const struct assay_arch assay_arch_alexnet = {
     .name = "alexnet",
     .summary = "AlexNet as in torchvision; 3x3 stem below 63 pixels",
     .min_size = 16,
+    .stock_size = 224,
     .build = build};

@@ -7,15 +7,32 @@
 #include "assay/arch.h"
 #include "assay/layers.h"
 
-/* Input [N, C, H, W] of at least `size` on both sides? Else the graph's
- * error is set and false returned. */
-int assay__arch_fits(assay_graph *g, assay_value x, const char *name, int size);
-
 /* Layers called "prefix.N"; no activation. */
 assay_value assay__arch_conv(assay_graph *g, assay_value x, const char *prefix,
                              int index, const struct assay_conv *conv);
 assay_value assay__arch_linear(assay_graph *g, assay_value x,
                                const char *prefix, int index, int out);
+
+/*
+ * Squeeze and excitation (Hu et al., CVPR 2018): the means of the channels,
+ * two 1x1 convolutions called prefix + name, a factor for each channel.
+ */
+struct assay__excite {
+    int squeeze;     /* channels between the two */
+    const char *in;  /* after the first: "silu", else ReLU */
+    const char *out; /* after the second: "sigmoid" or "hardsigmoid" */
+};
+assay_value assay__arch_excite(assay_graph *g, assay_value x,
+                               const char *prefix, const char *first,
+                               const char *second,
+                               const struct assay__excite *e);
+
+/* x sigmoid(x). */
+assay_value assay__arch_silu(assay_graph *g, assay_value x);
+
+/* Channels rounded to a multiple of `step`, by at most a tenth down, as
+ * MobileNet's authors round. */
+int assay__arch_round_channels(double channels, int step);
 
 /* The end of every builder: name what was made, return the graph's code. */
 int assay__arch_finish(assay_graph *g, assay_value embedding,

@@ -157,10 +157,10 @@ static struct assay_shape norm_inputs(assay_graph *g, assay_value x,
     return row;
 }
 
-assay_value assay_layer_batchnorm(assay_graph *g, assay_value x,
-                                  const char *name)
+static assay_value batchnorm(assay_graph *g, assay_value x, const char *name,
+                             double eps, double momentum)
 {
-    struct assay_attrs attrs = {.eps = 1e-5, .momentum = 0.1};
+    struct assay_attrs attrs = {.eps = eps, .momentum = momentum};
     struct assay_shape row;
     assay_value in[5];
 
@@ -172,6 +172,12 @@ assay_value assay_layer_batchnorm(assay_graph *g, assay_value x,
     in[4] = param(g, name, "running_var", row, constant(ASSAY_INIT_ONE),
                   ASSAY_PARAM_BUFFER);
     return assay_graph_node(g, "batchnorm", in, 5, &attrs);
+}
+
+assay_value assay_layer_batchnorm(assay_graph *g, assay_value x,
+                                  const char *name)
+{
+    return batchnorm(g, x, name, 1e-5, 0.1);
 }
 
 assay_value assay_layer_groupnorm(assay_graph *g, assay_value x,
@@ -216,11 +222,18 @@ int assay_norm_parse(enum assay_norm *out, const char *text,
 assay_value assay_layer_norm(assay_graph *g, assay_value x, const char *name,
                              enum assay_norm norm)
 {
+    return assay_layer_norm_with(g, x, name, norm, 1e-5, 0.1);
+}
+
+assay_value assay_layer_norm_with(assay_graph *g, assay_value x,
+                                  const char *name, enum assay_norm norm,
+                                  double eps, double momentum)
+{
     int64_t channels = assay_graph_shape(g, x)->dim[1];
     int groups = GROUPS_MAX;
 
     if (norm == ASSAY_NORM_BATCH)
-        return assay_layer_batchnorm(g, x, name);
+        return batchnorm(g, x, name, eps, momentum);
     if (norm != ASSAY_NORM_GROUP)
         return assay_graph_fail(g, ASSAY_ARG, "%s: norm %d does not exist",
                                 name, (int)norm);

@@ -55,7 +55,7 @@ static int build_graph(assay_model *m, struct assay_error *err)
     m->input = assay_graph_input(m->graph, "input", &shape);
     options.n_classes = m->n_classes;
     options.norm = m->norm;
-    rc = arch->build(m->graph, m->input, &options, &values);
+    rc = assay_arch_build(arch, m->graph, m->input, &options, &values);
     if (!rc)
         rc = assay_graph_check(m->graph, err);
     else if (!assay_graph_check(m->graph, err))

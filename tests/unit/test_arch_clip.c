@@ -48,7 +48,8 @@ static void open_net(struct net *t, const char *arch, int size)
     memset(t, 0, sizeof(*t));
     CHECK_OK(assay_graph_new(&t->g, &err), err);
     t->x = assay_graph_input(t->g, "x", &image);
-    CHECK_OK(assay_arch_find(arch)->build(t->g, t->x, &o, &values), err);
+    CHECK_OK(assay_arch_build(assay_arch_find(arch), t->g, t->x, &o, &values),
+             err);
     t->labels = assay_graph_input(t->g, "labels", &row);
     t->losses = assay_op_softmax_xent(t->g, values.logits, t->labels);
     t->loss = assay_op_mean(t->g, t->losses);
