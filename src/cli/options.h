@@ -73,7 +73,7 @@ struct assay__command {
     int (*run)(int argc, char **argv);
 };
 
-enum { ASSAY__ARGS_MAX = 4, ASSAY__GROUPS_MAX = 8 };
+enum { ASSAY__ARGS_MAX = 4096, ASSAY__GROUPS_MAX = 8 };
 
 struct assay__parsed {
     const char *arg[ASSAY__ARGS_MAX];

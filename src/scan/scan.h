@@ -56,7 +56,8 @@ struct assay__scanner {
                 size_t size, struct assay_error *err);
 };
 
-#define ASSAY_SCANNER(id) extern const struct assay__scanner assay__scanner_##id;
+#define ASSAY_SCANNER(id) \
+    extern const struct assay__scanner assay__scanner_##id;
 #include "scanners.def"
 #undef ASSAY_SCANNER
 
@@ -67,6 +68,12 @@ struct assay__scanner {
 int assay__scan_note(struct assay__scan_job *job, enum assay__scan_rule rule,
                      size_t offset, const char *what, struct assay_error *err,
                      const char *fmt, ...) ASSAY_PRINTF(6, 7) ASSAY_MUST_CHECK;
+
+/* The same from a reader's message: "byte 12: ..." tells the offset. */
+int assay__scan_note_error(struct assay__scan_job *job,
+                           enum assay__scan_rule rule, const char *what,
+                           const struct assay_error *why,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
 
 /*
  * Look at content within content: `name` as the archive has it (NULL: it

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * Keras models: their configuration is JSON, in the file config.json of a
+ * .keras archive or as an attribute of an HDF5 file. A Lambda layer or a
+ * serialised function is Python code; "module" and "class_name" can name
+ * what a loader imports. The allow-list is Keras's own modules.
+ *
+ * HDF5 is not parsed: its bytes are searched for JSON objects that look like
+ * a configuration, and each is read as JSON, so that escapes hide nothing.
+ * Keras stores the configuration uncompressed and in one piece. One that a
+ * forged file stores in pieces or compressed is not seen; for that the bytes
+ * are also searched for the names of what would be dangerous.
+ */
+
+#include <jansson.h>
+#include <string.h>
+
+#include "core/mem.h"
+#include "scan/scan.h"
+
+enum { DEPTH_MAX = 64, TRIES_MAX = 4096, JSON_MAX = 1 << 25 };
+
+static const unsigned char hdf5[8] = {0x89, 'H',  'D',  'F',
+                                      '\r', '\n', 0x1a, '\n'};
+
+struct walk {
+    struct assay__scan_job *job;
+    size_t offset;
+    struct assay_error *err;
+};
+
+/* HDF5 may stand behind a user block of 512 bytes, or twice that ... */
+static bool is_hdf5(const unsigned char *data, size_t size)
+{
+    for (size_t at = 0; at < size && size - at >= sizeof(hdf5);
+         at = at ? 2 * at : 512) {
+        if (memcmp(data + at, hdf5, sizeof(hdf5)) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool is_config(const unsigned char *data, size_t size)
+{
+    size_t i = 0;
+
+    while (i < size && (data[i] == ' ' || data[i] == '\n' || data[i] == '\r' ||
+                        data[i] == '\t'))
+        i++;
+    return i < size && data[i] == '{' &&
+           memmem(data, size, "class_name", 10) != NULL;
+}
+
+static bool probe(const unsigned char *data, size_t size, const char *name)
+{
+    return is_hdf5(data, size) || is_config(data, size) ||
+           (name && strcmp(name, "config.json") == 0);
+}
+
+/* Modules whose classes a loader of Keras makes by itself. */
+static bool is_keras(const char *module)
+{
+    static const char *const own[] = {
+        "keras",
+        "keras.src",
+        "tf_keras",
+        "keras_nlp",
+        "tensorflow.keras",
+        "tensorflow.python.keras",
+        "keras_cv",
+        "tensorflow.python.trackable",
+        "keras_hub",
+    };
+
+    if (strncmp(module, "keras.utils", 11) == 0 ||
+        strncmp(module, "keras.src.utils", 15) == 0 ||
+        strncmp(module, "keras.models", 12) == 0)
+        return strcmp(module, "keras.models") == 0;
+    for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++) {
+        size_t n = strlen(own[i]);
+
+        if (strncmp(module, own[i], n) == 0 &&
+            (module[n] == '\0' || module[n] == '.'))
+            return true;
+    }
+    return strcmp(module, "builtins") == 0; /* with a plain class, see below */
+}
+
+static bool is_one_of(const char *text, const char *const *list)
+{
+    while (*list && strcmp(*list, text) != 0)
+        list++;
+    return *list != NULL;
+}
+
+static int note(const struct walk *w, enum assay__scan_rule rule,
+                const char *what, const char *why)
+{
+    return assay__scan_note(w->job, rule, w->offset, what, w->err, "%s", why);
+}
+
+static int check_class(const struct walk *w, const json_t *object,
+                       const char *class_name)
+{
+    static const char *const code[] = {"Lambda", "function", "__lambda__",
+                                       "lambda", NULL};
+    static const char *const loads[] = {"TFSMLayer", "TorchModuleWrapper",
+                                        "JaxLayer", "FlaxLayer", NULL};
+    static const char *const plain[] = {"bool", "bytes", "dict", "float",
+                                        "int",  "list",  "set",  "slice",
+                                        "str",  "tuple", NULL};
+    const char *module = json_string_value(json_object_get(object, "module"));
+    const char *registered =
+        json_string_value(json_object_get(object, "registered_name"));
+    int rc = ASSAY_OK;
+
+    if (is_one_of(class_name, code))
+        rc = note(w, ASSAY__RULE_KERAS_CODE, class_name,
+                  "its configuration holds a function as Python code");
+    else if (is_one_of(class_name, loads))
+        rc = note(w, ASSAY__RULE_KERAS_CODE, class_name,
+                  "the layer loads a further program from a file");
+    else if (strncmp(class_name, "TFOpLambda", 10) == 0 ||
+             strncmp(class_name, "SlicingOpLambda", 15) == 0)
+        rc = note(w, ASSAY__RULE_KERAS_CUSTOM, class_name,
+                  "the layer calls a function of TensorFlow by its name");
+    if (!rc && module && !is_keras(module))
+        rc = note(w, ASSAY__RULE_KERAS_FOREIGN, module,
+                  "loading the model imports this module");
+    if (!rc && module && strcmp(module, "builtins") == 0 &&
+        !is_one_of(class_name, plain))
+        rc = note(w, ASSAY__RULE_KERAS_FOREIGN, class_name,
+                  "loading the model takes this from Python itself");
+    if (!rc && registered && strchr(registered, '>') &&
+        strncmp(registered, "keras", 5) != 0)
+        rc = note(w, ASSAY__RULE_KERAS_CUSTOM, registered,
+                  "the class is its maker's, not Keras's");
+    return rc;
+}
+
+static int walk_value(const struct walk *w, json_t *value, int depth);
+
+static int walk_object(const struct walk *w, json_t *object, int depth)
+{
+    const char *class_name =
+        json_string_value(json_object_get(object, "class_name"));
+    const char *key;
+    json_t *value;
+    int rc = ASSAY_OK;
+
+    if (class_name)
+        rc = check_class(w, object, class_name);
+    json_object_foreach(object, key, value)
+    {
+        if (!rc && strcmp(key, "enable_unsafe_deserialization") == 0)
+            rc = note(w, ASSAY__RULE_KERAS_UNSAFE, key,
+                      "the configuration switches safe loading off");
+        if (!rc && strcmp(key, "safe_mode") == 0 && json_is_false(value))
+            rc = note(w, ASSAY__RULE_KERAS_UNSAFE, key,
+                      "the configuration switches safe loading off");
+        if (!rc)
+            rc = walk_value(w, value, depth + 1);
+    }
+    return rc;
+}
+
+static int walk_value(const struct walk *w, json_t *value, int depth)
+{
+    size_t i;
+    json_t *item;
+    int rc = ASSAY_OK;
+
+    if (depth > DEPTH_MAX)
+        return note(w, ASSAY__RULE_TOO_DEEP, NULL,
+                    "the configuration is nested too deep");
+    if (json_is_object(value))
+        return walk_object(w, value, depth);
+    json_array_foreach(value, i, item)
+    {
+        if (!rc)
+            rc = walk_value(w, item, depth + 1);
+    }
+    /* A configuration may be JSON within a text of JSON. */
+    if (json_is_string(value) && json_string_value(value)[0] == '{') {
+        size_t used = 0;
+
+        rc = assay__scan_keras_json(
+            w->job, (const unsigned char *)json_string_value(value),
+            json_string_length(value), w->offset, &used, w->err);
+    }
+    return rc;
+}
+
+int assay__scan_keras_json(struct assay__scan_job *job,
+                           const unsigned char *text, size_t size,
+                           size_t offset, size_t *used, struct assay_error *err)
+{
+    const struct walk w = {job, offset, err};
+    json_error_t why;
+    json_t *root;
+    int rc;
+
+    *used = 0;
+    root = json_loadb((const char *)text, size < JSON_MAX ? size : JSON_MAX,
+                      JSON_DISABLE_EOF_CHECK, &why);
+    if (!root)
+        return json_error_code(&why) == json_error_out_of_memory
+                   ? assay_error_set(err, ASSAY_NOMEM, "no memory to scan")
+                   : ASSAY_OK;
+    *used = why.position > 0 ? (size_t)why.position : 1;
+    rc = walk_value(&w, root, 0);
+    json_decref(root);
+    return rc;
+}
+
+/* What is dangerous even where no JSON could be read around it. */
+static int search_names(struct assay__scan_job *job, const unsigned char *data,
+                        size_t size, struct assay_error *err)
+{
+    static const char *const names[] = {
+        "\"class_name\": \"Lambda\"",     "\"class_name\":\"Lambda\"",
+        "\"class_name\": \"__lambda__\"", "\"class_name\": \"function\"",
+        "\"function_type\": \"lambda\"",  "\"function_type\":\"lambda\"",
+        "enable_unsafe_deserialization"};
+    int rc = ASSAY_OK;
+
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !rc; i++) {
+        const unsigned char *at =
+            memmem(data, size, names[i], strlen(names[i]));
+
+        if (at)
+            rc = assay__scan_note(job, ASSAY__RULE_KERAS_CODE,
+                                  (size_t)(at - data), names[i], err,
+                                  "the file holds a function as Python code");
+    }
+    return rc;
+}
+
+static int scan_hdf5(struct assay__scan_job *job, const unsigned char *data,
+                     size_t size, struct assay_error *err)
+{
+    size_t before = job->scan->n_reasons;
+    size_t tries = 0;
+    size_t at = 0;
+    int rc = ASSAY_OK;
+
+    while (!rc && at < size) {
+        const unsigned char *found = memchr(data + at, '{', size - at);
+        size_t used = 0;
+
+        if (!found)
+            break;
+        at = (size_t)(found - data);
+        if (size - at < 4 || !strchr("\" \n\r\t", data[at + 1])) {
+            at++;
+            continue;
+        }
+        if (tries++ == TRIES_MAX)
+            return assay__scan_note(job, ASSAY__RULE_KERAS_BROKEN, at, NULL,
+                                    err,
+                                    "more than %d places look like a "
+                                    "configuration",
+                                    TRIES_MAX);
+        rc = assay__scan_keras_json(job, found, size - at, at, &used, err);
+        at += used ? used : 1;
+    }
+    if (!rc && job->scan->n_reasons == before)
+        rc = search_names(job, data, size, err);
+    return rc;
+}
+
+static int scan(struct assay__scan_job *job, const unsigned char *data,
+                size_t size, struct assay_error *err)
+{
+    size_t used = 0;
+    int rc;
+
+    if (is_hdf5(data, size))
+        return scan_hdf5(job, data, size, err);
+    rc = assay__scan_keras_json(job, data, size, 0, &used, err);
+    if (!rc && used == 0)
+        rc = assay__scan_note(job, ASSAY__RULE_KERAS_BROKEN, 0, NULL, err,
+                              "its configuration is not JSON");
+    return rc;
+}
+
+const struct assay__scanner assay__scanner_keras = {
+    .name = "keras",
+    .suffixes = " .h5 .hdf5 .keras ",
+    .probe = probe,
+    .scan = scan,
+};
