@@ -3,11 +3,18 @@
 #define ASSAY_FORMAT_H
 
 /*
- * Tensor files: safetensors (specification of 2022, header at most 100 MB)
- * and NPZ/NPY (NumPy format 1.0 to 3.0). Rows of formats/formats.def.
+ * Tensor files: safetensors (specification of 2022, header at most 100 MB),
+ * NPZ/NPY (NumPy format 1.0 to 3.0) and, for reading, PyTorch's state dicts
+ * of both layouts, as files or within a zip. Rows of formats/formats.def.
  * Readers treat every byte as hostile: nothing is executed, no length is
- * trusted, object arrays are refused, memory is allocated only after the
- * caps and the file's own size allow it.
+ * trusted, object arrays and pickles that name more than weights need are
+ * refused, memory is allocated only after the caps and the file's own size
+ * allow it.
+ *
+ * Of a PyTorch file the dictionary of weights is found under the usual keys
+ * ("state_dict", "model", ...) and common prefixes ("module.") are taken
+ * off; metadata tells both, and how many values were no tensors. The rules
+ * stand in formats/torch_state.h.
  */
 
 #include "assay/tensor.h"

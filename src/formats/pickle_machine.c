@@ -365,10 +365,18 @@ static int build(machine *m, const opcode *op, struct assay_error *err)
 
 static int persistent(machine *m, const opcode *op, struct assay_error *err)
 {
+    value *id;
     int rc = ASSAY_OK;
 
     if (op->code == ASSAY__PICKLE_PERSID)
         rc = push_text(m, op, ASSAY__PV_TEXT, op->text, op->size, err);
+    if (rc)
+        return rc;
+    id = assay__pickle_top(m, op, err);
+    if (!id)
+        return code_of(err);
+    if (m->hooks.persistent)
+        rc = m->hooks.persistent(m->hooks.user, id, err);
     return rc ? rc : collect_top(m, op, ASSAY__PV_PERSISTENT, 1, err);
 }
 

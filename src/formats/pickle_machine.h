@@ -84,6 +84,9 @@ struct assay__pickle_hooks {
     int (*call)(void *user, const struct assay__pickle_op *op,
                 const struct assay__pickle_value *callee,
                 struct assay_error *err);
+    /* A persistent id, which the loader resolves: here it stays as it is. */
+    int (*persistent)(void *user, const struct assay__pickle_value *id,
+                      struct assay_error *err);
     /* A string or bytes. */
     int (*text)(void *user, const struct assay__pickle_op *op,
                 const unsigned char *text, size_t size,

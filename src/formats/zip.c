@@ -54,11 +54,6 @@ static size_t find_end(const unsigned char *data, size_t size)
     return SIZE_MAX;
 }
 
-bool assay__zip_probe(const unsigned char *data, size_t size)
-{
-    return find_end(data, size) != SIZE_MAX;
-}
-
 /* What the end records say of the central directory. */
 struct directory {
     uint64_t n;
@@ -364,6 +359,35 @@ static int compare_members(struct assay__zip *zip, struct assay_error *err)
         note_gap(zip, covered, zip->directory_at);
     assay__free(order);
     return ASSAY_OK;
+}
+
+bool assay__zip_has(const unsigned char *data, size_t size,
+                    bool (*wanted)(const char *name, size_t n))
+{
+    struct assay__zip zip = {.data = data, .size = size};
+    struct directory d = {0};
+    size_t at;
+
+    if (read_end(&zip, &d, NULL))
+        return false;
+    at = zip.directory_at;
+    for (uint64_t i = 0; i < d.n; i++) {
+        const unsigned char *entry = data + at;
+        size_t n;
+
+        if (d.limit - at < ENTRY_SIZE || !is_mark(entry, 1, 2))
+            return false;
+        n = (size_t)number(entry + 28, 2);
+        if (d.limit - at - ENTRY_SIZE < n)
+            return false;
+        if (!wanted || wanted((const char *)entry + ENTRY_SIZE, n))
+            return true;
+        n += (size_t)number(entry + 30, 2) + (size_t)number(entry + 32, 2);
+        if (d.limit - at - ENTRY_SIZE < n)
+            return false;
+        at += ENTRY_SIZE + n;
+    }
+    return false;
 }
 
 int assay__zip_open(struct assay__zip *zip, const unsigned char *data,

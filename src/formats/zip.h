@@ -81,8 +81,10 @@ struct assay__zip {
     size_t gap_size;     /* how many */
 };
 
-/* Is there an end record? Cheap: looks at the end only. */
-bool assay__zip_probe(const unsigned char *data, size_t size);
+/* Has it a member that is `wanted` (NULL: any)? Allocates nothing; names are
+ * not ended by NUL. */
+bool assay__zip_has(const unsigned char *data, size_t size,
+                    bool (*wanted)(const char *name, size_t n));
 /* Errors: _FORMAT, _LIMIT, _NOMEM. */
 int assay__zip_open(struct assay__zip *zip, const unsigned char *data,
                     size_t size, struct assay_error *err) ASSAY_MUST_CHECK;

@@ -68,8 +68,8 @@ static int look_at_call(void *user, const struct assay__pickle_op *op,
 static size_t dry_run(const unsigned char *data, size_t size, size_t at,
                       struct look *look)
 {
-    const struct assay__pickle_hooks hooks = {look, look_at_global,
-                                              look_at_call, NULL};
+    const struct assay__pickle_hooks hooks = {
+        .user = look, .global = look_at_global, .call = look_at_call};
     struct assay__pickle_machine m;
     struct assay_error ignored;
     size_t end = 0;
@@ -207,7 +207,8 @@ static int scan_one(struct assay__scan_job *job, const unsigned char *data,
                     size_t size, size_t at, size_t *end,
                     struct assay_error *err)
 {
-    const struct assay__pickle_hooks hooks = {job, on_global, on_call, on_text};
+    const struct assay__pickle_hooks hooks = {
+        .user = job, .global = on_global, .call = on_call, .text = on_text};
     struct assay__pickle_machine m;
     struct assay_error why = {0};
     int rc;

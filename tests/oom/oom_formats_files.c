@@ -6,6 +6,7 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -102,6 +103,21 @@ static void test_reading_survives_any_failed_allocation(void)
     walk_reading(check_temp_path("r.npz"), 2);
 }
 
+static void test_pytorch_survives_any_failed_allocation(void)
+{
+    static const char *const files[] = {"list-of-one.pth", "list-of-two.pth"};
+    static const size_t n_tensors[] = {2, 3};
+
+    for (int i = 0; i < 2; i++) {
+        const char *source = getenv("ASSAY_SOURCE");
+        char path[512];
+
+        snprintf(path, sizeof(path), "%s/tests/golden/torch/%s",
+                 source ? source : ".", files[i]);
+        walk_reading(path, n_tensors[i]);
+    }
+}
+
 static void test_reordering_survives_any_failed_allocation(void)
 {
     unsigned char file[128] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
@@ -116,6 +132,7 @@ static void test_reordering_survives_any_failed_allocation(void)
 static const struct check_test tests[] = {
     CHECK_TEST(test_writing_survives_any_failed_allocation),
     CHECK_TEST(test_reading_survives_any_failed_allocation),
+    CHECK_TEST(test_pytorch_survives_any_failed_allocation),
     CHECK_TEST(test_reordering_survives_any_failed_allocation),
 };
 

@@ -61,7 +61,8 @@ static int run(const void *data, size_t size, bool keep, struct seen *seen,
                struct assay__pickle_machine *m, unsigned char **copy,
                tree *root, struct assay_error *err)
 {
-    struct assay__pickle_hooks hooks = {seen, on_global, on_call, NULL};
+    struct assay__pickle_hooks hooks = {
+        .user = seen, .global = on_global, .call = on_call};
 
     memset(seen, 0, sizeof(*seen));
     *copy = malloc(size ? size : 1);

@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: Apache-2.0
+"""Writes tests/golden/torch/: small PyTorch files and what PyTorch reads from
+them, for tests/unit/test_formats_torch.c. Needs Debian's python3-torch 1.13
+(/usr/bin/python3 make_torch.py); the files are kept, so only a change of this
+script needs a run.
+
+expected.txt: FILE NAME DTYPE SHAPE SHA256, the hash over the elements in
+row-major order, little-endian."""
+
+import collections
+import hashlib
+import os
+
+import torch
+
+here = os.path.join(os.path.dirname(os.path.abspath(__file__)), "torch")
+os.makedirs(here, exist_ok=True)
+
+names = {
+    torch.float32: "F32", torch.float64: "F64", torch.float16: "F16",
+    torch.bfloat16: "BF16", torch.int64: "I64", torch.int32: "I32",
+    torch.int16: "I16", torch.int8: "I8", torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+
+
+def digest(t):
+    t = t.detach().contiguous()
+    if t.dtype == torch.bfloat16:
+        t = t.view(torch.int16)
+    return hashlib.sha256(t.numpy().tobytes()).hexdigest()
+
+
+def state():
+    base = torch.arange(24, dtype=torch.float32).reshape(2, 3, 4) / 7
+    d = collections.OrderedDict()
+    d["plain"] = base.clone()
+    d["turned"] = base.clone().permute(2, 0, 1)
+    d["every.second"] = torch.arange(20.0)[3::2]
+    d["expanded"] = torch.tensor([1.5, -2.5]).unsqueeze(1).expand(2, 3)
+    d["overlapping"] = torch.arange(6.0).as_strided((3, 3), (1, 1), 1)
+    tied = torch.arange(6.0).reshape(2, 3)
+    d["tied.a"] = tied
+    d["tied.b"] = tied
+    d["tied.row"] = tied[1]
+    d["scalar"] = torch.tensor(3.25)
+    d["empty"] = torch.zeros(0, 4)
+    d["parameter"] = torch.nn.Parameter(torch.arange(4.0))
+    for dtype, name in names.items():
+        d["as." + name] = torch.tensor([0, 1, 2, 100]).to(dtype)
+    return d
+
+
+def write(file, value, expected, legacy=False):
+    torch.save(value, os.path.join(here, file),
+               _use_new_zipfile_serialization=not legacy)
+    for name, t in expected.items():
+        shape = "[" + ",".join(str(n) for n in t.shape) + "]"
+        lines.append(f"{file} {name} {names[t.dtype]} {shape} {digest(t)}")
+
+
+lines = []
+torch.manual_seed(1)
+d = state()
+write("state.pth", d, d)
+write("state-legacy.pth", d, d, legacy=True)
+
+prefixed = collections.OrderedDict(("module." + k, v) for k, v in d.items())
+checkpoint = {"epoch": 3, "best": 0.75, "arch": "tiny", "state_dict": prefixed,
+              "optimizer": {"state": {0: {"m": torch.ones(3)}},
+                            "groups": [{"lr": 0.1}]}}
+write("checkpoint.pth", checkpoint, d)
+write("checkpoint-legacy.pth", checkpoint, d, legacy=True)
+
+small = {"w": torch.arange(4.0), "b": torch.arange(2)}
+write("list-of-one.pth", {"state_dict": [small], "n": 1}, small, legacy=True)
+write("list-of-two.pth", {"net": [small, {"w": torch.ones(2)}]},
+      {"0.w": small["w"], "0.b": small["b"], "1.w": torch.ones(2)})
+write("nested.pth", {"encoder": small, "decoder": {"w": torch.ones(2)},
+                     "step": 7},
+      {"encoder.w": small["w"], "encoder.b": small["b"],
+       "decoder.w": torch.ones(2)})
+
+
+class Tiny(torch.nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = torch.nn.Linear(3, 2)
+        self.norm = torch.nn.BatchNorm1d(2)
+
+    def forward(self, x):
+        return self.norm(self.fc(x))
+
+
+script = torch.jit.script(Tiny())
+script.save(os.path.join(here, "script.pt"))
+for name, t in script.state_dict().items():
+    shape = "[" + ",".join(str(n) for n in t.shape) + "]"
+    lines.append(f"script.pt {name} {names[t.dtype]} {shape} {digest(t)}")
+
+with open(os.path.join(here, "expected.txt"), "w") as f:
+    f.write("\n".join(lines) + "\n")
