@@ -28,6 +28,7 @@
 #include "core/checked.h"
 #include "core/mem.h"
 #include "formats/format.h"
+#include "formats/safetensors.h"
 
 enum {
     PREFIX = 8,
@@ -423,8 +424,8 @@ static int parse_entries(struct header *h, struct entry *entry, json_t *root,
     return ASSAY_OK;
 }
 
-static int read_bytes(struct assay_tensors *list, const unsigned char *data,
-                      size_t size, struct assay_error *err)
+static int examine(struct assay_tensors *list, const unsigned char *data,
+                   size_t size, bool with_data, struct assay_error *err)
 {
     struct header h = {.data = data, .size = size};
     const struct entry **order = NULL;
@@ -458,7 +459,7 @@ static int read_bytes(struct assay_tensors *list, const unsigned char *data,
     rc = parse_entries(&h, entry, root, list, err);
     if (!rc)
         rc = check_cover(&h, entry, order, err);
-    if (!rc)
+    if (!rc && with_data)
         rc = load(&h, entry, list, err);
 
 out:
@@ -466,6 +467,19 @@ out:
     assay__free(order);
     json_decref(root);
     return rc;
+}
+
+static int read_bytes(struct assay_tensors *list, const unsigned char *data,
+                      size_t size, struct assay_error *err)
+{
+    return examine(list, data, size, true, err);
+}
+
+int assay__safetensors_check(struct assay_tensors *meta,
+                             const unsigned char *data, size_t size,
+                             struct assay_error *err)
+{
+    return examine(meta, data, size, false, err);
 }
 
 /* Bytes of tensor t; it is in memory, so the product fits. */

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Bytes of a zip's members (zip.h). Stored ones are used where they lie;
- * deflated ones are unpacked by zlib into a block that grows with what comes
- * out, never with what the archive claims.
+ * Bytes of a zip's members (zip.h) and of gzip files (gzip.h). Stored ones
+ * are used where they lie; deflated ones are unpacked by zlib into a block
+ * that grows with what comes out, never with what the archive claims.
  */
 
 #include <string.h>
 #include <zlib.h>
 
 #include "core/mem.h"
+#include "formats/gzip.h"
 #include "formats/zip.h"
 
 enum { STEP = 1 << 16 };
@@ -167,4 +168,29 @@ int assay__zip_read(const struct assay__zip *zip,
     *size = s.size;
     *owned = s.data;
     return ASSAY_OK;
+}
+
+int assay__gzip_unpack(const unsigned char *data, size_t size, size_t max_bytes,
+                       unsigned char **out, size_t *n, bool *whole,
+                       struct assay_error *err)
+{
+    struct sink s = {0};
+    z_stream z = {0};
+    int rc;
+
+    if (inflateInit2(&z, MAX_WBITS + 16) != Z_OK)
+        return assay_error_set(err, ASSAY_NOMEM, "no memory to unpack gzip");
+    rc = pump(&z, data, size, &s, max_bytes, err);
+    *whole = rc == Z_STREAM_END && z.total_in == size;
+    (void)inflateEnd(&z);
+    if (rc == Z_STREAM_END || rc == Z_BUF_ERROR) {
+        *out = s.data;
+        *n = s.size;
+        return ASSAY_OK;
+    }
+    assay__free(s.data);
+    return rc == Z_MEM_ERROR
+               ? ASSAY_NOMEM
+               : assay_error_set(err, ASSAY_FORMAT,
+                                 "byte 0: it is not what gzip writes");
 }

@@ -51,7 +51,7 @@ static bool is_config(const unsigned char *data, size_t size)
            memmem(data, size, "class_name", 10) != NULL;
 }
 
-static bool probe(const unsigned char *data, size_t size, const char *name)
+static int probe(const unsigned char *data, size_t size, const char *name)
 {
     return is_hdf5(data, size) || is_config(data, size) ||
            (name && strcmp(name, "config.json") == 0);

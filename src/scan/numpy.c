@@ -13,7 +13,7 @@
 
 static const unsigned char magic[6] = {0x93, 'N', 'U', 'M', 'P', 'Y'};
 
-static bool probe(const unsigned char *data, size_t size, const char *name)
+static int probe(const unsigned char *data, size_t size, const char *name)
 {
     (void)name;
     return size >= sizeof(magic) && memcmp(data, magic, sizeof(magic)) == 0;

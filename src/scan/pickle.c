@@ -32,6 +32,7 @@ struct look {
     bool named;    /* something that the list calls dangerous */
     bool called;   /* something is called */
     int n_globals; /* names at all, computed ones aside */
+    size_t end;
 };
 
 static int look_at_global(void *user, const struct assay__pickle_op *op,
@@ -63,22 +64,22 @@ static int look_at_call(void *user, const struct assay__pickle_op *op,
     return ASSAY_OK;
 }
 
-/* Is it a pickle, or so much of one that it would have done something? The
- * place behind its STOP, or 0. */
-static size_t dry_run(const unsigned char *data, size_t size, size_t at,
-                      struct look *look)
+/* Is it a pickle, or so much of one that it would have done something?
+ * `look->end` is the place behind its STOP, or 0. False: no memory. */
+static bool dry_run(const unsigned char *data, size_t size, size_t at,
+                    struct look *look)
 {
     const struct assay__pickle_hooks hooks = {
         .user = look, .global = look_at_global, .call = look_at_call};
     struct assay__pickle_machine m;
     struct assay_error ignored;
-    size_t end = 0;
+    int rc;
 
     assay__pickle_machine_init(&m, &hooks, false);
-    if (assay__pickle_run(&m, data, size, at, NULL, &ignored) == ASSAY_OK)
-        end = m.in.at;
+    rc = assay__pickle_run(&m, data, size, at, NULL, &ignored);
+    look->end = rc == ASSAY_OK ? m.in.at : 0;
     assay__pickle_machine_release(&m);
-    return end;
+    return rc != ASSAY_NOMEM;
 }
 
 static bool has_protocol(const unsigned char *data, size_t size, size_t at)
@@ -99,30 +100,34 @@ static const char suffixes[] =
  * zip does, up to its first newline; numbers may have the two bytes of a
  * protocol): without a name that promises a pickle it must name something,
  * or end where a pickle does. */
-static bool probe(const unsigned char *data, size_t size, const char *name)
+static int probe(const unsigned char *data, size_t size, const char *name)
 {
-    struct look look = {0};
-    size_t end;
     bool promised = assay__scan_has_suffix(name, suffixes);
     bool marked = size > 0 && has_protocol(data, size, 0);
+    struct look look = {0};
 
     if (size == 0 || (marked && promised))
         return size > 0;
-    end = dry_run(data, size, 0, &look);
-    if (would_act(&look) || (end > 0 && (look.n_globals > 0 || end == size)))
-        return true;
-    if (marked)
-        return end > 0;
-    return end > 0 && promised && data[0] != ASSAY__PICKLE_PERSID;
+    if (!dry_run(data, size, 0, &look))
+        return ASSAY_NOMEM;
+    if (would_act(&look))
+        return 1;
+    if (look.end == 0)
+        return 0;
+    return look.n_globals > 0 || look.end == size || marked ||
+           (promised && data[0] != ASSAY__PICKLE_PERSID);
 }
 
-/* Does another pickle follow? */
-static bool goes_on(const unsigned char *data, size_t size, size_t at)
+/* Does another pickle follow? As of a probe. */
+static int goes_on(const unsigned char *data, size_t size, size_t at)
 {
     struct look look = {0};
 
-    return has_protocol(data, size, at) || dry_run(data, size, at, &look) > 0 ||
-           would_act(&look);
+    if (has_protocol(data, size, at))
+        return 1;
+    if (!dry_run(data, size, at, &look))
+        return ASSAY_NOMEM;
+    return look.end > 0 || would_act(&look);
 }
 
 static int on_global(void *user, const struct assay__pickle_op *op,
@@ -249,7 +254,10 @@ int assay__scan_pickles(struct assay__scan_job *job, const unsigned char *data,
             return assay__scan_note(job, ASSAY__RULE_TOO_DEEP, at, NULL, err,
                                     "more than %d pickles follow each other",
                                     STREAMS_MAX);
-        if (!goes_on(data, size, at))
+        rc = goes_on(data, size, at);
+        if (rc < 0)
+            return assay_error_set(err, rc, "no memory to scan");
+        if (rc == 0)
             return ASSAY_OK;
     }
 }

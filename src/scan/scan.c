@@ -212,7 +212,11 @@ int assay__scan_content(struct assay__scan_job *job, const unsigned char *data,
                                 ASSAY__SCAN_DEPTH_MAX, LOOKS_MAX);
     job->looks--;
     for (size_t i = 0; i < N_SCANNERS && !rc; i++) {
-        if (!scanners[i]->probe(data, size, job->name))
+        int is = scanners[i]->probe(data, size, job->name);
+
+        if (is < 0)
+            return assay_error_set(err, is, "no memory to scan");
+        if (is == 0)
             continue;
         found |= 1u << i;
         if (!first)

@@ -49,9 +49,10 @@ struct assay__scan_job {
 struct assay__scanner {
     const char *name;     /* the kind, as reports have it */
     const char *suffixes; /* " .pt .pth ": names that promise this kind */
-    /* Does the content look like this kind? Every scanner that says yes
-     * scans: a file can be two things at once. */
-    bool (*probe)(const unsigned char *data, size_t size, const char *name);
+    /* Does the content look like this kind (1; 0 if not, ASSAY_NOMEM if it
+     * cannot be told)? Every scanner that says yes scans: a file can be two
+     * things at once. */
+    int (*probe)(const unsigned char *data, size_t size, const char *name);
     int (*scan)(struct assay__scan_job *job, const unsigned char *data,
                 size_t size, struct assay_error *err);
 };

@@ -50,7 +50,7 @@ static bool is_zip_start(const unsigned char *data, size_t size)
 
 /* Other files may end in four bytes that look like an end record: those
  * count when there is a member. */
-static bool probe(const unsigned char *data, size_t size, const char *name)
+static int probe(const unsigned char *data, size_t size, const char *name)
 {
     (void)name;
     return is_zip_start(data, size) || assay__zip_has(data, size, NULL);
@@ -120,7 +120,8 @@ static int scan_member(struct assay__scan_job *job,
                        const struct assay__zip_member *m,
                        struct assay_error *err)
 {
-    bool model = assay__scan_has_suffix(m->name, model_suffixes);
+    bool model = assay__scan_has_suffix(m->name, model_suffixes) ||
+                 strcmp(m->name, "config.json") == 0;
     size_t most = job->budget < ASSAY__SCAN_UNPACK_MAX ? job->budget
                                                        : ASSAY__SCAN_UNPACK_MAX;
     const unsigned char *data = NULL;
