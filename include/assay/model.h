@@ -39,7 +39,8 @@ struct assay_model_spec {
 /* Fresh parameters from `seed`. */
 int assay_model_new(assay_model **out, const struct assay_model_spec *spec,
                     uint64_t seed, struct assay_error *err) ASSAY_MUST_CHECK;
-/* Parameters from `path`, the rest from its sidecar. */
+/* Parameters from `path`, the rest from its sidecar. A file that a scan
+ * (assay/scan.h) calls dangerous is refused, ASSAY_DATA. */
 int assay_model_open(assay_model **out, const char *path,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 /* Both files, atomically, parameters first. */

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "assay/format.h"
+#include "assay/scan.h"
 #include "core/json.h"
 #include "core/mem.h"
 #include "model/model.h"
@@ -307,7 +308,9 @@ int assay_model_open(assay_model **out, const char *path,
     int rc;
 
     assay_tensors_init(&list);
-    rc = assay_tensors_read(&list, path, err);
+    rc = assay_scan_gate(path, err);
+    if (!rc)
+        rc = assay_tensors_read(&list, path, err);
     if (rc)
         goto out;
     side = assay__sidecar_path(path);

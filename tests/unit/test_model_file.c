@@ -326,6 +326,19 @@ static void test_missing_files_are_named(void)
     assay_model_free(m);
 }
 
+static void test_dangerous_file_is_not_opened(void)
+{
+    static const char pickle[] = "cos\nsystem\n(Vls\ntR.";
+    struct assay_error err = {0};
+    assay_model *back = NULL;
+
+    check_write_file(check_temp_path("net.pth"), pickle, sizeof(pickle) - 1);
+    CHECK_FAILS(assay_model_open(&back, check_temp_path("net.pth"), &err),
+                ASSAY_DATA, err);
+    CHECK_STR_HAS(err.msg, "pickle-dangerous os.system, byte 0");
+    CHECK(back == NULL);
+}
+
 /* The model's tensors after `change`, under the sidecar that fits. */
 static int open_changed(void (*change)(struct assay_tensors *list),
                         struct assay_error *err)
@@ -411,6 +424,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_sidecar_of_another_network_is_refused),
     CHECK_TEST(test_sidecar_cannot_ask_for_memory),
     CHECK_TEST(test_missing_files_are_named),
+    CHECK_TEST(test_dangerous_file_is_not_opened),
     CHECK_TEST(test_unusable_weights_are_refused),
     CHECK_TEST(test_failed_save_leaves_nothing),
 };
