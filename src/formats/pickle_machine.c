@@ -124,7 +124,13 @@ static int push_real(machine *m, const opcode *op, double real,
     return assay__pickle_push(m, v, op, err);
 }
 
-/* The top `n` values as one container in their place. */
+/* What lies on the stack from `base` on; there may be no stack yet. */
+static value *const *above(const machine *m, size_t base)
+{
+    return m->stack ? m->stack + base : NULL;
+}
+
+/* The values from `base` on as one container in their place. */
 static int collect(machine *m, const opcode *op, enum assay__pickle_kind kind,
                    size_t base, struct assay_error *err)
 {
@@ -133,7 +139,7 @@ static int collect(machine *m, const opcode *op, enum assay__pickle_kind kind,
 
     if (!v)
         return code_of(err);
-    rc = assay__pickle_add(m, v, m->stack + base, m->n_stack - base, op, err);
+    rc = assay__pickle_add(m, v, above(m, base), m->n_stack - base, op, err);
     if (rc)
         return rc;
     m->n_stack = base;
@@ -191,12 +197,12 @@ static int extend(machine *m, const opcode *op, size_t base, bool pairs,
     v = m->stack[base - 1];
     if (v->kind == ASSAY__PV_CALL) {
         v->pairs = pairs;
-        rc = assay__pickle_add(m, v, m->stack + base, m->n_stack - base, op,
-                               err);
+        rc =
+            assay__pickle_add(m, v, above(m, base), m->n_stack - base, op, err);
     } else if (v->kind == (pairs ? ASSAY__PV_DICT : ASSAY__PV_LIST) ||
                (!pairs && v->kind == ASSAY__PV_SET)) {
-        rc = assay__pickle_add(m, v, m->stack + base, m->n_stack - base, op,
-                               err);
+        rc =
+            assay__pickle_add(m, v, above(m, base), m->n_stack - base, op, err);
     } else if (m->hooks.call) {
         rc = m->hooks.call(m->hooks.user, op, v, err);
     }

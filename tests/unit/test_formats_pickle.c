@@ -171,6 +171,7 @@ static const struct {
     {P("\x83\1\0."), "", "", 1},
     {P("\x84\1\0\0\0."), "", "", 1},
     {P("Pos\n."), "", "", 0},
+    {P("(t."), "", "", 0},
 };
 
 static void test_names_are_found_however_they_are_spelt(void)
