@@ -21,6 +21,9 @@ struct values {
     const char *label;
     const char *quarter;
     int64_t max_records;
+    double scale;
+    struct assay__reals mean;
+    struct assay__reals std;
 };
 
 /* clang-format off */
@@ -37,6 +40,16 @@ static const struct assay__option own_options[] = {
     {"max-records", 0, ASSAY__OPTION_INT, "N", "0", 0, 4e9, NULL,
      "read so many records of each file; 0: all",
      offsetof(struct values, max_records)},
+    {"scale", 0, ASSAY__OPTION_REAL, "X", "0", 0, 1e6, NULL,
+     "multiply pixels first, instead of by what the model's sidecar says; 0: "
+     "as it says",
+     offsetof(struct values, scale)},
+    {"mean", 0, ASSAY__OPTION_REALS, "A,B,C", NULL, -1e6, 1e6, NULL,
+     "subtract, per channel, instead of the sidecar's",
+     offsetof(struct values, mean)},
+    {"std", 0, ASSAY__OPTION_REALS, "A,B,C", NULL, 1e-12, 1e6, NULL,
+     "divide by, per channel, instead of the sidecar's",
+     offsetof(struct values, std)},
     {.name = NULL},
 };
 /* clang-format on */
@@ -56,7 +69,9 @@ const struct assay__command assay__command_eval = {
     .examples =
         "assay eval target.safetensors --data fashion-mnist --quarter "
         "target-test\n"
-        "assay eval target.safetensors --data cifar10:data/cifar10 --json",
+        "assay eval target.safetensors --data cifar10:data/cifar10 --json\n"
+        "assay eval net.onnx --data mnist:data/mnist --mean 0.1307 --std "
+        "0.3081",
     .groups = groups,
     .values_size = sizeof(struct values),
     .max_args = 1,
@@ -77,24 +92,58 @@ static int split_of(const assay_model *m, const assay_dataset *data,
                             n != NULL ? (size_t)strtoull(n, NULL, 10) : 0, err);
 }
 
+static int put_channels(const struct assay__reals *from, const char *name,
+                        int channels, double *to, struct assay_error *err)
+{
+    int i;
+
+    if (from->n == 0)
+        return ASSAY_OK;
+    if (from->n != channels && from->n != 1)
+        return assay_error_set(err, ASSAY_ARG,
+                               "--%s: %d numbers, the model has %d channels",
+                               name, from->n, channels);
+    for (i = 0; i < channels; i++)
+        to[i] = from->value[from->n == 1 ? 0 : i];
+    return ASSAY_OK;
+}
+
+/* The model's preprocessing, but for what the options say. */
+static int pixels_of(const assay_model *m, const struct values *v,
+                     struct assay_preprocess *pre, struct assay_error *err)
+{
+    int code;
+
+    *pre = *assay_model_preprocess(m);
+    if (v->scale > 0.0)
+        pre->scale = v->scale;
+    code = put_channels(&v->mean, "mean", pre->channels, pre->mean, err);
+    if (code == ASSAY_OK)
+        code = put_channels(&v->std, "std", pre->channels, pre->std, err);
+    return code;
+}
+
 static int make_view(assay_view **view, const assay_model *m,
                      const assay_dataset *data, const struct values *v,
                      uint64_t seed, int seed_given, struct assay_error *err)
 {
+    struct assay_preprocess pre;
     struct assay_split split;
     int q = 0;
     int code;
 
+    code = pixels_of(m, v, &pre, err);
+    if (code != ASSAY_OK)
+        return code;
     if (v->quarter == NULL)
-        return assay_view_new(view, data, NULL, assay_dataset_count(data),
-                              assay_model_preprocess(m), err);
+        return assay_view_new(view, data, NULL, assay_dataset_count(data), &pre,
+                              err);
     code = split_of(m, data, seed, seed_given, &split, err);
     if (code != ASSAY_OK)
         return code;
     while (strcmp(assay_quarter_name((enum assay_quarter)q), v->quarter) != 0)
         q++;
-    code = assay_view_new(view, data, split.index[q], split.n,
-                          assay_model_preprocess(m), err);
+    code = assay_view_new(view, data, split.index[q], split.n, &pre, err);
     assay_split_release(&split);
     return code;
 }

@@ -125,6 +125,7 @@ void assay_model_free(assay_model *m)
     assay_params_release(&m->params);
     assay_graph_free(m->graph);
     assay__free(m->arch);
+    assay__free(m->origin);
     assay__free(m);
 }
 
@@ -204,6 +205,8 @@ int assay_model_sha256(const assay_model *m, char text[65],
     if (m->norm != ASSAY_NORM_BATCH)
         assay__sha256_add(&h, assay_norm_name(m->norm),
                           strlen(assay_norm_name(m->norm)) + 1);
+    if (m->origin)
+        assay__sha256_add(&h, m->origin, strlen(m->origin) + 1);
     assay__sha256_add(&h, size, sizeof(size));
     assay__sha256_add(&h, &pre->scale, sizeof(pre->scale));
     assay__sha256_add(&h, pre->mean, n_stats);

@@ -9,7 +9,8 @@
 struct json_t; /* jansson's */
 
 struct assay_model {
-    char *arch;
+    char *arch;   /* "onnx" when the graph is a file's own */
+    char *origin; /* SHA-256 of that file, else NULL */
     enum assay_norm norm;
     int n_classes;
     struct assay_preprocess preprocess;
@@ -21,6 +22,10 @@ struct assay_model {
     struct assay_params params;
     struct assay_tensors notes; /* its metadata list alone is used */
 };
+
+/* onnx.c: an ONNX file with the sidecar that it may have. */
+int assay__model_open_onnx(assay_model **out, const char *path,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* A model of this description, without parameters. */
 int assay__model_build(assay_model **out, const struct assay_model_spec *spec,
@@ -93,6 +98,13 @@ int assay__preprocess_read(const struct json_t *object,
 int assay__json_only(const struct json_t *object, const char *const *known,
                      const char *path,
                      struct assay_error *err) ASSAY_MUST_CHECK;
+/* A sidecar's notes (may be NULL) into the model's. */
+int assay__sidecar_notes(assay_model *m, const struct json_t *notes,
+                         const char *path,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+/* A sidecar whole, capped. */
+int assay__sidecar_read(const char *side, struct json_t **root,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__json_int(const struct json_t *object, const char *key, int low,
                     int high, int *out, const char *path,
                     struct assay_error *err) ASSAY_MUST_CHECK;

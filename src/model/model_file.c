@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "assay/format.h"
+#include "assay/onnx.h"
 #include "assay/scan.h"
 #include "core/json.h"
 #include "core/mem.h"
@@ -84,6 +85,11 @@ int assay_model_save(const assay_model *m, const char *path,
     char *side = NULL;
     int rc;
 
+    if (m->origin)
+        return assay_error_set(err, ASSAY_UNSUPPORTED,
+                               "%s: a model that was read from an ONNX file "
+                               "cannot be saved; keep that file",
+                               path);
     assay_tensors_init(&list);
     rc = assay_params_to_tensors(&m->params, "", &list, err);
     if (rc)
@@ -199,8 +205,8 @@ int assay__preprocess_read(const json_t *object, struct assay_preprocess *pre,
     return ASSAY_OK;
 }
 
-static int read_notes(assay_model *m, const json_t *notes, const char *path,
-                      struct assay_error *err)
+int assay__sidecar_notes(assay_model *m, const json_t *notes, const char *path,
+                         struct assay_error *err)
 {
     const char *key;
     json_t *value;
@@ -239,6 +245,12 @@ static int read_norm(const json_t *value, enum assay_norm *norm,
     return ASSAY_OK;
 }
 
+int assay__sidecar_read(const char *side, json_t **root,
+                        struct assay_error *err)
+{
+    return assay__json_read(side, SIDECAR_MAX_BYTES, root, err);
+}
+
 /* A model as its sidecar describes it, without parameters. */
 static int from_sidecar(assay_model **out, const char *side,
                         struct assay_error *err)
@@ -249,7 +261,7 @@ static int from_sidecar(assay_model **out, const char *side,
     json_t *root = NULL;
     int rc;
 
-    rc = assay__json_read(side, SIDECAR_MAX_BYTES, &root, err);
+    rc = assay__sidecar_read(side, &root, err);
     if (rc)
         return assay_error_prefix(err, rc,
                                   "a model needs a sidecar that says how to "
@@ -274,7 +286,7 @@ static int from_sidecar(assay_model **out, const char *side,
         rc = assay__model_build(out, &spec, err);
     if (rc)
         goto out;
-    rc = read_notes(*out, json_object_get(root, "notes"), side, err);
+    rc = assay__sidecar_notes(*out, json_object_get(root, "notes"), side, err);
     if (rc) {
         assay_model_free(*out);
         *out = NULL;
@@ -307,10 +319,13 @@ int assay_model_open(assay_model **out, const char *path,
     char *side = NULL;
     int rc;
 
-    assay_tensors_init(&list);
     rc = assay_scan_gate(path, err);
-    if (!rc)
-        rc = assay_tensors_read(&list, path, err);
+    if (rc)
+        return rc;
+    if (assay_onnx_probe(path))
+        return assay__model_open_onnx(out, path, err);
+    assay_tensors_init(&list);
+    rc = assay_tensors_read(&list, path, err);
     if (rc)
         goto out;
     side = assay__sidecar_path(path);
