@@ -3,7 +3,7 @@
 #define ASSAY_ONNX_H
 
 /*
- * ONNX models (operator sets 7 to 21): read, and turned into graphs of the
+ * ONNX models (operator sets 6 to 21): read, and turned into graphs of the
  * engine, so that they run on every backend and have derivatives. Which
  * operators there are is told in docs/onnx.md; one that is not is refused by
  * its name.
@@ -23,7 +23,7 @@ extern "C" {
 /* A file that was read and checked; immutable. */
 typedef struct assay_onnx assay_onnx;
 
-enum { ASSAY_ONNX_OPSET_MIN = 7, ASSAY_ONNX_OPSET_MAX = 21 };
+enum { ASSAY_ONNX_OPSET_MIN = 6, ASSAY_ONNX_OPSET_MAX = 21 };
 
 /* Whether a file is to be read as ONNX: its name ends in .onnx. (Its bytes
  * have no mark to know it by.) */

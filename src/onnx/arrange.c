@@ -33,6 +33,10 @@ void assay__onnx_transpose(struct assay__importer *im, int argument)
         assay__im_fail(im, ASSAY_SHAPE, "an axis is named twice");
         return;
     }
+    if (assay__im_batched(im, x) && perm[0] != 0) {
+        assay__im_fail(im, ASSAY_UNSUPPORTED, "it moves records of the batch");
+        return;
+    }
     assay__im_output(im, 0, assay__im_transpose(im, x, perm));
 }
 

@@ -113,6 +113,9 @@ void assay__onnx_dropout(struct assay__importer *im, int argument)
     int mask;
 
     (void)argument;
+    if (im->o->opset < 7 && assay__im_int(im, "is_test", 0) == 0)
+        assay__im_fail(im, ASSAY_UNSUPPORTED,
+                       "in training mode it is not supported");
     if (training >= 0) {
         flag = assay__im_data(im, training, "training_mode");
         if (flag && *flag != 0.0)
@@ -202,6 +205,27 @@ static bool gives_truth(int kind)
     return kind >= ASSAY_BINARY_EQUAL;
 }
 
+/* Operator set 6: b is repeated only where the node says so, from an axis
+ * of a on. */
+static int aligned(struct assay__importer *im, int a, int b)
+{
+    struct assay_shape s = *assay__im_shape(im, b);
+    int rank = assay__im_shape(im, a)->rank;
+    int axis;
+
+    if (im->code != ASSAY_OK || !assay__im_has(im, "axis"))
+        return b;
+    axis = assay__im_axis(im, assay__im_int(im, "axis", 0), rank);
+    if (axis + s.rank > rank) {
+        assay__im_fail(im, ASSAY_SHAPE, "axis %d and rank %d of %d", axis,
+                       s.rank, rank);
+        return b;
+    }
+    for (; s.rank < rank - axis; s.rank++)
+        s.dim[s.rank] = 1;
+    return assay__im_reshape(im, b, &s);
+}
+
 void assay__onnx_binary(struct assay__importer *im, int kind)
 {
     int a = assay__im_need(im, 0);
@@ -209,6 +233,10 @@ void assay__onnx_binary(struct assay__importer *im, int kind)
     int type = assay__im_at(im, a)->type;
     int y;
 
+    if (im->o->opset < 7)
+        b = aligned(im, a, b);
+    if (kind == ASSAY_BINARY_PRELU && im->o->opset < 7)
+        assay__im_fail(im, ASSAY_UNSUPPORTED, "before operator set 7");
     if (kind == ASSAY_BINARY_MOD && assay__im_int(im, "fmod", 0) != 0)
         kind = ASSAY_BINARY_FMOD;
     y = assay__im_binary(im, (enum assay_binary_kind)kind, a, b);

@@ -47,6 +47,9 @@ void assay__onnx_batchnorm(struct assay__importer *im, int argument)
     if (assay__im_int(im, "training_mode", 0) != 0 || assay__im_wants(im, 1))
         assay__im_fail(im, ASSAY_UNSUPPORTED,
                        "in training mode it is not supported");
+    if (im->o->opset < 7 && assay__im_int(im, "is_test", 0) == 0)
+        assay__im_fail(im, ASSAY_UNSUPPORTED,
+                       "in training mode it is not supported");
     if (im->o->opset < 9 && assay__im_int(im, "spatial", 1) == 0)
         assay__im_fail(im, ASSAY_UNSUPPORTED, "not per channel");
     if (!need_channels(im, in[0], 2))

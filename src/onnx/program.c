@@ -17,13 +17,34 @@ static struct assay__span span_of(const char *text)
     return s;
 }
 
+/* Whether only a resizing reads the input, and not as its image. */
+static bool is_size(const assay_onnx *o, const struct assay__onnx_port *port)
+{
+    bool read = false;
+
+    for (int i = 0; i < o->n_nodes; i++) {
+        const struct assay__onnx_node *n = &o->node[i];
+
+        for (int k = 0; k < n->n_in; k++) {
+            if (!assay__span_is(n->in[k], port->name))
+                continue;
+            if (k == 0 || (!assay__span_is(n->op, "Resize") &&
+                           !assay__span_is(n->op, "Upsample")))
+                return false;
+            read = true;
+        }
+    }
+    return read;
+}
+
 /* Integers, truth values and single numbers are what shapes and indices are
  * made of. */
-static bool is_given_constant(const struct assay__onnx_port *port,
+static bool is_given_constant(const assay_onnx *o,
+                              const struct assay__onnx_port *port,
                               const struct assay_tensor *t)
 {
-    return assay__im_is_integer(port->type) || port->type == ASSAY__ONNX_BOOL ||
-           t->shape.rank == 0;
+    return is_size(o, port) || assay__im_is_integer(port->type) ||
+           port->type == ASSAY__ONNX_BOOL || t->shape.rank == 0;
 }
 
 static int given_constant(struct assay__importer *im,
@@ -48,7 +69,7 @@ static int bind_input(struct assay__importer *im,
     struct assay_shape s = t ? t->shape : port->shape;
 
     *value = ASSAY_NO_VALUE;
-    if (t && is_given_constant(port, t)) {
+    if (t && is_given_constant(im->o, port, t)) {
         assay__im_bind(im, span_of(port->name), given_constant(im, port, t));
         return im->code;
     }

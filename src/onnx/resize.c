@@ -46,8 +46,9 @@ static double place_in(const struct resize *r, const struct axis *a, double x)
     case PYTORCH_HALF:
         return a->out > 1 ? (x + 0.5) / a->scale - 0.5 : 0.0;
     case ALIGN_CORNERS:
-        return a->out > 1 ? x * (double)(a->in - 1) / (double)(a->out - 1)
-                          : 0.0;
+        return a->out > 1
+                   ? x * (double)(a->in - 1) / (a->scale * (double)a->in - 1.0)
+                   : 0.0;
     case ASYMMETRIC:
         return x / a->scale;
     case TF_HALF:

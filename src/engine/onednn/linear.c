@@ -22,7 +22,9 @@ static void make_problem(struct assay__dnn *d, assay_value x, assay_value y,
     dnnl_dims_t y_dims;
     dnnl_dims_t w_dims;
 
-    x_dims[0] = y_dims[0] = d->plan->options.batch;
+    /* Rows are those of the output, which need not be the plan's batch. */
+    (void)assay__dnn_dims(d, y, y_dims);
+    x_dims[0] = y_dims[0];
     w_dims[1] = x_dims[1] = assay__dnn_count(d, x) / x_dims[0];
     w_dims[0] = y_dims[1] = assay__dnn_count(d, y) / y_dims[0];
     p->x = assay__dnn_any(d, 2, x_dims);
