@@ -10,34 +10,51 @@
 #include "core/mem.h"
 #include "onnx/import.h"
 
-void assay__onnx_transpose(struct assay__importer *im, int argument)
+/* The axes of a permutation, or a failure. */
+static bool read_perm(struct assay__importer *im, int rank, int *perm)
 {
-    int x = assay__im_need(im, 0);
-    int rank = assay__im_shape(im, x)->rank;
     int64_t list[ASSAY_RANK_MAX];
     int n = assay__im_ints(im, "perm", list, ASSAY_RANK_MAX);
-    int perm[ASSAY_RANK_MAX];
     unsigned seen = 0;
 
-    (void)argument;
-    if (n >= 0 && n != rank) {
+    if (im->code == ASSAY_OK && n >= 0 && n != rank)
         assay__im_fail(im, ASSAY_SHAPE, "%d axes of a value of rank %d", n,
                        rank);
-        return;
-    }
-    for (int i = 0; i < rank; i++) {
+    for (int i = 0; i < rank && im->code == ASSAY_OK; i++) {
         perm[i] = n >= 0 ? assay__im_axis(im, list[i], rank) : rank - 1 - i;
         seen |= 1U << perm[i];
     }
-    if (seen != (1U << rank) - 1) {
+    if (im->code == ASSAY_OK && seen != (1U << rank) - 1)
         assay__im_fail(im, ASSAY_SHAPE, "an axis is named twice");
+    return im->code == ASSAY_OK;
+}
+
+/* A batch stays in front, whatever axis the file moves it to. */
+void assay__onnx_transpose(struct assay__importer *im, int argument)
+{
+    int x = assay__im_need_moved(im, 0);
+    int rank = assay__im_shape(im, x)->rank;
+    bool batched = assay__im_batched(im, x);
+    int perm[ASSAY_RANK_MAX];
+    int inner[ASSAY_RANK_MAX];
+    int to = 0;
+    int n = 0;
+
+    (void)argument;
+    if (!read_perm(im, rank, perm))
         return;
+    if (batched)
+        inner[n++] = 0;
+    for (int i = 0; i < rank; i++) {
+        int axis = batched ? assay__im_inner_axis(im, x, perm[i]) : perm[i];
+
+        if (batched && axis == 0)
+            to = i;
+        else
+            inner[n++] = axis;
     }
-    if (assay__im_batched(im, x) && perm[0] != 0) {
-        assay__im_fail(im, ASSAY_UNSUPPORTED, "it moves records of the batch");
-        return;
-    }
-    assay__im_output(im, 0, assay__im_transpose(im, x, perm));
+    x = assay__im_transpose(im, assay__im_moved(im, x, 0), inner);
+    assay__im_output(im, 0, assay__im_moved(im, x, to));
 }
 
 void assay__onnx_concat(struct assay__importer *im, int argument)
@@ -87,9 +104,11 @@ static int part_lengths(struct assay__importer *im, int64_t length,
 
 void assay__onnx_split(struct assay__importer *im, int argument)
 {
-    int x = assay__im_need(im, 0);
+    int x = assay__im_need_moved(im, 0);
+    int batch_axis = assay__im_at(im, x)->batch_axis;
     struct assay_shape s = *assay__im_shape(im, x);
-    int axis = assay__im_axis(im, assay__im_int(im, "axis", 0), s.rank);
+    int axis = assay__im_inner_axis(
+        im, x, assay__im_axis(im, assay__im_int(im, "axis", 0), s.rank));
     int64_t part[ASSAY__ONNX_NODE_PORTS];
     int64_t begin = 0;
     int n;
@@ -110,7 +129,10 @@ void assay__onnx_split(struct assay__importer *im, int argument)
                            (long long)(s.dim[axis] - begin));
             return;
         }
-        assay__im_output(im, i, assay__im_part(im, x, axis, begin, 1, part[i]));
+        assay__im_output(
+            im, i,
+            assay__im_moved(im, assay__im_part(im, x, axis, begin, 1, part[i]),
+                            batch_axis));
         begin += part[i];
     }
 }
@@ -165,7 +187,8 @@ static int slice_axis(struct assay__importer *im, int x, int axis,
 void assay__onnx_slice(struct assay__importer *im, int argument)
 {
     enum { MAX = ASSAY_RANK_MAX };
-    int x = assay__im_need(im, 0);
+    int x = assay__im_need_moved(im, 0);
+    int batch_axis = assay__im_at(im, x)->batch_axis;
     int rank = assay__im_shape(im, x)->rank;
     int64_t begin[MAX];
     int64_t end[MAX];
@@ -187,7 +210,9 @@ void assay__onnx_slice(struct assay__importer *im, int argument)
     for (int i = 0; i < n && im->code == ASSAY_OK; i++) {
         int axis = assay__im_axis(im, n_axes < 0 ? i : axes[i], rank);
 
+        axis = assay__im_inner_axis(im, x, axis);
         x = slice_axis(im, x, axis, begin[i], end[i], n_step < 0 ? 1 : step[i]);
+        x = assay__im_moved(im, x, batch_axis);
     }
     assay__im_output(im, 0, x);
 }
@@ -218,11 +243,13 @@ static double *places(struct assay__importer *im, int index, int64_t length,
 
 void assay__onnx_gather(struct assay__importer *im, int argument)
 {
-    int x = assay__im_need(im, 0);
+    int x = assay__im_need_moved(im, 0);
     int index = assay__im_need(im, 1);
     struct assay_shape s = *assay__im_shape(im, x);
     struct assay_shape k = *assay__im_shape(im, index);
-    int axis = assay__im_axis(im, assay__im_int(im, "axis", 0), s.rank);
+    int said = assay__im_axis(im, assay__im_int(im, "axis", 0), s.rank);
+    int axis = assay__im_inner_axis(im, x, said);
+    int batch_axis = assay__im_at(im, x)->batch_axis;
     struct assay_shape to = s;
     double *place;
     int64_t n;
@@ -249,7 +276,10 @@ void assay__onnx_gather(struct assay__importer *im, int argument)
         to.dim[axis + i] = k.dim[i];
     for (int i = axis + 1; i < s.rank; i++)
         to.dim[i - 1 + k.rank] = s.dim[i];
-    assay__im_output(im, 0, assay__im_reshape(im, x, &to));
+    if (batch_axis > said)
+        batch_axis += k.rank - 1;
+    x = assay__im_reshape(im, x, &to);
+    assay__im_output(im, 0, assay__im_moved(im, x, batch_axis));
 }
 
 /* Entry i of the output is entry place(i) of the input. */

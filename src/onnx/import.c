@@ -554,7 +554,7 @@ int assay__im_op(struct assay__importer *im, const char *name, const int *in,
 
 /* --- nodes --------------------------------------------------------------- */
 
-int assay__im_input(struct assay__importer *im, int i)
+static int any_input(struct assay__importer *im, int i)
 {
     struct assay__span name;
     int item;
@@ -571,6 +571,27 @@ int assay__im_input(struct assay__importer *im, int i)
     return item;
 }
 
+int assay__im_need_moved(struct assay__importer *im, int i)
+{
+    int item = any_input(im, i);
+
+    if (item < 0)
+        return assay__im_fail(im, ASSAY_FORMAT, "input %d is missing", i);
+    return item;
+}
+
+int assay__im_input(struct assay__importer *im, int i)
+{
+    int item = any_input(im, i);
+
+    if (assay__im_at(im, item)->batch_axis != 0)
+        return assay__im_fail(im, ASSAY_UNSUPPORTED,
+                              "the batch is dimension %d of input %d, must be "
+                              "0",
+                              im->item[item].batch_axis, i);
+    return item;
+}
+
 int assay__im_need(struct assay__importer *im, int i)
 {
     int item = assay__im_input(im, i);
@@ -578,6 +599,45 @@ int assay__im_need(struct assay__importer *im, int i)
     if (item < 0)
         return assay__im_fail(im, ASSAY_FORMAT, "input %d is missing", i);
     return item;
+}
+
+int assay__im_inner_axis(const struct assay__importer *im, int item, int axis)
+{
+    int batch = assay__im_at(im, item)->batch_axis;
+
+    return axis == batch ? 0 : axis < batch ? axis + 1 : axis;
+}
+
+struct assay_shape assay__shape_front(const struct assay_shape *s, int axis)
+{
+    struct assay_shape front = *s;
+
+    for (int i = axis; i > 0; i--)
+        front.dim[i] = s->dim[i - 1];
+    front.dim[0] = s->dim[axis];
+    return front;
+}
+
+struct assay_shape assay__shape_back(const struct assay_shape *s, int axis)
+{
+    struct assay_shape back = *s;
+
+    for (int i = 0; i < axis; i++)
+        back.dim[i] = s->dim[i + 1];
+    back.dim[axis] = s->dim[0];
+    return back;
+}
+
+int assay__im_moved(struct assay__importer *im, int item, int axis)
+{
+    int moved;
+
+    if (im->code != ASSAY_OK || item < 0 || im->item[item].batch_axis == axis)
+        return item;
+    moved = assay__im_of_value(im, im->item[item].v, im->item[item].type);
+    if (moved >= 0)
+        im->item[moved].batch_axis = axis;
+    return moved;
 }
 
 void assay__im_output(struct assay__importer *im, int i, int item)

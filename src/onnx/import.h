@@ -16,6 +16,11 @@
  * operator Shape gives NaN for it: arithmetic on NaN is NaN, and whoever
  * wants a number where one is left says that it depends on the batch.
  *
+ * Networks turn the batch away from dimension 0 for a while, to take a part
+ * along the new one. Such an item keeps its value with the batch in front and
+ * remembers at which axis the file has it (batch_axis); only the operators
+ * that such detours are made of take it (assay__im_need_moved).
+ *
  * Errors stick: after the first failure calls do nothing and return -1. The
  * node at which it happened is put in front of the message.
  */
@@ -33,6 +38,7 @@ struct assay__item {
     const struct assay__onnx_tensor *from; /* where its numbers come from */
     struct assay__span name;
     int node;       /* of the file, that made it; -1 */
+    int batch_axis; /* where the file has the batch; shape has it in front */
     bool weight;    /* real numbers of the file, whatever their order */
     bool statistic; /* of a batch norm: changed by training */
 };
@@ -89,6 +95,15 @@ void assay__im_bind(struct assay__importer *im, struct assay__span name,
 int assay__im_input(struct assay__importer *im, int i);
 /* The same where it must be there: fails. */
 int assay__im_need(struct assay__importer *im, int i);
+/* The same, also of an item whose batch is elsewhere. */
+int assay__im_need_moved(struct assay__importer *im, int i);
+/* Its axis as the file counts it, as one of the item's shape. */
+int assay__im_inner_axis(const struct assay__importer *im, int item, int axis);
+/* The item with its batch at `axis` of the file's. */
+int assay__im_moved(struct assay__importer *im, int item, int axis);
+/* A shape with dimension `axis` in front; and back. */
+struct assay_shape assay__shape_front(const struct assay_shape *s, int axis);
+struct assay_shape assay__shape_back(const struct assay_shape *s, int axis);
 /* Say what output i is. */
 void assay__im_output(struct assay__importer *im, int i, int item);
 /* Whether the file uses output i of the node under way. */

@@ -116,6 +116,10 @@ static int find_outputs(struct assay__importer *im,
         if (item < 0) {
             assay__im_fail(im, ASSAY_FORMAT,
                            "output '%.100s' is made by no node", name);
+        } else if (assay__im_at(im, item)->batch_axis != 0) {
+            assay__im_fail(im, ASSAY_UNSUPPORTED,
+                           "the batch is dimension %d of output '%.100s'",
+                           assay__im_at(im, item)->batch_axis, name);
         } else if (assay__im_known(im, item)) {
             p->output[i] = ASSAY_NO_VALUE;
             (void)keep_constant(im, item, name, &p->constants);

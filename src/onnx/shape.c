@@ -237,12 +237,25 @@ static unsigned axes_mask(struct assay__importer *im, int rank)
     return mask;
 }
 
+/* To the file's shape `to`, of the same numbers in the same order but for
+ * the batch, which is at `axis` of it. */
+static int same_numbers(struct assay__importer *im, int x,
+                        const struct assay_shape *to, int axis)
+{
+    struct assay_shape front = assay__shape_front(to, axis);
+
+    x = assay__im_reshape(im, assay__im_moved(im, x, 0), &front);
+    return assay__im_moved(im, x, axis);
+}
+
 void assay__onnx_squeeze(struct assay__importer *im, int argument)
 {
-    int x = assay__im_need(im, 0);
-    struct assay_shape s = *assay__im_shape(im, x);
+    int x = assay__im_need_moved(im, 0);
+    int batch = assay__im_at(im, x)->batch_axis;
+    struct assay_shape s = assay__shape_back(assay__im_shape(im, x), batch);
     struct assay_shape to = {0, {0}};
     unsigned mask = axes_mask(im, s.rank);
+    int gone = 0;
 
     (void)argument;
     for (int i = 0; i < s.rank; i++) {
@@ -256,19 +269,23 @@ void assay__onnx_squeeze(struct assay__importer *im, int argument)
                 "axis %d has length %lld, must have 1%s", i,
                 (long long)s.dim[i],
                 s.dim[i] == ASSAY_BATCH ? " (it is the batch)" : "");
+        gone += goes && i < batch;
     }
-    assay__im_output(im, 0, assay__im_reshape(im, x, &to));
+    assay__im_output(im, 0, same_numbers(im, x, &to, batch - gone));
 }
 
 void assay__onnx_unsqueeze(struct assay__importer *im, int argument)
 {
-    int x = assay__im_need(im, 0);
-    struct assay_shape s = *assay__im_shape(im, x);
+    int x = assay__im_need_moved(im, 0);
+    int batch = assay__im_at(im, x)->batch_axis;
+    struct assay_shape s = assay__shape_back(assay__im_shape(im, x), batch);
+    bool batched = assay__im_batched(im, x);
     struct assay_shape to = {0, {0}};
     int64_t list[ASSAY_RANK_MAX];
     int n = assay__im_list(im, 13, 1, "axes", list, ASSAY_RANK_MAX);
     unsigned mask = 0;
     int from = 0;
+    int axis = 0;
 
     (void)argument;
     if (n < 0 || s.rank + n > ASSAY_RANK_MAX) {
@@ -282,14 +299,15 @@ void assay__onnx_unsqueeze(struct assay__importer *im, int argument)
     for (int i = 0; i < n; i++)
         mask |= 1U << assay__im_axis(im, list[i], to.rank);
     for (int i = 0; i < to.rank; i++) {
-        if (!(mask >> i & 1U) && from >= s.rank)
+        bool is_new = (mask >> i & 1U) != 0;
+
+        if (!is_new && from >= s.rank)
             assay__im_fail(im, ASSAY_SHAPE, "an axis is named twice");
-        to.dim[i] = mask >> i & 1U || from >= s.rank ? 1 : s.dim[from++];
+        if (!is_new && batched && from == batch)
+            axis = i;
+        to.dim[i] = is_new || from >= s.rank ? 1 : s.dim[from++];
     }
-    if (assay__im_batched(im, x) && (mask & 1U))
-        assay__im_fail(im, ASSAY_UNSUPPORTED,
-                       "the batch would not be dimension 0");
-    assay__im_output(im, 0, assay__im_reshape(im, x, &to));
+    assay__im_output(im, 0, same_numbers(im, x, &to, axis));
 }
 
 void assay__onnx_expand(struct assay__importer *im, int argument)

@@ -270,7 +270,7 @@ static void test_nodes_that_cannot_be(void)
     refused_node("", "x", 0, "a node has no operator");
     refused_node("Add", "x w", 0, "cannot be broadcast to one shape");
     refused_node("Flatten", "x", 2, "axis 7 of a value of rank 2");
-    refused_node("Transpose", "x", 0, "it moves records of the batch");
+    refused_node("Concat", "x", 2, "axis 7 of a value of rank 2");
     refused_node("ReduceSum", "x", 0, "records of the batch would be mixed");
     refused_node("Concat", "x x", 0, "records of the batch would be joined");
     refused_node("Reshape", "x x", 0, "the shape is computed from the input");
