@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ONNX files as models: what a sidecar may say of one, and the accuracy of
+ * public models on public test sets, where these lie beside the repository.
+ */
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "assay/context.h"
+#include "assay/model.h"
+#include "check.h"
+#include "core/fs.h"
+#include "onnx_bytes.h"
+
+/* y = softmax(x w), x of two channels of 2x3. */
+static void write_model(const char *path)
+{
+    static const int64_t image[4] = {1, 2, 2, 3};
+    static const int64_t rows[2] = {1, 4};
+    static const int64_t square[2] = {12, 4};
+    static float w[48];
+    struct onnx_bytes graph = {.n = 0};
+    struct onnx_bytes model = {.n = 0};
+
+    for (int i = 0; i < 48; i++)
+        w[i] = (float)(i % 7) - 3.0F;
+    ob_port(&graph, 11, "x", 4, image);
+    ob_port(&graph, 12, "y", 2, rows);
+    ob_tensor(&graph, "w", 2, square, w, 48);
+    ob_add_node(&graph, "Flatten", "x", "f");
+    ob_add_node(&graph, "MatMul", "f w", "m");
+    ob_add_node(&graph, "Softmax", "m", "y");
+    ob_model(&model, 13, &graph);
+    check_write_file(path, model.data, model.n);
+}
+
+static void test_without_a_sidecar(void)
+{
+    struct assay_error err = {0, ""};
+    const struct assay_preprocess *pre;
+    const assay_graph *g;
+    assay_model *m = NULL;
+    char sha[65];
+
+    write_model(check_temp_path("bare.onnx"));
+    CHECK_OK(assay_model_open(&m, check_temp_path("bare.onnx"), &err), err);
+    pre = assay_model_preprocess(m);
+    g = assay_model_graph(m);
+    CHECK_INT_EQ(pre->channels, 2);
+    CHECK_INT_EQ(pre->height, 2);
+    CHECK_INT_EQ(pre->width, 3);
+    CHECK_NEAR(pre->scale, 1 / 255.0, 1e-12);
+    CHECK_INT_EQ(assay_model_n_classes(m), 4);
+    CHECK_STR_EQ(assay_model_arch(m), "onnx");
+    CHECK_INT_EQ(assay_graph_find(g, "logits"), assay_model_logits(m));
+    CHECK_INT_EQ(assay_graph_find(g, "embedding"), assay_model_embedding(m));
+    CHECK_INT_EQ(assay_graph_shape(g, assay_model_embedding(m))->dim[1], 12);
+    /* Weights may be trained, though they are stored the other way round. */
+    CHECK_INT_EQ(assay_model_params(m)->n_slots, 1);
+    CHECK_STR_EQ(assay_model_params(m)->slot[0].name, "w");
+    CHECK(assay_model_params(m)->slot[0].flags & ASSAY_PARAM_TRAINABLE);
+    CHECK_OK(assay_model_sha256(m, sha, &err), err);
+    CHECK_FAILS(assay_model_save(m, check_temp_path("s.safetensors"), &err),
+                ASSAY_UNSUPPORTED, err);
+    assay_model_free(m);
+}
+
+/* A softmax is taken off: logits are what it reads. */
+static void test_logits_are_before_the_softmax(void)
+{
+    struct assay_compute compute = {.backend = "reference"};
+    struct assay_error err = {0, ""};
+    assay_predictor *p = NULL;
+    assay_model *m = NULL;
+    float x[12] = {1};
+    float logits[4];
+
+    write_model(check_temp_path("soft.onnx"));
+    CHECK_OK(assay_model_open(&m, check_temp_path("soft.onnx"), &err), err);
+    CHECK_OK(assay_predictor_new(&p, m, &compute, 1, &err), err);
+    CHECK_OK(assay_predictor_run(p, x, 1, logits, NULL, &err), err);
+    CHECK_NEAR(logits[0], -3, 1e-6);
+    CHECK_NEAR(logits[3], 0, 1e-6);
+    assay_predictor_free(p);
+    assay_model_free(m);
+}
+
+static void expect_sidecar(const char *text, int code, const char *words)
+{
+    struct assay_error err = {0, ""};
+    assay_model *m = NULL;
+
+    write_model(check_temp_path("side.onnx"));
+    check_write_file(check_temp_path("side.json"), text, strlen(text));
+    if (code == ASSAY_OK) {
+        CHECK_OK(assay_model_open(&m, check_temp_path("side.onnx"), &err), err);
+        assay_model_free(m);
+        return;
+    }
+    CHECK_FAILS(assay_model_open(&m, check_temp_path("side.onnx"), &err), code,
+                err);
+    CHECK_STR_HAS(err.msg, words);
+}
+
+#define PIXELS(c, h, w, stats)                                                \
+    "\"preprocess\": {\"channels\": " #c ", \"height\": " #h                  \
+    ", \"width\": " #w ", \"scale\": 1, \"mean\": " stats ", \"std\": " stats \
+    "}"
+
+static void test_sidecars(void)
+{
+    expect_sidecar("{}", ASSAY_OK, "");
+    expect_sidecar("{\"arch\": \"onnx\", \"classes\": 4, \"notes\": {\"a\": "
+                   "\"b\"}, " PIXELS(2, 2, 3, "[1, 1]") "}",
+                   ASSAY_OK, "");
+    expect_sidecar("{\"scores\": \"probabilities\", \"output\": \"y\"}",
+                   ASSAY_OK, "");
+    expect_sidecar("{\"classes\": 5}", ASSAY_SHAPE,
+                   "'classes' is 5, the model's scores are 4");
+    expect_sidecar("{" PIXELS(3, 2, 3, "[1, 1, 1]") "}", ASSAY_SHAPE,
+                   "images of width 3, the model takes 2");
+    expect_sidecar("{" PIXELS(2, 8, 3, "[1, 1]") "}", ASSAY_SHAPE,
+                   "images of height 8, the model takes 2");
+    expect_sidecar("{\"output\": \"z\"}", ASSAY_ARG, "no output is called 'z'");
+    expect_sidecar("{\"output\": 1}", ASSAY_FORMAT, "'output' must be a text");
+    expect_sidecar("{\"scores\": \"odds\"}", ASSAY_FORMAT,
+                   "'scores' must be \"logits\"");
+    expect_sidecar("{\"arch\": \"resnet18\"}", ASSAY_FORMAT,
+                   "'arch' of an ONNX file must be \"onnx\"");
+    expect_sidecar("{\"norm\": \"batch\"}", ASSAY_FORMAT, "unknown key 'norm'");
+}
+
+/* A public model: file, data, pixels, and its right answers of 10,000. */
+struct public_model {
+    const char *file;
+    const char *data;
+    double scale;
+    double mean[3], std[3];
+    int right;
+};
+
+static const struct public_model models[] = {
+    {"mnist/cntk_opt-mnist", "mnist:mnist", 1, {0}, {1}, 9891},
+    {"mnist/vnncomp21_mnist-net_256x4", "mnist:mnist", 0, {0}, {1}, 9764},
+    {"mnist/verivital_Convnet_maxpool", "mnist:mnist", 0, {0}, {1}, 9792},
+    {"fashion-mnist/edwin_fashion_mnist",
+     "fashion-mnist:fashion-mnist",
+     0,
+     {0},
+     {1},
+     9015},
+    {"cifar10/marabou_cifar10_medium", NULL, 0, {0}, {1, 1, 1}, 7021},
+    {"cifar10/oval21_cifar_base_kw",
+     NULL,
+     0,
+     {.485, .456, .406},
+     {.225, .225, .225},
+     5853},
+    {"cifar10/vnncomp21_resnet_2b",
+     NULL,
+     0,
+     {.4914, .4822, .4465},
+     {.2470, .2435, .2616},
+     6924},
+};
+
+/* CIFAR-10 is kept packed; where no one unpacked it, it is skipped. */
+static const char *data_of(const struct public_model *p, const char *shared)
+{
+    static char spec[600];
+    const char *colon;
+
+    if (!p->data) {
+        const char *unpacked = getenv("ASSAY_CIFAR10");
+
+        snprintf(spec, sizeof spec, "cifar10:%s", unpacked ? unpacked : "");
+        return unpacked ? spec : NULL;
+    }
+    colon = strchr(p->data, ':');
+    snprintf(spec, sizeof spec, "%.*s:%s/%s", (int)(colon - p->data), p->data,
+             shared, colon + 1);
+    return spec;
+}
+
+static int right_answers(const struct public_model *p, const assay_model *m,
+                         const char *spec)
+{
+    struct assay_compute compute = {.algorithms = ASSAY_ALGORITHMS_DIRECT};
+    struct assay_dataset_options options = {NULL, 0};
+    struct assay_preprocess pre = *assay_model_preprocess(m);
+    struct assay_context ctx;
+    struct assay_evidence e;
+    struct assay_error err = {0, ""};
+    assay_dataset *data = NULL;
+    assay_view *view = NULL;
+    int right;
+
+    memset(&e, 0, sizeof e);
+    assay_context_init(&ctx);
+    pre.scale = p->scale > 0 ? p->scale : pre.scale;
+    for (int i = 0; i < pre.channels; i++) {
+        pre.mean[i] = p->mean[i];
+        pre.std[i] = p->std[i];
+    }
+    CHECK_OK(assay_dataset_open(&data, spec, &options, &err), err);
+    CHECK_OK(assay_view_new(&view, data, NULL, assay_dataset_count(data), &pre,
+                            &err),
+             err);
+    CHECK_OK(
+        assay_evidence_collect(&e, &ctx, m, view, 0, &compute, "test", &err),
+        err);
+    CHECK_UINT_EQ(e.n, 10000);
+    right = (int)lround(assay_evidence_accuracy(&e).value * 10000);
+    assay_evidence_release(&e);
+    assay_view_free(view);
+    assay_dataset_free(data);
+    return right;
+}
+
+static void test_public_models_are_as_good_as_they_were(void)
+{
+    const char *source = getenv("ASSAY_SOURCE");
+    char shared[400];
+    char path[600];
+    int run = 0;
+
+    snprintf(shared, sizeof shared, "%s/../shared/data", source ? source : ".");
+    if (!assay__is_dir(shared))
+        SKIP("../shared/data is not there");
+    for (size_t i = 0; i < sizeof models / sizeof models[0]; i++) {
+        const struct public_model *p = &models[i];
+        const char *spec = data_of(p, shared);
+        struct assay_error err = {0, ""};
+        assay_model *m = NULL;
+
+        if (!spec)
+            continue;
+        snprintf(path, sizeof path, "%s/models/%s.onnx", shared, p->file);
+        CHECK_OK(assay_model_open(&m, path, &err), err);
+        /* Sums differ in their last digits between machines. */
+        CHECK_NEAR(right_answers(p, m, spec), p->right, 3);
+        assay_model_free(m);
+        run++;
+    }
+    CHECK(run >= 4);
+}
+
+static const struct check_test tests[] = {
+    CHECK_TEST(test_without_a_sidecar),
+    CHECK_TEST(test_logits_are_before_the_softmax),
+    CHECK_TEST(test_sidecars),
+    CHECK_TEST(test_public_models_are_as_good_as_they_were),
+};
+CHECK_MAIN(tests)
