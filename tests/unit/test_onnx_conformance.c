@@ -88,7 +88,7 @@ static bool right(const assay_onnx *o, const char *folder,
         assay_tensors_init(&list);
         join(path, "%s/output_%d.pb", folder, i);
         if (read_tensor(path, name, &list, &err) != ASSAY_OK || !t) {
-            snprintf(why, room, "output %d: %s", i, err.msg);
+            snprintf(why, room, "output %d: %.200s", i, err.msg);
             assay_tensors_release(&list);
             return false;
         }

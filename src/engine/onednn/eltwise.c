@@ -11,8 +11,10 @@
 #include <math.h>
 #include <string.h>
 
+#include "assay/layers.h"
 #include "core/cpu.h"
 #include "engine/onednn/incoming.h"
+#include "engine/ops/general.h"
 
 enum { Y, A, B };
 
@@ -64,6 +66,11 @@ static void part_of(const struct assay__task *t, int part, int64_t *first,
         }                                                                          \
     }
 
+static inline float clip(float x, float low, float high)
+{
+    return x < low ? low : x > high ? high : x;
+}
+
 LOOP(add, a + b)
 LOOP(mul, a *b)
 LOOP(affine, f *a + g)
@@ -75,6 +82,47 @@ LOOP(sigmoid, 1.0F / (1.0F + expf(-a)))
 LOOP(sigmoid_bwd, a *b *(1.0F - b))
 LOOP(tanh, tanhf(a))
 LOOP(tanh_bwd, a *(1.0F - b * b))
+
+/*
+ * Functions by kind: n[1] the kind. Cheap ones are loops, all others are
+ * called number by number in double.
+ */
+LOOP(clip, a<f ? f : a> g ? g : a)
+LOOP(hardsigmoid, clip(f *a + g, 0.0F, 1.0F))
+LOOP(hardswish, a *clip(a *(1.0F / 6.0F) + 0.5F, 0.0F, 1.0F))
+LOOP(sqrt, sqrtf(a))
+LOOP(rsqrt, 1.0F / sqrtf(a))
+LOOP(abs, fabsf(a))
+LOOP(exp, expf(a))
+LOOP(reciprocal, 1.0F / a)
+
+static void run_function(const struct assay__task *t)
+{
+    assay__unary_function *f = assay__unary_value((int)t->n[1]);
+    const float *x = t->p[A];
+    float *y = t->p[Y];
+    double a = (double)t->f[0];
+    double b = (double)t->f[1];
+
+#pragma omp parallel for schedule(static) num_threads(t->threads)
+    for (int64_t i = 0; i < t->n[0]; i++)
+        y[i] = (float)f((double)x[i], a, b);
+}
+
+/* a is dy, b what the function reads. */
+static void run_slope(const struct assay__task *t)
+{
+    assay__unary_function *f = assay__unary_slope((int)t->n[1]);
+    const float *dy = t->p[A];
+    const float *x = t->p[B];
+    float *y = t->p[Y];
+    double a = (double)t->f[0];
+    double b = (double)t->f[1];
+
+#pragma omp parallel for schedule(static) num_threads(t->threads)
+    for (int64_t i = 0; i < t->n[0]; i++)
+        y[i] = (float)((double)dy[i] * f((double)x[i], a, b));
+}
 
 /* The layout for all inputs: one that two have, else a blocked one, else
  * the first's. */
@@ -113,6 +161,7 @@ static void lower_loop(struct assay__dnn *d, int index,
     if (d->code != ASSAY_OK)
         return;
     t.n[0] = (int64_t)(dnnl_memory_desc_get_size(md) / sizeof(float));
+    t.n[1] = node->attrs.index;
     t.threads = assay__dnn_threads(d, t.n[0]);
     if (f != NULL)
         memcpy(t.f, f, 2 * sizeof(*f));
@@ -219,4 +268,50 @@ void assay__lower_tanh(struct assay__dnn *d, int index)
 void assay__lower_tanh_bwd(struct assay__dnn *d, int index)
 {
     lower_binary(d, index, run_tanh_bwd);
+}
+
+/* The loop of a kind of `unary`. */
+static void (*loop_of(int kind))(const struct assay__task *t)
+{
+    switch (kind) {
+    case ASSAY_UNARY_CLIP:
+        return run_clip;
+    case ASSAY_UNARY_HARDSIGMOID:
+        return run_hardsigmoid;
+    case ASSAY_UNARY_HARDSWISH:
+        return run_hardswish;
+    case ASSAY_UNARY_SQRT:
+        return run_sqrt;
+    case ASSAY_UNARY_RSQRT:
+        return run_rsqrt;
+    case ASSAY_UNARY_ABS:
+        return run_abs;
+    case ASSAY_UNARY_EXP:
+        return run_exp;
+    case ASSAY_UNARY_RECIPROCAL:
+        return run_reciprocal;
+    default:
+        return run_function;
+    }
+}
+
+void assay__lower_unary(struct assay__dnn *d, int index)
+{
+    const struct assay_attrs *a = &d->plan->graph->node[index].attrs;
+    bool zero = assay__unary_value(a->index)(0.0, a->alpha, a->momentum) == 0.0;
+
+    lower_unary(d, index, loop_of(a->index), zero);
+}
+
+void assay__lower_unary_bwd(struct assay__dnn *d, int index)
+{
+    const struct assay__node *node = &d->plan->graph->node[index];
+    const struct assay_attrs *a = &node->attrs;
+    bool zero =
+        isfinite(assay__unary_slope(a->index)(0.0, a->alpha, a->momentum));
+    float f[2];
+
+    f[0] = (float)a->alpha;
+    f[1] = (float)a->momentum;
+    lower_loop(d, index, run_slope, node->in[0], node->in[1], zero, f);
 }

@@ -11,8 +11,7 @@
 
 #include "assay/layers.h"
 #include "engine/ops/common.h"
-
-typedef double function(double a, double b);
+#include "engine/ops/general.h"
 
 static double floor_mod(double a, double b)
 {
@@ -95,13 +94,23 @@ STEP(OR, a != 0.0 || b != 0.0)
 STEP(XOR, (a != 0.0) != (b != 0.0))
 
 static const struct {
-    function *value;
-    function *slope[2];
+    assay__binary_function *value;
+    assay__binary_function *slope[2];
 } kinds[] = {
 #define ASSAY_X(name, text) {name##_value, {name##_by_a, name##_by_b}},
     ASSAY_BINARIES(ASSAY_X)
 #undef ASSAY_X
 };
+
+assay__binary_function *assay__binary_value(int kind)
+{
+    return kinds[kind].value;
+}
+
+assay__binary_function *assay__binary_slope(int kind, int side)
+{
+    return kinds[kind].slope[side];
+}
 
 static int check_kind(const char *op, const struct assay_attrs *attrs,
                       struct assay_error *err)
@@ -147,7 +156,7 @@ static void binary_backward(assay_graph *g, const struct assay__node *node,
 
 static void binary_reference(const struct assay__call *call)
 {
-    function *f = kinds[call->attrs->index].value;
+    assay__binary_function *f = kinds[call->attrs->index].value;
     struct assay__walk w = {.shape = call->out_shape[0]};
     double *y = call->out[0];
     int64_t r;
@@ -185,7 +194,8 @@ static int bwd_shape(const struct assay_attrs *attrs, int n_in,
 
 static void bwd_reference(const struct assay__call *call)
 {
-    function *f = kinds[call->attrs->index].slope[call->attrs->axis];
+    assay__binary_function *f =
+        kinds[call->attrs->index].slope[call->attrs->axis];
     struct assay__walk w = {.shape = call->out_shape[0]};
     const double *dy = call->in[0];
     double *d = call->out[0];

@@ -9,10 +9,9 @@
 
 #include "assay/layers.h"
 #include "engine/ops/common.h"
+#include "engine/ops/general.h"
 
 #define PI 3.14159265358979323846
-
-typedef double function(double x, double a, double b);
 
 /* NAME(x, a, b) and its slope. Constants that it ignores are not named. */
 #define FUNCTION(name, value, slope)                         \
@@ -129,13 +128,23 @@ FUNCTION(ISINF, isinf(x) && (x > 0.0 ? a : b) != 0.0 ? 1.0 : 0.0, 0.0)
 
 static const struct {
     const char *name;
-    function *value;
-    function *slope;
+    assay__unary_function *value;
+    assay__unary_function *slope;
 } kinds[] = {
 #define ASSAY_X(name, text) {text, name##_value, name##_slope},
     ASSAY_UNARIES(ASSAY_X)
 #undef ASSAY_X
 };
+
+assay__unary_function *assay__unary_value(int kind)
+{
+    return kinds[kind].value;
+}
+
+assay__unary_function *assay__unary_slope(int kind)
+{
+    return kinds[kind].slope;
+}
 
 static int check(const char *op, const struct assay_attrs *attrs,
                  struct assay_error *err)
@@ -173,7 +182,7 @@ static void unary_backward(assay_graph *g, const struct assay__node *node,
 
 static void unary_reference(const struct assay__call *call)
 {
-    function *f = kinds[call->attrs->index].value;
+    assay__unary_function *f = kinds[call->attrs->index].value;
     double a = call->attrs->alpha;
     double b = call->attrs->momentum;
     int64_t n = assay__volume(&call->in_shape[0], 0);
@@ -196,7 +205,7 @@ static int bwd_shape(const struct assay_attrs *attrs, int n_in,
 
 static void bwd_reference(const struct assay__call *call)
 {
-    function *f = kinds[call->attrs->index].slope;
+    assay__unary_function *f = kinds[call->attrs->index].slope;
     double a = call->attrs->alpha;
     double b = call->attrs->momentum;
     int64_t n = assay__volume(&call->in_shape[0], 0);
