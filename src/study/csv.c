@@ -1,60 +1,25 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * The tables of study.json as CSV (RFC 4180, lines end in "\n"): numbers
- * with as many digits as bring back the same double, missing ones empty.
+ * The tables of study.json as CSV (RFC 4180, lines end in "\n"), missing
+ * numbers empty.
  */
 
-#include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
+#include <stdint.h>
 
-#include "core/buf.h"
+#include "core/csv.h"
 #include "core/fs.h"
 #include "core/mem.h"
 #include "study/study.h"
 
-static void put_text(struct assay__buf *b, const char *text)
-{
-    if (strpbrk(text, ",\"\r\n") == NULL) {
-        assay__buf_puts(b, text);
-        return;
-    }
-    assay__buf_puts(b, "\"");
-    for (; *text != '\0'; text++) {
-        if (*text == '"')
-            assay__buf_puts(b, "\"");
-        assay__buf_add(b, text, 1);
-    }
-    assay__buf_puts(b, "\"");
-}
-
-static void put_real(struct assay__buf *b, double x)
-{
-    char text[40];
-    int digits = 6;
-    char *p;
-
-    do {
-        snprintf(text, sizeof(text), "%.*g", digits++, x);
-    } while (digits <= 17 && fabs(strtod(text, NULL) - x) > 0);
-    /* The host program's locale may have another decimal point. */
-    for (p = text; *p != '\0'; p++) {
-        if (strchr("0123456789+-e", *p) == NULL)
-            *p = '.';
-    }
-    assay__buf_puts(b, text);
-}
-
 static void put_value(struct assay__buf *b, const json_t *value)
 {
     if (json_is_string(value))
-        put_text(b, json_string_value(value));
+        assay__csv_put_text(b, json_string_value(value));
     else if (json_is_integer(value))
         assay__buf_printf(b, "%" JSON_INTEGER_FORMAT,
                           json_integer_value(value));
     else if (json_is_real(value))
-        put_real(b, json_real_value(value));
+        assay__csv_put_real(b, json_real_value(value));
     else if (json_is_boolean(value))
         assay__buf_puts(b, json_is_true(value) ? "1" : "0");
 }
@@ -92,7 +57,7 @@ static void put_metrics(struct assay__buf *b, const json_t *cell,
         put_value(b, json_object_get(attack, "name"));
         assay__buf_puts(b, ",");
         put_members(b, attack, threat, ",");
-        put_text(b, name);
+        assay__csv_put_text(b, name);
         assay__buf_puts(b, ",");
         put_members(b, metric, numbers, "\n");
     }

@@ -2,17 +2,19 @@
 /*
  * The parser of tables (csv.h). One pass over a private copy of the text:
  * fields are unquoted where they stand, which only makes them shorter, and
- * end in a NUL where their separator was.
+ * end in a NUL where their separator was. Writing is the inverse.
  */
 
-#include "data/csv.h"
+#include "core/csv.h"
 
+#include <math.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "core/mem.h"
-
-static const char MISSING[] = "missing";
 
 enum { CELLS_MAX = 1 << 27 }; /* 1 GiB of pointers */
 
@@ -120,10 +122,10 @@ static int take_row(struct parser *p, struct assay_error *err)
     }
     n = p->n_cells - first;
     if (first == 0) {
-        if (n > ASSAY__ATTRIBUTES_MAX)
+        if (n > ASSAY__CSV_COLUMNS_MAX)
             return assay_error_set(err, ASSAY_LIMIT,
                                    "line 1: %zu columns, limit %d", n,
-                                   ASSAY__ATTRIBUTES_MAX);
+                                   ASSAY__CSV_COLUMNS_MAX);
         p->csv->n_columns = n;
     } else if (n != p->csv->n_columns) {
         return assay_error_set(err, ASSAY_FORMAT,
@@ -207,100 +209,34 @@ size_t assay__csv_find(const struct assay__csv *csv, const char *name)
     return SIZE_MAX;
 }
 
-/* A whole number of up to 18 digits, the whole text. */
-static bool is_integer(const char *text)
+void assay__csv_put_text(struct assay__buf *b, const char *text)
 {
-    size_t n;
-
-    if (*text == '-')
-        text++;
-    n = strspn(text, "0123456789");
-    return n > 0 && n <= 18 && text[n] == '\0';
-}
-
-static int by_bytes(const void *a, const void *b)
-{
-    const char *x = *(const char *const *)a;
-    const char *y = *(const char *const *)b;
-
-    if (!*x || !*y)
-        return !*x - !*y; /* empty ones last */
-    return strcmp(x, y);
-}
-
-static int by_value(const void *a, const void *b)
-{
-    const char *x = *(const char *const *)a;
-    const char *y = *(const char *const *)b;
-    long long u;
-    long long v;
-
-    if (!*x || !*y)
-        return !*x - !*y;
-    u = strtoll(x, NULL, 10);
-    v = strtoll(y, NULL, 10);
-    if (u != v)
-        return u < v ? -1 : 1;
-    return strcmp(x, y);
-}
-
-typedef int compare(const void *a, const void *b);
-
-/* Drop repetitions from sorted text. */
-static size_t unique(const char **text, size_t n)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < n; i++) {
-        if (kept == 0 || strcmp(text[kept - 1], text[i]) != 0)
-            text[kept++] = text[i];
+    if (strpbrk(text, ",\"\r\n") == NULL) {
+        assay__buf_puts(b, text);
+        return;
     }
-    return kept;
+    assay__buf_puts(b, "\"");
+    for (; *text != '\0'; text++) {
+        if (*text == '"')
+            assay__buf_puts(b, "\"");
+        assay__buf_add(b, text, 1);
+    }
+    assay__buf_puts(b, "\"");
 }
 
-static int assign(struct assay__attribute *attribute,
-                  const struct assay__csv *csv, size_t column, size_t n_rows,
-                  const char **text, compare *order, struct assay_error *err)
+void assay__csv_put_real(struct assay__buf *b, double x)
 {
-    size_t n = unique(text, n_rows);
+    char text[40];
+    int digits = 6;
+    char *p;
 
-    if (n > ASSAY__CLASSES_MAX)
-        return assay_error_set(err, ASSAY_LIMIT,
-                               "column '%.60s': %zu different values, limit %d",
-                               attribute->name, n, ASSAY__CLASSES_MAX);
-    for (size_t i = 0; i < n_rows; i++) {
-        const char *cell = assay__csv_cell(csv, i, column);
-        const char **at = bsearch(&cell, text, n, sizeof(*text), order);
-
-        attribute->value[i] = (int32_t)(at - text);
+    do {
+        snprintf(text, sizeof(text), "%.*g", digits++, x);
+    } while (digits <= 17 && fabs(strtod(text, NULL) - x) > 0);
+    /* The host program's locale may have another decimal point. */
+    for (p = text; *p != '\0'; p++) {
+        if (strchr("0123456789+-e", *p) == NULL)
+            *p = '.';
     }
-    if (n && !*text[n - 1])
-        text[n - 1] = MISSING;
-    attribute->value_name = assay__names_copy(text, n);
-    if (!attribute->value_name)
-        return assay_error_set(err, ASSAY_NOMEM, "no memory for categories");
-    attribute->cardinality = (int)n;
-    return ASSAY_OK;
-}
-
-int assay__csv_categories(struct assay__attribute *attribute,
-                          const struct assay__csv *csv, size_t column,
-                          size_t n_rows, struct assay_error *err)
-{
-    const char **text = assay__calloc(n_rows, sizeof(*text));
-    compare *order = by_value;
-    int rc;
-
-    if (!text)
-        return assay_error_set(err, ASSAY_NOMEM, "no memory for categories");
-    for (size_t i = 0; i < n_rows; i++) {
-        text[i] = assay__csv_cell(csv, i, column);
-        if (*text[i] && !is_integer(text[i]))
-            order = by_bytes;
-    }
-    if (n_rows)
-        qsort(text, n_rows, sizeof(*text), order);
-    rc = assign(attribute, csv, column, n_rows, text, order, err);
-    assay__free(text);
-    return rc;
+    assay__buf_puts(b, text);
 }
