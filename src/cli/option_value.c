@@ -201,6 +201,16 @@ static int store_text(const struct assay__option *option, const char *text,
     return ASSAY_OK;
 }
 
+static int store_texts(const struct assay__option *option, const char *text,
+                       struct assay__texts *out, struct assay_error *err)
+{
+    if (out->n == ASSAY__TEXTS_MAX)
+        return assay_error_set(err, ASSAY_ARG,
+                               "--%s is given more than %d times", option->name,
+                               (int)ASSAY__TEXTS_MAX);
+    return store_text(option, text, &out->text[out->n++], err);
+}
+
 int assay__option_store(const struct assay__option *option, const char *text,
                         void *value, struct assay_error *err)
 {
@@ -224,6 +234,8 @@ int assay__option_store(const struct assay__option *option, const char *text,
         return store_reals(option, text, value, err);
     case ASSAY__OPTION_WORDS:
         return store_words(option, text, value, err);
+    case ASSAY__OPTION_TEXTS:
+        return store_texts(option, text, value, err);
     }
     return assay_error_set(err, ASSAY_INTERNAL, "--%s: unknown type %d",
                            option->name, (int)option->type);

@@ -28,7 +28,8 @@ enum assay__option_type {
     ASSAY__OPTION_CHOICE, /* const char *, one of `choices` */
     ASSAY__OPTION_SIZE,   /* int[2], "HxW" or "N" for both */
     ASSAY__OPTION_REALS,  /* struct assay__reals, "a,b,c" */
-    ASSAY__OPTION_WORDS   /* struct assay__words, "a,b"; may be repeated */
+    ASSAY__OPTION_WORDS,  /* struct assay__words, "a,b"; may be repeated */
+    ASSAY__OPTION_TEXTS   /* struct assay__texts, one each time */
 };
 
 enum { ASSAY__REALS_MAX = 8, ASSAY__WORDS_MAX = 32, ASSAY__WORD_SIZE = 80 };
@@ -40,6 +41,13 @@ struct assay__reals {
 
 struct assay__words {
     char word[ASSAY__WORDS_MAX][ASSAY__WORD_SIZE];
+    int n;
+};
+
+enum { ASSAY__TEXTS_MAX = 32 };
+
+struct assay__texts {
+    const char *text[ASSAY__TEXTS_MAX];
     int n;
 };
 

@@ -10,6 +10,7 @@
  */
 
 #include <cyaml/cyaml.h>
+#include <jansson.h>
 #include <stddef.h>
 
 #include "assay/error.h"
@@ -27,5 +28,18 @@ int assay__yaml_load(void **data, const char *text, size_t size,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 /* NULL is accepted. */
 void assay__yaml_free(const cyaml_schema_value_t *schema, void *data);
+
+/*
+ * YAML without a schema: mappings, lists and strings, every scalar a string
+ * but null. One document is read, what follows it is not looked at. Aliases
+ * and repeated keys are refused, and more than 32 levels or 65,536 values.
+ *
+ * out  new reference; untouched on failure
+ *
+ * Errors: _FORMAT, _LIMIT, with line and column; _NOMEM.
+ */
+int assay__yaml_tree(json_t **out, const char *text, size_t size,
+                     const char *what,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
 
 #endif

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef ASSAY_ZOO_H
+#define ASSAY_ZOO_H
+
+/*
+ * The zoo: one SQLite file of models, what is known of them and from where
+ * (docs/zoo.md). A model has a number of its own, as names are not unique.
+ * What a source does not state is missing (NULL), never 0.
+ *
+ * Order of calls: assay_zoo_open, any of the others, assay_zoo_close. A
+ * handle belongs to one thread at a time; several processes may use one file,
+ * and a writer waits for another up to 30 seconds. Every change is one
+ * transaction: killed at any moment it is there as a whole or not at all.
+ *
+ * Errors of all: _IO (the file, a full disk, another writer that does not
+ * end), _FORMAT (no zoo, or a damaged one), _NOMEM.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "assay/error.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+typedef struct assay_zoo assay_zoo;
+
+enum assay_zoo_mode {
+    ASSAY_ZOO_READ, /* the file must be there */
+    ASSAY_ZOO_WRITE /* made when missing, with its folders */
+};
+
+/*
+ * Open `path`; an older version is brought up to date first. Also:
+ * _UNSUPPORTED for a file of a newer version, _NOTHING when ASSAY_ZOO_READ
+ * finds no file.
+ */
+int assay_zoo_open(assay_zoo **out, const char *path, enum assay_zoo_mode mode,
+                   struct assay_error *err) ASSAY_MUST_CHECK;
+/* NULL is accepted. */
+void assay_zoo_close(assay_zoo *zoo);
+/* Read all of it: _FORMAT, with what is wrong, when it is damaged. */
+int assay_zoo_check(assay_zoo *zoo, struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* --- tables ------------------------------------------------------------ */
+
+enum assay_zoo_type {
+    ASSAY_ZOO_NULL,
+    ASSAY_ZOO_INTEGER,
+    ASSAY_ZOO_REAL,
+    ASSAY_ZOO_TEXT
+};
+
+struct assay_zoo_column {
+    const char *name;
+    enum assay_zoo_type type;
+    const char *unit; /* "fraction", "pixels" or "" */
+    int sense;        /* 1 more is better, -1 less is better, 0 neither */
+    const char *help;
+};
+
+/* The i-th column that a query may name; NULL behind the last. */
+const struct assay_zoo_column *assay_zoo_column(size_t i);
+
+struct assay_zoo_cell {
+    enum assay_zoo_type type;
+    int64_t integer; /* of ASSAY_ZOO_INTEGER */
+    double real;     /* of both kinds of number */
+    char *text;      /* of ASSAY_ZOO_TEXT, any bytes up to a NUL */
+};
+
+/* A result, all of it in memory. */
+struct assay_zoo_table {
+    size_t n_columns;
+    size_t n_rows;
+    size_t n_matching; /* rows without the limit; of assay_zoo_select() */
+    char **name;       /* [n_columns] */
+    struct assay_zoo_cell *cell; /* [n_rows * n_columns] */
+};
+
+/* NULL and a released table are accepted. */
+void assay_zoo_table_release(struct assay_zoo_table *table);
+
+/* --- questions --------------------------------------------------------- */
+
+/*
+ * where    each "NAME OP VALUE", all of which must hold. OP: = != < <= > >=
+ *          and ~ (contains). Text is compared without regard to case, names
+ *          of datasets without regard to punctuation. "NAME=" asks for
+ *          models of which NAME is missing, "NAME!=" for the others; nothing
+ *          else holds for what is missing. NAME is a column or any fact.
+ * columns  to return; none: id, name, source, dataset, family, year,
+ *          test_accuracy
+ * sort     names with commas between, "-" before one for falling order;
+ *          what is missing comes last. NULL: by id
+ * limit    0: all
+ */
+struct assay_zoo_query {
+    const char *const *where;
+    size_t n_where;
+    const char *const *column;
+    size_t n_columns;
+    const char *sort;
+    size_t limit;
+};
+
+/* Errors: _ARG for a condition or name that cannot be, _LIMIT for a result
+ * over 8,388,608 cells or 512 MiB. */
+int assay_zoo_select(assay_zoo *zoo, const struct assay_zoo_query *query,
+                     struct assay_zoo_table *table,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+
+/*
+ * The best `limit` models of each dataset by one column or fact: rank,
+ * dataset, name, family, year, the metric, id, source. Less is better where
+ * the column's sense says so. `query` gives conditions and limit alone.
+ * _ARG for a metric that is no number.
+ */
+int assay_zoo_leaderboard(assay_zoo *zoo, const char *metric,
+                          const struct assay_zoo_query *query,
+                          struct assay_zoo_table *table,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
+
+/*
+ * One SELECT in SQL on a connection of its own that can do nothing else: no
+ * write, no attached file, no pragma, no extension.
+ *
+ * timeout_s  of its work, more than 0; _LIMIT afterwards
+ * limit      rows; 0: all
+ *
+ * _ARG for what is no SELECT, with SQLite's words.
+ */
+int assay_zoo_sql(assay_zoo *zoo, const char *sql, double timeout_s,
+                  size_t limit, struct assay_zoo_table *table,
+                  struct assay_error *err) ASSAY_MUST_CHECK;
+
+/*
+ * All that is known of one model, as JSON text (assay_zoo_text_free): its
+ * columns, every fact with value, raw text, unit, source and date, its files,
+ * runs and findings. `what` is a number or a name. _NOTHING when there is
+ * none, _ARG when several have the name, with their numbers.
+ */
+int assay_zoo_show(assay_zoo *zoo, const char *what, char **json,
+                   struct assay_error *err) ASSAY_MUST_CHECK;
+void assay_zoo_text_free(char *text);
+
+/* --- imports ----------------------------------------------------------- */
+
+struct assay_zoo_import {
+    const char *kind;   /* NULL: by content; else of assay_zoo_import_kind */
+    const char *source; /* NULL: the kind's own */
+};
+
+struct assay_zoo_imported {
+    const char *kind;
+    size_t n_rows;
+    size_t n_added;
+    size_t n_updated;
+    size_t n_unchanged;
+    size_t n_missing; /* values that the source writes and that mean missing */
+};
+
+/* Name of the i-th kind ("models", "securitynet", ...); NULL behind the
+ * last. */
+const char *assay_zoo_import_kind(size_t i);
+
+/*
+ * Take in a file of at most 256 MiB: a table of models, SecurityNet's table,
+ * a RobustBench entry, a timm table, a model card. A row is known by source
+ * and key: importing a file again changes nothing, importing a newer one
+ * changes what it states. Nothing is taken in when one row is refused.
+ * Errors: _FORMAT with row and column, _UNSUPPORTED, _LIMIT, _ARG.
+ */
+int assay_zoo_import_file(assay_zoo *zoo, const char *path,
+                          const struct assay_zoo_import *how,
+                          struct assay_zoo_imported *done,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
+
+#ifdef __cplusplus
+}
+#endif
+#endif

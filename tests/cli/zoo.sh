@@ -1,0 +1,135 @@
+# SPDX-License-Identifier: Apache-2.0
+# The zoo from outside: imports, questions, two writers at once, kills.
+# ASSAY_KILLS changes the number of kills.
+. "$(dirname "$0")/../support/cli.sh"
+
+XDG_DATA_HOME=$work/data
+export XDG_DATA_HOME
+cd "$work" || exit 2
+
+# A table of $1 models, named after $2.
+make_models() {
+    echo "name,architecture,family,dataset,weights_url,top1,year,provenance"
+    awk -v n="$1" -v name="$2" 'BEGIN {
+        for (i = 0; i < n; i++)
+            printf "%s-%d,net-%d,ResNet,CIFAR-10,http://x/%d,%.2f,%d,o/r@1\n",
+                name, i, i % 7, i, 50 + i % 50, 2010 + i % 15
+    }'
+}
+
+expect 4 zoo
+has err "Commands:"
+expect 0 zoo --help
+has out "leaderboard"
+expect 4 zoo lst
+has err 'did you mean "list"'
+expect 4 zoo audit
+has err "not there yet"
+for command in list show query leaderboard columns import check; do
+    expect 0 zoo $command --help
+    has out "Usage: assay zoo $command"
+done
+expect 3 zoo list
+has err "no zoo is there yet"
+expect 4 zoo import
+expect 2 zoo import none.csv
+
+make_models 60 a >a.csv
+printf 'x,architecture\n' >bad.csv
+expect 0 zoo import a.csv
+has out "60 new"
+check "the zoo is where XDG says" [ -s data/assay/zoo.db ]
+expect 0 zoo import a.csv --json
+has out '"unchanged": 60'
+expect 2 zoo import bad.csv
+has err "neither a table of models"
+expect 0 zoo list --limit 5
+has out "5 of 60; --limit 0 shows all"
+expect 0 zoo query --where family=resnet --where 'test_accuracy>0.95' \
+    --sort -year,name --columns name,test_accuracy,year
+has out "a-49  *0.99  *2014"
+check "  four models" [ "$(wc -l <out)" -eq 5 ]
+expect 0 zoo query --where name=a-3 --json
+has out '"matching": 1'
+expect 4 zoo query --where nothing=3
+has err 'no column and no fact is called "nothing"'
+expect 0 zoo query --sql 'SELECT count(*) AS n FROM models'
+has out "60"
+expect 4 zoo query --sql 'DELETE FROM models'
+has err "not authorized"
+expect 4 zoo query --sql 'SELECT 1' --sort name
+expect 0 zoo leaderboard --limit 2
+has out "   2  CIFAR-10  a-"
+expect 0 zoo show a-7
+has out 'test_accuracy  *0.57 ("57.00") fraction'
+expect 0 zoo show 8 --json
+has out '"name": "a-7"'
+expect 3 zoo show nobody
+expect 0 zoo columns
+has out "mia_mentropy_auc"
+expect 0 zoo check
+has out "sound"
+
+# Control characters reach no terminal.
+printf 'name,architecture,dataset,provenance\n\033[31mred,A,D,p\n' >esc.csv
+expect 0 zoo import esc.csv --zoo esc.db
+expect 0 zoo list --zoo esc.db
+has out "?\[31mred"
+check "no escape is printed" sh -c "! grep -q '$(printf '\033')' out"
+
+# Two writers at once, from nothing: both are in, whole.
+make_models 2000 b >b.csv
+make_models 2000 c >c.csv
+"$assay" zoo import b.csv --zoo two.db --source b -q &
+first=$!
+"$assay" zoo import c.csv --zoo two.db --source c -q &
+second=$!
+wait $first
+check "the first writer ends well" [ $? -eq 0 ]
+wait $second
+check "the second writer ends well" [ $? -eq 0 ]
+expect 0 zoo query --zoo two.db --sql \
+    'SELECT source_id, count(*) FROM models GROUP BY 1'
+check "  both have all rows" [ "$(grep -c '2000$' out)" -eq 2 ]
+
+# kill -9 anywhere in an import: none or all of its rows.
+kills=${ASSAY_KILLS:-8}
+i=0
+whole=0
+while [ $i -lt "$kills" ]; do
+    i=$((i + 1))
+    "$assay" zoo import b.csv --zoo kill.db --source "s$i" -q 2>/dev/null &
+    child=$!
+    sleep "0.0$((i * 7 % 10))$((i * 3 % 10))"
+    kill -9 $child 2>/dev/null
+    wait $child 2>/dev/null
+    "$assay" zoo query --zoo kill.db --sql \
+        'SELECT count(*) % 2000 + 0, count(*) / 2000 FROM models' >out 2>err ||
+        echo "0 0" >out
+    set -- $(tail -n 1 out)
+    if [ "$1" -ne 0 ]; then
+        fail "after kill $i: $1 rows of a part of an import"
+    fi
+    whole=$2
+done
+pass "$kills kills, $whole imports were through"
+expect 0 zoo import b.csv --zoo kill.db --source s1
+expect 0 zoo check --zoo kill.db
+expect 0 zoo query --zoo kill.db --sql \
+    "SELECT count(*), count(DISTINCT m.name) FROM models m JOIN sources s ON
+     s.id=source_id WHERE s.name='s1'"
+check "what was killed is then whole" grep -q '2000  *2000' out
+
+# The public tables, where they are.
+tables=${ASSAY_SOURCE:-.}/../shared/data/zoo
+if [ -d "$tables" ]; then
+    expect 0 zoo import "$tables/models.csv" "$tables/securitynet.csv" \
+        --zoo public.db
+    has out "3431 new"
+    has out "529 new"
+    expect 0 zoo query --zoo public.db --json --limit 1
+    has out '"matching": 3960'
+else
+    skip "the public tables: ../shared/data/zoo is not there"
+fi
+finish
