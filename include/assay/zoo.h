@@ -124,6 +124,32 @@ int assay_zoo_leaderboard(assay_zoo *zoo, const char *metric,
                           struct assay_error *err) ASSAY_MUST_CHECK;
 
 /*
+ * How two numbers go together over models.
+ *
+ * x, y   columns or facts; both NULL: SecurityNet's relations (stolen copies
+ *        and test accuracy, membership inference and gap, ...) for each of
+ *        its datasets and purposes, from the models of source `securitynet`
+ * by     a column or fact to group by, or NULL
+ * where  as in struct assay_zoo_query
+ *
+ * The table: group, x, y, n, then value and 95 % interval of Pearson's and
+ * Spearman's correlation (assay/metrics.h), and intercept and slope of the
+ * line of least squares. Numbers that cannot be are missing. _NOTHING when
+ * no model has both.
+ */
+struct assay_zoo_relation {
+    const char *x;
+    const char *y;
+    const char *by;
+    const char *const *where;
+    size_t n_where;
+};
+
+int assay_zoo_relate(assay_zoo *zoo, const struct assay_zoo_relation *relation,
+                     struct assay_zoo_table *table,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
+
+/*
  * One SELECT in SQL on a connection of its own that can do nothing else: no
  * write, no attached file, no pragma, no extension.
  *

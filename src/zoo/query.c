@@ -387,22 +387,24 @@ static int leaderboard_sql(struct assay__zoo_sql *sql, const char *metric,
     assay__buf_puts(&sql->text,
                     "SELECT rank, dataset, name, family, year, value, id, "
                     "source FROM (SELECT row_number() OVER (PARTITION BY d.id "
-                    "ORDER BY value ");
-    assay__buf_puts(&sql->text,
-                    column != NULL && column->told.sense < 0 ? "ASC" : "DESC");
+                    "ORDER BY ");
+    code = assay__zoo_sql_name(sql, metric, &type, err);
+    assay__buf_puts(&sql->text, column != NULL && column->told.sense < 0
+                                    ? " ASC"
+                                    : " DESC");
     assay__buf_puts(&sql->text, ", m.id) AS rank, d.name AS dataset, m.name AS "
                                 "name, m.family AS family, m.year AS year, "
-                                "value, m.id AS id, s.name AS source FROM "
-                                "(SELECT m.*, ");
-    code = assay__zoo_sql_name(sql, metric, &type, err);
-    assay__buf_puts(&sql->text, " AS value" ASSAY__ZOO_FROM
-                                ") m JOIN sources s ON s.id=m.source_id "
-                                "LEFT JOIN datasets d ON d.id=m.dataset_id");
+                                "m.id AS id, s.name AS source, ");
+    if (code == ASSAY_OK)
+        code = assay__zoo_sql_name(sql, metric, &type, err);
+    assay__buf_puts(&sql->text, " AS value" ASSAY__ZOO_FROM);
     if (code == ASSAY_OK)
         code = assay__zoo_sql_where(sql, q->where, q->n_where, err);
     assay__buf_puts(&sql->text, q->n_where > 0 ? " AND" : " WHERE");
-    assay__buf_puts(&sql->text, " typeof(value) IN ('real', 'integer')) "
-                                "WHERE rank <= ");
+    assay__buf_puts(&sql->text, " typeof(");
+    if (code == ASSAY_OK)
+        code = assay__zoo_sql_name(sql, metric, &type, err);
+    assay__buf_puts(&sql->text, ") IN ('real', 'integer')) WHERE rank <= ");
     if (code == ASSAY_OK)
         code =
             parameter(sql, NULL, q->limit > 0 ? (double)q->limit : 1e15, err);

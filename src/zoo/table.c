@@ -3,6 +3,7 @@
 
 #include "zoo/table.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -158,4 +159,62 @@ int assay__zoo_table_fill(struct assay_zoo_table *table, sqlite3_stmt *stmt,
     *table = made;
     table->n_matching = made.n_rows;
     return ASSAY_OK;
+}
+
+int assay__zoo_table_begin(struct assay_zoo_table *table,
+                           const char *const *name, size_t n,
+                           struct assay_error *err)
+{
+    struct assay_zoo_table made = {.n_columns = n};
+    size_t i;
+
+    made.name = assay__calloc(n, sizeof(*made.name));
+    for (i = 0; made.name != NULL && i < n; i++) {
+        made.name[i] = assay__strdup(name[i]);
+        if (made.name[i] == NULL)
+            break;
+    }
+    if (made.name == NULL || i < n) {
+        assay_zoo_table_release(&made);
+        return assay_error_set(err, ASSAY_NOMEM, "no memory for a result");
+    }
+    *table = made;
+    return ASSAY_OK;
+}
+
+struct assay_zoo_cell *assay__zoo_table_row(struct assay_zoo_table *t)
+{
+    struct assay_zoo_cell *cell;
+    struct assay_zoo_cell *row;
+
+    if ((t->n_rows + 1) * t->n_columns > CELLS_MAX)
+        return NULL;
+    cell =
+        assay__realloc(t->cell, (t->n_rows + 1) * t->n_columns, sizeof(*cell));
+    if (cell == NULL)
+        return NULL;
+    t->cell = cell;
+    row = &cell[t->n_rows * t->n_columns];
+    memset(row, 0, t->n_columns * sizeof(*row));
+    t->n_rows++;
+    t->n_matching = t->n_rows;
+    return row;
+}
+
+int assay__zoo_cell_set(struct assay_zoo_cell *cell, const char *text,
+                        struct assay_error *err)
+{
+    cell->text = assay__strdup(text);
+    if (cell->text == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "no memory for a result");
+    cell->type = ASSAY_ZOO_TEXT;
+    return ASSAY_OK;
+}
+
+void assay__zoo_cell_number(struct assay_zoo_cell *cell, double x)
+{
+    if (isnan(x))
+        return;
+    cell->type = ASSAY_ZOO_REAL;
+    cell->real = x;
 }

@@ -65,6 +65,11 @@ static int ask(assay_zoo *zoo, int which, struct assay_zoo_table *table,
         return assay_zoo_leaderboard(zoo, "gap", &q, table, err);
     case 2:
         return assay_zoo_sql(zoo, "SELECT * FROM models", 10, 0, table, err);
+    case 3: {
+        const struct assay_zoo_relation r = {0};
+
+        return assay_zoo_relate(zoo, &r, table, err);
+    }
     default:
         return assay_zoo_show(zoo, "1", text, err);
     }
@@ -82,7 +87,7 @@ static void test_questions_survive_any_failed_allocation(void)
     CHECK_OK(
         assay_zoo_import_file(zoo, check_temp_path("f"), &how, &done, &err),
         err);
-    for (int which = 0; which < 4; which++) {
+    for (int which = 0; which < 5; which++) {
         for (long n = 1; fail_alloc_next(n); n++) {
             struct assay_zoo_table table = {0};
             char *text = NULL;
