@@ -31,7 +31,8 @@ static inline int fuzz_zoo_sink(void *user, const struct assay__zoo_row *row,
 static inline void fuzz_zoo_read(const struct assay__zoo_importer *importer,
                                  const uint8_t *data, size_t size)
 {
-    struct assay__zoo_input in = {"results-sketch.csv", "folder", NULL, size};
+    struct assay__zoo_input in = {"results-sketch.csv", "folder", NULL, size,
+                                  "0123"};
     struct assay_error err;
     unsigned char *copy = assay__malloc(size + 1);
     size_t sum = 0;

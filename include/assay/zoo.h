@@ -177,6 +177,8 @@ void assay_zoo_text_free(char *text);
 struct assay_zoo_import {
     const char *kind;   /* NULL: by content; else of assay_zoo_import_kind */
     const char *source; /* NULL: the kind's own */
+    const char *model;  /* number or name of the model that a run's findings
+                         * are of; NULL: one of its own. Other kinds: _ARG */
 };
 
 struct assay_zoo_imported {
@@ -194,7 +196,8 @@ const char *assay_zoo_import_kind(size_t i);
 
 /*
  * Take in a file of at most 256 MiB: a table of models, SecurityNet's table,
- * a RobustBench entry, a timm table, a model card. A row is known by source
+ * a RobustBench entry, a timm table, a model card, an audit's findings.json. A
+ * row is known by source
  * and key: importing a file again changes nothing, importing a newer one
  * changes what it states. Nothing is taken in when one row is refused.
  * Errors: _FORMAT with row and column, _UNSUPPORTED, _LIMIT, _ARG.
@@ -203,6 +206,50 @@ int assay_zoo_import_file(assay_zoo *zoo, const char *path,
                           const struct assay_zoo_import *how,
                           struct assay_zoo_imported *done,
                           struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* --- files ------------------------------------------------------------- */
+
+/*
+ * Looks at a file before it becomes a model's: writes a line about it into
+ * `verdict` (kept as the fact `scan`) and returns ASSAY_OK, or refuses it.
+ */
+typedef int assay_zoo_scan(void *user, const char *path, char verdict[160],
+                           struct assay_error *err);
+
+struct assay_zoo_add {
+    const char *model;    /* number or name; NULL: the one that has these
+                           * bytes, else a new one */
+    const char *name;     /* of a new model; NULL: the file's */
+    assay_zoo_scan *scan; /* or NULL */
+    void *user;
+};
+
+struct assay_zoo_file {
+    int64_t model_id;
+    int is_new; /* the model was not there before */
+    uint64_t size_bytes;
+    char sha256[65];
+    char format[24]; /* by content: "safetensors", "torch-zip", "onnx", ... */
+};
+
+/* Note a file: its absolute path, size, SHA-256 and format. It is read, never
+ * loaded. Also _NOTHING: no such model. */
+int assay_zoo_add_file(assay_zoo *zoo, const char *path,
+                       const struct assay_zoo_add *how,
+                       struct assay_zoo_file *file,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* Name of the i-th form of export ("csv", "json", "cyclonedx",
+ * "model-index"); NULL behind the last. */
+const char *assay_zoo_export_form(size_t i);
+
+/*
+ * Models as text (assay_zoo_text_free): those that the query's conditions and
+ * limit choose, in the order of their numbers. Equal zoos give equal bytes.
+ */
+int assay_zoo_export(assay_zoo *zoo, const char *form,
+                     const struct assay_zoo_query *query, char **text,
+                     struct assay_error *err) ASSAY_MUST_CHECK;
 
 #ifdef __cplusplus
 }

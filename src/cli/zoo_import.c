@@ -12,17 +12,21 @@ struct values {
     struct assay__zoo_values common;
     const char *kind;
     const char *source;
+    const char *model;
 };
 
 /* clang-format off */
 static const struct assay__option own_options[] = {
     {"kind", 0, ASSAY__OPTION_TEXT, "KIND", NULL, 0, 0, NULL,
      "what the files are; not given: seen from their content. models, "
-     "securitynet, timm, robustbench, card",
+     "securitynet, timm, robustbench, card, findings",
      offsetof(struct values, kind)},
     {"source", 0, ASSAY__OPTION_TEXT, "NAME", NULL, 0, 0, NULL,
      "whom the facts are from; not given: the kind's own name",
      offsetof(struct values, source)},
+    {"model", 0, ASSAY__OPTION_TEXT, "ID|NAME", NULL, 0, 0, NULL,
+     "the model that a run's findings are of; not given: one of its own",
+     offsetof(struct values, model)},
     {.name = NULL},
 };
 /* clang-format on */
@@ -43,7 +47,8 @@ const struct assay__command assay__zoo_command_import = {
                 "assay zoo import robustbench/model_info/cifar10/Linf/*.json\n"
                 "assay zoo import my-model/README.md",
     .notes = "A table of models, SecurityNet's table, timm's result tables, "
-             "RobustBench entries,\nHugging Face model cards. Importing a file "
+             "RobustBench entries,\nHugging Face model cards, an audit's "
+             "findings.json. Importing a file "
              "again changes nothing (docs/zoo.md).",
     .groups = groups,
     .values_size = sizeof(struct values),
@@ -76,7 +81,7 @@ static int import_all(const struct values *v,
                       const struct assay__parsed *parsed,
                       struct assay_error *err)
 {
-    const struct assay_zoo_import how = {v->kind, v->source};
+    const struct assay_zoo_import how = {v->kind, v->source, v->model};
     json_t *list = json_array();
     assay_zoo *zoo = NULL;
     int code;

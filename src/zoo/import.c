@@ -71,7 +71,7 @@ static int note_import(struct assay__zoo_put *p, const char *sha256,
     return code;
 }
 
-static int take(assay_zoo *zoo, const struct assay__zoo_input *in,
+static int take(assay_zoo *zoo, struct assay__zoo_input *in,
                 const struct assay_zoo_import *how,
                 struct assay_zoo_imported *done, struct assay_error *err)
 {
@@ -85,6 +85,10 @@ static int take(assay_zoo *zoo, const struct assay__zoo_input *in,
     code = choose(in, how->kind, &importer, err);
     if (code != ASSAY_OK)
         return code;
+    if (how->model != NULL && !importer->onto)
+        return assay_error_set(err, ASSAY_ARG,
+                               "a file of kind %s names its models itself",
+                               importer->name);
     source = how->source != NULL ? how->source : importer->source;
     if (*source == '\0' || strlen(source) > SOURCE_MAX)
         return assay_error_set(err, ASSAY_ARG,
@@ -94,8 +98,11 @@ static int take(assay_zoo *zoo, const struct assay__zoo_input *in,
         return assay_error_set(err, code, "SHA-256");
     assay__sha256_add(&hash, in->data, in->size);
     assay__sha256_end(&hash, sha256);
+    in->sha256 = sha256;
     done->kind = importer->name;
     code = assay__zoo_put_begin(&put, zoo->db, source, done, err);
+    if (code == ASSAY_OK && how->model != NULL)
+        code = assay__zoo_model_id(zoo, how->model, &put.onto, err);
     if (code == ASSAY_OK)
         code = importer->read(in, assay__zoo_put_row, &put, err);
     if (code == ASSAY_OK)

@@ -17,11 +17,13 @@ struct assay__zoo_input {
     const char *folder;        /* the name of the folder it lies in, or "" */
     const unsigned char *data; /* one NUL behind it */
     size_t size;
+    const char *sha256; /* of all of it */
 };
 
 struct assay__zoo_importer {
     const char *name;
     const char *source; /* when the user names none */
+    bool onto;          /* it may speak of a model that is there already */
     bool (*probe)(const struct assay__zoo_input *in);
     int (*read)(const struct assay__zoo_input *in, assay__zoo_sink *sink,
                 void *user, struct assay_error *err);

@@ -190,4 +190,4 @@ static int read_card(const struct assay__zoo_input *in, assay__zoo_sink *sink,
 }
 
 const struct assay__zoo_importer assay__zoo_importer_card = {
-    "card", "huggingface", probe, read_card};
+    "card", "huggingface", false, probe, read_card};

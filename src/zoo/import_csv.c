@@ -197,7 +197,7 @@ static int read_models(const struct assay__zoo_input *in, assay__zoo_sink *sink,
 }
 
 const struct assay__zoo_importer assay__zoo_importer_models = {
-    "models", "public-models", probe_models, read_models};
+    "models", "public-models", false, probe_models, read_models};
 
 /* --- SecurityNet -------------------------------------------------------- */
 
@@ -254,7 +254,7 @@ static int read_securitynet(const struct assay__zoo_input *in,
 }
 
 const struct assay__zoo_importer assay__zoo_importer_securitynet = {
-    "securitynet", "securitynet", probe_securitynet, read_securitynet};
+    "securitynet", "securitynet", false, probe_securitynet, read_securitynet};
 
 /* --- timm --------------------------------------------------------------- */
 
@@ -408,4 +408,4 @@ static int read_timm(const struct assay__zoo_input *in, assay__zoo_sink *sink,
 }
 
 const struct assay__zoo_importer assay__zoo_importer_timm = {
-    "timm", "timm", probe_timm, read_timm};
+    "timm", "timm", false, probe_timm, read_timm};

@@ -192,4 +192,4 @@ static int read_entry(const struct assay__zoo_input *in, assay__zoo_sink *sink,
 }
 
 const struct assay__zoo_importer assay__zoo_importer_robustbench = {
-    "robustbench", "robustbench", probe, read_entry};
+    "robustbench", "robustbench", false, probe, read_entry};

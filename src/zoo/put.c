@@ -7,6 +7,7 @@
 
 #include "zoo/put.h"
 
+#include <math.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -40,6 +41,12 @@ static const char *const fixed_sql[ASSAY__ZOO_PUT_STATEMENTS] = {
     [ASSAY__ZOO_PUT_FILE] =
         "INSERT INTO files(model_id, url, format, recorded_at) "
         "VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
+    [ASSAY__ZOO_PUT_RUN] =
+        "INSERT INTO runs(model_id, key, tool, verdict, recorded_at) "
+        "VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING RETURNING id",
+    [ASSAY__ZOO_PUT_FINDING] =
+        "INSERT INTO findings(run_id, attack, metric, value, low, high, n, "
+        "baseline) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 };
 
 /* "UPDATE models SET dataset_id=ifnull(?2, dataset_id), family=iif(?3, ?4,
@@ -183,9 +190,16 @@ static int put_model(struct assay__zoo_put *p, const struct assay__zoo_row *row,
     int64_t n = 0;
     int code;
 
-    (void)snprintf(key, sizeof(key), "%s@%s", row->name, dataset);
+    if (p->onto != 0) {
+        p->model_id = p->onto;
+        return ASSAY_OK;
+    }
+    if (row->key != NULL)
+        (void)snprintf(key, sizeof(key), "%s", row->key);
+    else
+        (void)snprintf(key, sizeof(key), "%s@%s", row->name, dataset);
     assay__zoo_bind_text(seen, 1, key);
-    code = ask(seen, &n, err);
+    code = row->key != NULL ? ASSAY_OK : ask(seen, &n, err);
     if (code != ASSAY_OK)
         return code;
     if (n > 1)
@@ -309,6 +323,46 @@ static int put_urls(struct assay__zoo_put *p, const struct assay__zoo_row *row,
     return code;
 }
 
+static void bind_number(sqlite3_stmt *stmt, int at, double x)
+{
+    if (isnan(x))
+        (void)sqlite3_bind_null(stmt, at);
+    else
+        (void)sqlite3_bind_double(stmt, at, x);
+}
+
+/* A run that is there is left as it is: its key is its content's hash. */
+static int put_run(struct assay__zoo_put *p, const struct assay__zoo_run *run,
+                   struct assay_error *err)
+{
+    sqlite3_stmt *stmt = p->stmt[ASSAY__ZOO_PUT_RUN];
+    sqlite3_stmt *finding = p->stmt[ASSAY__ZOO_PUT_FINDING];
+    int64_t id = 0;
+    int code;
+    size_t i;
+
+    (void)sqlite3_bind_int64(stmt, 1, p->model_id);
+    assay__zoo_bind_text(stmt, 2, run->key);
+    assay__zoo_bind_text(stmt, 3, run->tool);
+    assay__zoo_bind_text(stmt, 4, run->verdict);
+    assay__zoo_bind_text(stmt, 5, p->now);
+    code = ask(stmt, &id, err);
+    for (i = 0; i < run->n && id != 0 && code == ASSAY_OK; i++) {
+        const struct assay__zoo_finding *f = &run->finding[i];
+
+        (void)sqlite3_bind_int64(finding, 1, id);
+        assay__zoo_bind_text(finding, 2, f->attack);
+        assay__zoo_bind_text(finding, 3, f->metric);
+        bind_number(finding, 4, f->value);
+        bind_number(finding, 5, f->low);
+        bind_number(finding, 6, f->high);
+        bind_number(finding, 7, f->n);
+        bind_number(finding, 8, f->baseline);
+        code = assay__zoo_run(finding, err);
+    }
+    return code;
+}
+
 static int check_row(const struct assay__zoo_row *row, struct assay_error *err)
 {
     if (row->name == NULL || *row->name == '\0')
@@ -333,7 +387,7 @@ int assay__zoo_put_row(void *put, const struct assay__zoo_row *row,
     char dataset[128] = "";
     int64_t dataset_id = 0;
     bool added = false;
-    int before;
+    int before = 0;
     int code;
 
     code = check_row(row, err);
@@ -349,13 +403,18 @@ int assay__zoo_put_row(void *put, const struct assay__zoo_row *row,
         code = put_facts(p, row, err);
     if (code == ASSAY_OK)
         code = put_urls(p, row, err);
+    if (code == ASSAY_OK && row->run != NULL)
+        code = put_run(p, row->run, err);
     if (code == ASSAY_OK && (added || sqlite3_total_changes(p->db) != before)) {
-        code = update_model(p, row, dataset_id, err);
+        /* Another source's model keeps that source's values. */
+        if (p->onto == 0)
+            code = update_model(p, row, dataset_id, err);
         p->done->n_updated += !added;
     } else {
         p->done->n_unchanged++;
     }
     p->done->n_added += added;
+    p->added = added;
     p->done->n_rows++;
     return code;
 }

@@ -21,6 +21,8 @@ enum {
     ASSAY__ZOO_PUT_FACT,
     ASSAY__ZOO_PUT_DATASET,
     ASSAY__ZOO_PUT_FILE,
+    ASSAY__ZOO_PUT_RUN,
+    ASSAY__ZOO_PUT_FINDING,
     ASSAY__ZOO_PUT_STATEMENTS
 };
 
@@ -28,7 +30,9 @@ struct assay__zoo_put {
     sqlite3 *db;
     sqlite3_stmt *stmt[ASSAY__ZOO_PUT_STATEMENTS];
     int64_t source_id;
+    int64_t onto;     /* not 0: rows are of this model, of another source */
     int64_t model_id; /* of the row put last */
+    bool added;       /* it was not there before */
     char now[32];
     struct assay_zoo_imported *done;
 };

@@ -35,12 +35,34 @@ struct assay__zoo_extra {
     struct assay__zoo_value value;
 };
 
+/* What one attack of an audit came to. NaN is missing. */
+struct assay__zoo_finding {
+    const char *attack;
+    const char *metric;
+    double value;
+    double low;
+    double high;
+    double n;
+    double baseline;
+};
+
+/* An audit of the model. */
+struct assay__zoo_run {
+    const char *key;     /* equal for equal findings */
+    const char *tool;    /* "assay 0.1.0" */
+    const char *verdict; /* or NULL */
+    const struct assay__zoo_finding *finding;
+    size_t n;
+};
+
 struct assay__zoo_row {
     const char *name;
-    const char *dataset;       /* or NULL */
-    const char *data_category; /* or NULL */
-    const char *training_size; /* of the dataset, digits; or NULL */
-    const char *urls;          /* with blanks between; or NULL */
+    const char *key;                  /* instead of name and dataset; or NULL */
+    const struct assay__zoo_run *run; /* or NULL */
+    const char *dataset;              /* or NULL */
+    const char *data_category;        /* or NULL */
+    const char *training_size;        /* of the dataset, digits; or NULL */
+    const char *urls;                 /* with blanks between; or NULL */
     struct assay__zoo_value value[ASSAY__ZOO_STORED];
     struct assay__zoo_extra extra[ASSAY__ZOO_EXTRAS_MAX];
     size_t n_extras;

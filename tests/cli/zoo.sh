@@ -25,7 +25,7 @@ expect 4 zoo lst
 has err 'did you mean "list"'
 expect 4 zoo audit
 has err "not there yet"
-for command in list show query leaderboard columns import check; do
+for command in list show query leaderboard columns stats import add export check; do
     expect 0 zoo $command --help
     has out "Usage: assay zoo $command"
 done
@@ -76,6 +76,23 @@ expect 0 zoo import esc.csv --zoo esc.db
 expect 0 zoo list --zoo esc.db
 has out "?\[31mred"
 check "no escape is printed" sh -c "! grep -q '$(printf '\033')' out"
+
+# Files in, and models out.
+printf 'abc' >m.bin
+expect 0 zoo add m.bin --zoo files.db
+has out "model 1 (new), 3 bytes, unknown, SHA-256 ba7816bf"
+expect 0 zoo add m.bin --zoo files.db --json
+has out '"new": false'
+expect 2 zoo add none.bin --zoo files.db
+expect 0 zoo export --format cyclonedx --where name=m.bin --zoo files.db
+has out '"content": "ba7816bf'
+expect 0 zoo export --format csv --out all.csv
+check "all models are in the CSV" [ "$(wc -l <all.csv)" -eq 61 ]
+expect 4 zoo export --format xml
+expect 3 zoo stats
+has err "SecurityNet's table is not in the zoo"
+expect 0 zoo stats --x year --y test_accuracy
+has out "  60  "
 
 # Two writers at once, from nothing: both are in, whole.
 make_models 2000 b >b.csv

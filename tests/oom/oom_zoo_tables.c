@@ -31,7 +31,7 @@ static void test_imports_survive_any_failed_allocation(void)
 {
     static const char *const files[] = {ZOO_MODELS, ZOO_SECURITYNET, ZOO_TIMM,
                                         ZOO_ENTRY, ZOO_CARD};
-    const struct assay_zoo_import how = {NULL, NULL};
+    const struct assay_zoo_import how = {NULL, NULL, NULL};
     assay_zoo *zoo = open_new("import.db");
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
@@ -70,6 +70,20 @@ static int ask(assay_zoo *zoo, int which, struct assay_zoo_table *table,
 
         return assay_zoo_relate(zoo, &r, table, err);
     }
+    case 4:
+        return assay_zoo_export(zoo, "csv", &q, text, err);
+    case 5:
+        return assay_zoo_export(zoo, "json", &q, text, err);
+    case 6:
+        return assay_zoo_export(zoo, "cyclonedx", &q, text, err);
+    case 7:
+        return assay_zoo_export(zoo, "model-index", &q, text, err);
+    case 8: {
+        const struct assay_zoo_add how = {.name = "x"};
+        struct assay_zoo_file file;
+
+        return assay_zoo_add_file(zoo, check_temp_path("f"), &how, &file, err);
+    }
     default:
         return assay_zoo_show(zoo, "1", text, err);
     }
@@ -77,7 +91,7 @@ static int ask(assay_zoo *zoo, int which, struct assay_zoo_table *table,
 
 static void test_questions_survive_any_failed_allocation(void)
 {
-    const struct assay_zoo_import how = {NULL, NULL};
+    const struct assay_zoo_import how = {NULL, NULL, NULL};
     struct assay_zoo_imported done;
     struct assay_error err = {0};
     assay_zoo *zoo = open_new("ask.db");
@@ -87,7 +101,7 @@ static void test_questions_survive_any_failed_allocation(void)
     CHECK_OK(
         assay_zoo_import_file(zoo, check_temp_path("f"), &how, &done, &err),
         err);
-    for (int which = 0; which < 5; which++) {
+    for (int which = 0; which < 10; which++) {
         for (long n = 1; fail_alloc_next(n); n++) {
             struct assay_zoo_table table = {0};
             char *text = NULL;

@@ -27,7 +27,7 @@ static assay_zoo *open_new(const char *name)
 static int take(assay_zoo *zoo, const char *file, const char *text,
                 struct assay_zoo_imported *done, struct assay_error *err)
 {
-    const struct assay_zoo_import how = {NULL, NULL};
+    const struct assay_zoo_import how = {NULL, NULL, NULL};
     const char *path = check_temp_path(file);
 
     check_write_file(path, text, strlen(text));
@@ -128,10 +128,11 @@ static void test_securitynet_zeros_and_placeholders_are_missing(void)
                           "name='robust'"),
                  "-");
     /* What the source writes is kept, with the reason. */
-    CHECK_STR_EQ(ask(zoo, "SELECT raw || ' ' || ifnull(value, 'null') || ' ' "
-                          "|| facts.note FROM facts JOIN models m ON m.id=model_id "
-                          "WHERE m.name='svhn' AND facts.name="
-                          "'train_accuracy'"),
+    CHECK_STR_EQ(ask(zoo,
+                     "SELECT raw || ' ' || ifnull(value, 'null') || ' ' "
+                     "|| facts.note FROM facts JOIN models m ON m.id=model_id "
+                     "WHERE m.name='svhn' AND facts.name="
+                     "'train_accuracy'"),
                  "0.999 null a placeholder, the same for all of SVHN");
     CHECK_STR_EQ(ask(zoo, "SELECT raw FROM facts JOIN models m ON "
                           "m.id=model_id WHERE m.name='robust' AND "
@@ -350,7 +351,7 @@ static void test_long_names_and_deep_cards_are_refused(void)
 static void test_truncation_at_every_byte_is_survived(void)
 {
     static const char *const files[] = {ZOO_SECURITYNET, ZOO_ENTRY, ZOO_CARD};
-    const struct assay_zoo_import how = {NULL, NULL};
+    const struct assay_zoo_import how = {NULL, NULL, NULL};
     assay_zoo *zoo = open_new("cut.db");
 
     CHECK_INT_EQ(

@@ -14,7 +14,7 @@
 
 static assay_zoo *open_with(const char *name, const char *path)
 {
-    const struct assay_zoo_import how = {NULL, NULL};
+    const struct assay_zoo_import how = {NULL, NULL, NULL};
     struct assay_zoo_imported done;
     struct assay_error err = {0};
     assay_zoo *zoo = NULL;

@@ -130,7 +130,7 @@ static void test_what_is_no_zoo_is_left_alone(void)
 
 static assay_zoo *filled(const char *name)
 {
-    const struct assay_zoo_import how = {NULL, NULL};
+    const struct assay_zoo_import how = {NULL, NULL, NULL};
     static const char *const files[] = {ZOO_MODELS, ZOO_SECURITYNET, ZOO_ENTRY};
     struct assay_zoo_imported done;
     struct assay_error err = {0};
