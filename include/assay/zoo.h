@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "assay/error.h"
+#include "assay/context.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -238,6 +238,40 @@ int assay_zoo_add_file(assay_zoo *zoo, const char *path,
                        const struct assay_zoo_add *how,
                        struct assay_zoo_file *file,
                        struct assay_error *err) ASSAY_MUST_CHECK;
+
+/*
+ * url        of the model's links, the one to take; NULL: the only one
+ * sha256     what the file must have, in hex; NULL: what the zoo knows of it,
+ *            else it is noted
+ * max_bytes  the largest file that is taken
+ * allow_local  1: also from addresses of this machine and of local networks,
+ *            through proxies of the environment
+ */
+struct assay_zoo_fetch {
+    const char *url;
+    const char *sha256;
+    uint64_t max_bytes;
+    int allow_local;
+    assay_zoo_scan *scan; /* or NULL; before the file gets its name */
+    void *user;
+};
+
+/*
+ * Download the file of a model (number or name) into the folder `files`
+ * beside the zoo, under its SHA-256, and note it. Over https or http alone,
+ * never from https to http; at most ten redirects; each address that is
+ * connected to is judged. What was cut off goes on from there; a file that
+ * is here with the right bytes is not fetched again.
+ *
+ * Errors: _ARG (several links and none chosen, no http link), _NOTHING (no
+ * such model, no link), _LIMIT (over max_bytes), _DATA (another SHA-256), _IO
+ * (the network, with the reason), _CANCELED (goes on later), those of scan.
+ */
+int assay_zoo_fetch_file(assay_zoo *zoo, const char *model,
+                         const struct assay_zoo_fetch *how,
+                         const struct assay_context *ctx,
+                         struct assay_zoo_file *file,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* Name of the i-th form of export ("csv", "json", "cyclonedx",
  * "model-index"); NULL behind the last. */

@@ -71,14 +71,12 @@ static int note_import(struct assay__zoo_put *p, const char *sha256,
     return code;
 }
 
-static int take(assay_zoo *zoo, struct assay__zoo_input *in,
+static int take(assay_zoo *zoo, const struct assay__zoo_input *in,
                 const struct assay_zoo_import *how,
                 struct assay_zoo_imported *done, struct assay_error *err)
 {
     const struct assay__zoo_importer *importer = NULL;
     struct assay__zoo_put put = {0};
-    struct assay__sha256 hash;
-    char sha256[ASSAY__SHA256_TEXT];
     const char *source;
     int code;
 
@@ -93,12 +91,6 @@ static int take(assay_zoo *zoo, struct assay__zoo_input *in,
     if (*source == '\0' || strlen(source) > SOURCE_MAX)
         return assay_error_set(err, ASSAY_ARG,
                                "a source's name has 1 to %d bytes", SOURCE_MAX);
-    code = assay__sha256_begin(&hash);
-    if (code != ASSAY_OK)
-        return assay_error_set(err, code, "SHA-256");
-    assay__sha256_add(&hash, in->data, in->size);
-    assay__sha256_end(&hash, sha256);
-    in->sha256 = sha256;
     done->kind = importer->name;
     code = assay__zoo_put_begin(&put, zoo->db, source, done, err);
     if (code == ASSAY_OK && how->model != NULL)
@@ -106,7 +98,7 @@ static int take(assay_zoo *zoo, struct assay__zoo_input *in,
     if (code == ASSAY_OK)
         code = importer->read(in, assay__zoo_put_row, &put, err);
     if (code == ASSAY_OK)
-        code = note_import(&put, sha256, in->name, done, err);
+        code = note_import(&put, in->sha256, in->name, done, err);
     return assay__zoo_put_end(&put, code, err);
 }
 
@@ -124,6 +116,19 @@ static char *folder_of(const char *path, const char *name)
     return assay__format("%.*s", (int)(end - from), from);
 }
 
+static int hash_of(const struct assay__zoo_input *in,
+                   char sha256[ASSAY__SHA256_TEXT], struct assay_error *err)
+{
+    struct assay__sha256 hash;
+    int code = assay__sha256_begin(&hash);
+
+    if (code != ASSAY_OK)
+        return assay_error_set(err, code, "SHA-256");
+    assay__sha256_add(&hash, in->data, in->size);
+    assay__sha256_end(&hash, sha256);
+    return ASSAY_OK;
+}
+
 int assay_zoo_import_file(assay_zoo *zoo, const char *path,
                           const struct assay_zoo_import *how,
                           struct assay_zoo_imported *done,
@@ -131,6 +136,7 @@ int assay_zoo_import_file(assay_zoo *zoo, const char *path,
 {
     struct assay__zoo_input in = {.name = path};
     struct assay_zoo_imported counts = {0};
+    char sha256[ASSAY__SHA256_TEXT] = "";
     unsigned char *data = NULL;
     char *folder = NULL;
     int code;
@@ -143,8 +149,11 @@ int assay_zoo_import_file(assay_zoo *zoo, const char *path,
         in.name = strrchr(path, '/') + 1;
     folder = folder_of(path, in.name);
     in.folder = folder;
-    code = folder != NULL ? take(zoo, &in, how, &counts, err)
+    in.sha256 = sha256;
+    code = folder != NULL ? hash_of(&in, sha256, err)
                           : assay_error_set(err, ASSAY_NOMEM, "out of memory");
+    if (code == ASSAY_OK)
+        code = take(zoo, &in, how, &counts, err);
     if (code != ASSAY_OK)
         code = assay_error_prefix(err, code, "%.120s", path);
     else

@@ -25,7 +25,7 @@ expect 4 zoo lst
 has err 'did you mean "list"'
 expect 4 zoo audit
 has err "not there yet"
-for command in list show query leaderboard columns stats import add export check; do
+for command in list show query leaderboard columns stats import add fetch export check; do
     expect 0 zoo $command --help
     has out "Usage: assay zoo $command"
 done
@@ -93,6 +93,23 @@ expect 3 zoo stats
 has err "SecurityNet's table is not in the zoo"
 expect 0 zoo stats --x year --y test_accuracy
 has out "  60  "
+
+# No network here: what is refused before there would be one.
+cat >links.csv <<'TABLE'
+name,architecture,dataset,provenance,weights_url
+here,A,D,p,http://127.0.0.1:9/x
+disk,A,D,p,file:///etc/passwd
+many,A,D,p,https://a/1 https://a/2
+TABLE
+expect 0 zoo import links.csv --zoo links.db
+expect 2 zoo fetch here --zoo links.db
+has err "address of this machine or a local network (--allow-local)"
+expect 4 zoo fetch disk --zoo links.db
+has err "no http or https link"
+expect 4 zoo fetch many --zoo links.db
+has err "choose one (--url)"
+expect 2 zoo fetch here --allow-local --zoo links.db
+expect 3 zoo fetch nobody --zoo links.db
 
 # Two writers at once, from nothing: both are in, whole.
 make_models 2000 b >b.csv
