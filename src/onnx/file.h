@@ -19,7 +19,7 @@
  */
 
 #include "assay/onnx.h"
-#include "onnx/wire.h"
+#include "formats/wire.h"
 
 /* Limits on what a file may hold. */
 enum {

@@ -15,7 +15,7 @@
 
 #include "core/checked.h"
 #include "core/mem.h"
-#include "scan/protobuf.h"
+#include "formats/wire.h"
 #include "scan/scan.h"
 
 enum { DEPTH_MAX = 32, RANK_MAX = 1 << 16, TEXT_MAX = 1024 };
@@ -59,9 +59,9 @@ static const struct {
     {KIND_SPARSE, 1, KIND_TENSOR},     {KIND_SPARSE, 2, KIND_TENSOR},
 };
 
-static enum kind kind_of(enum kind of, const struct assay__wire_field *f)
+static enum kind kind_of(enum kind of, const struct assay__field *f)
 {
-    for (size_t i = 0; f->type == 2 && i < sizeof(fields) / sizeof(fields[0]);
+    for (size_t i = 0; f->kind == 2 && i < sizeof(fields) / sizeof(fields[0]);
          i++) {
         if (fields[i].of == of && fields[i].field == f->number)
             return fields[i].is;
@@ -72,27 +72,28 @@ static enum kind kind_of(enum kind of, const struct assay__wire_field *f)
 /* A model has a version (1) and a graph (7), and nothing malformed on top. */
 static int probe(const unsigned char *data, size_t size, const char *name)
 {
-    struct assay__wire w = {data, size, 0, 0};
-    struct assay__wire_field f;
+    struct assay__wire w = {data, 0, size};
+    struct assay__field f;
     bool version = false;
     bool graph = false;
     int rc;
 
     if (assay__scan_has_suffix(name, assay__scanner_onnx.suffixes))
         return true;
-    while ((rc = assay__wire_next(&w, &f)) > 0) {
-        version = version || (f.number == 1 && f.type == 0 && f.value < 1000);
-        graph = graph || (f.number == 7 && f.type == 2);
+    while ((rc = assay__wire_next(&w, &f, NULL)) > 0) {
+        version = version || (f.number == 1 && f.kind == 0 && f.value < 1000);
+        graph = graph || (f.number == 7 && f.kind == 2);
     }
     return rc == 0 && version && graph;
 }
 
 static void copy_text(char *out, const struct assay__wire *text)
 {
-    size_t n = text->size < TEXT_MAX - 1 ? text->size : TEXT_MAX - 1;
+    size_t size = text->end - text->at;
+    size_t n = size < TEXT_MAX - 1 ? size : TEXT_MAX - 1;
 
     if (n)
-        memcpy(out, text->data, n);
+        memcpy(out, text->data + text->at, n);
     out[n] = '\0';
 }
 
@@ -101,10 +102,10 @@ static int check_domain(const struct model *m, const struct assay__wire *text)
     char domain[TEXT_MAX];
 
     copy_text(domain, text);
-    if (text->size == 0 || strcmp(domain, "ai.onnx") == 0 ||
+    if (text->at == text->end || strcmp(domain, "ai.onnx") == 0 ||
         strncmp(domain, "ai.onnx.", 8) == 0)
         return ASSAY_OK;
-    return assay__scan_note(m->job, ASSAY__RULE_ONNX_DOMAIN, text->base, domain,
+    return assay__scan_note(m->job, ASSAY__RULE_ONNX_DOMAIN, text->at, domain,
                             m->err,
                             "operators of this domain are code outside the "
                             "model and outside ONNX");
@@ -206,18 +207,20 @@ static bool read_number(const char *text, uint64_t *value)
 static int read_pair(const struct model *m, struct assay__wire pair,
                      struct external *e)
 {
-    struct assay__wire_field f;
+    struct assay__field f;
+    struct assay__wire inner;
     char text[2][TEXT_MAX] = {"", ""};
     size_t size = 0;
-    size_t at = pair.base;
+    size_t at = pair.at;
     bool fine = true;
 
-    while (assay__wire_next(&pair, &f) > 0) {
-        if (f.type != 2 || f.number < 1 || f.number > 2)
+    while (assay__wire_next(&pair, &f, NULL) > 0) {
+        if (f.kind != 2 || f.number < 1 || f.number > 2)
             continue;
-        copy_text(text[f.number - 1], &f.message);
+        inner = assay__wire_inside(&pair, &f);
+        copy_text(text[f.number - 1], &inner);
         if (f.number == 2)
-            size = f.message.size;
+            size = f.size;
     }
     if (strcmp(text[0], "location") == 0) {
         memcpy(e->location, text[1], TEXT_MAX);
@@ -241,72 +244,63 @@ static int read_pair(const struct model *m, struct assay__wire pair,
 }
 
 /* Dimensions come one by one or packed. */
-static int add_dims(const struct model *m, const struct assay__wire_field *f,
-                    size_t *count, size_t *rank)
+static int add_dims(const struct model *m, const struct assay__wire *w,
+                    const struct assay__field *f, size_t *count, size_t *rank)
 {
-    struct assay__wire packed = f->message;
+    struct assay__wire packed = assay__wire_inside(w, f);
+    uint64_t value = f->value;
     bool fits = true;
-    size_t at = f->type == 2 ? packed.base : 0;
 
-    if (f->type == 0) {
-        fits = f->value <= INT64_MAX &&
-               assay__mul_size(*count, (size_t)f->value, count);
+    if (f->kind == ASSAY__WIRE_VARINT) {
+        fits =
+            value <= INT64_MAX && assay__mul_size(*count, (size_t)value, count);
         *rank += 1;
     }
-    while (f->type == 2 && fits && packed.at < packed.size) {
-        uint64_t value = 0;
-        unsigned shift = 0;
-        unsigned char c = 0x80;
-
-        while (c & 0x80 && packed.at < packed.size && shift < 70) {
-            c = packed.data[packed.at++];
-            if (shift < 63)
-                value |= (uint64_t)(c & 127) << shift;
-            else
-                fits = fits && (c & 127) == 0;
-            shift += 7;
-        }
-        fits = fits && assay__mul_size(*count, (size_t)value, count);
+    while (f->kind == ASSAY__WIRE_BYTES && fits && packed.at < packed.end) {
+        fits = assay__wire_varint(&packed, &value, NULL) == ASSAY_OK &&
+               value <= INT64_MAX &&
+               assay__mul_size(*count, (size_t)value, count);
         *rank += 1;
     }
     if (fits && *rank <= RANK_MAX)
         return ASSAY_OK;
-    return assay__scan_note(m->job, ASSAY__RULE_ONNX_SIZE, at, NULL, m->err,
+    return assay__scan_note(m->job, ASSAY__RULE_ONNX_SIZE, f->key_at, NULL,
+                            m->err,
                             "a tensor's dimensions are negative, too many or "
                             "multiply to more than memory can be");
 }
 
 static int broken(const struct model *m, const struct assay__wire *w)
 {
-    return assay__scan_note(m->job, ASSAY__RULE_ONNX_BROKEN, w->base + w->at,
-                            NULL, m->err,
-                            "the protobuf wire format is broken here");
+    return assay__scan_note(m->job, ASSAY__RULE_ONNX_BROKEN, w->at, NULL,
+                            m->err, "the protobuf wire format is broken here");
 }
 
 static int walk_tensor(const struct model *m, struct assay__wire w)
 {
     struct external e = {.n_location = 0};
-    struct assay__wire_field f;
+    struct assay__field f;
     size_t count = 1;
     size_t rank = 0;
     bool outside = false;
+    size_t start = w.at;
     int more = 0;
     int rc = ASSAY_OK;
 
-    while (!rc && (more = assay__wire_next(&w, &f)) > 0) {
-        if (f.number == 1 && (f.type == 0 || f.type == 2))
-            rc = add_dims(m, &f, &count, &rank);
-        else if (f.number == 13 && f.type == 2) {
-            rc = read_pair(m, f.message, &e);
+    while (!rc && (more = assay__wire_next(&w, &f, NULL)) > 0) {
+        if (f.number == 1 && (f.kind == 0 || f.kind == 2))
+            rc = add_dims(m, &w, &f, &count, &rank);
+        else if (f.number == 13 && f.kind == 2) {
+            rc = read_pair(m, assay__wire_inside(&w, &f), &e);
             outside = true;
-        } else if (f.number == 14 && f.type == 0 && f.value == 1) {
+        } else if (f.number == 14 && f.kind == 0 && f.value == 1) {
             outside = true;
         }
     }
     if (!rc && more < 0)
         rc = broken(m, &w);
     if (!rc && outside && e.at == 0)
-        rc = assay__scan_note(m->job, ASSAY__RULE_ONNX_EXTERNAL, w.base,
+        rc = assay__scan_note(m->job, ASSAY__RULE_ONNX_EXTERNAL, start,
                               "location", m->err,
                               "a tensor lies in another file, and none is "
                               "named");
@@ -317,13 +311,13 @@ static int walk_tensor(const struct model *m, struct assay__wire w)
 
 static int walk_meta(const struct model *m, struct assay__wire w)
 {
-    struct assay__wire_field f;
+    struct assay__field f;
     int rc = ASSAY_OK;
 
-    while (!rc && assay__wire_next(&w, &f) > 0) {
-        if (f.type == 2)
-            rc = assay__scan_hidden(m->job, f.message.data, f.message.size,
-                                    f.message.base, m->err);
+    while (!rc && assay__wire_next(&w, &f, NULL) > 0) {
+        if (f.kind == 2)
+            rc =
+                assay__scan_hidden(m->job, w.data + f.at, f.size, f.at, m->err);
     }
     return rc;
 }
@@ -331,26 +325,27 @@ static int walk_meta(const struct model *m, struct assay__wire w)
 static int walk(const struct model *m, struct assay__wire w, enum kind kind,
                 int depth)
 {
-    struct assay__wire_field f;
+    struct assay__field f;
     int more = 0;
     int rc = ASSAY_OK;
 
     if (depth > DEPTH_MAX)
-        return assay__scan_note(m->job, ASSAY__RULE_TOO_DEEP, w.base, NULL,
+        return assay__scan_note(m->job, ASSAY__RULE_TOO_DEEP, w.at, NULL,
                                 m->err, "graphs nest deeper than %d",
                                 DEPTH_MAX);
     if (kind == KIND_TENSOR)
         return walk_tensor(m, w);
     if (kind == KIND_META)
         return walk_meta(m, w);
-    while (!rc && (more = assay__wire_next(&w, &f)) > 0) {
+    while (!rc && (more = assay__wire_next(&w, &f, NULL)) > 0) {
         enum kind inner = kind_of(kind, &f);
+        struct assay__wire part = assay__wire_inside(&w, &f);
 
-        if (f.type == 2 && ((kind == KIND_NODE && f.number == 7) ||
+        if (f.kind == 2 && ((kind == KIND_NODE && f.number == 7) ||
                             (kind == KIND_OPSET && f.number == 1)))
-            rc = check_domain(m, &f.message);
+            rc = check_domain(m, &part);
         else if (inner != KIND_SKIP)
-            rc = walk(m, f.message, inner, depth + 1);
+            rc = walk(m, part, inner, depth + 1);
     }
     return !rc && more < 0 ? broken(m, &w) : rc;
 }
@@ -360,7 +355,7 @@ static int scan(struct assay__scan_job *job, const unsigned char *data,
 {
     const struct model m = {job, err};
 
-    return walk(&m, (struct assay__wire){data, size, 0, 0}, KIND_MODEL, 0);
+    return walk(&m, (struct assay__wire){data, 0, size}, KIND_MODEL, 0);
 }
 
 const struct assay__scanner assay__scanner_onnx = {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef ASSAY_ONNX_WIRE_H
-#define ASSAY_ONNX_WIRE_H
+#ifndef ASSAY_FORMATS_WIRE_H
+#define ASSAY_FORMATS_WIRE_H
 
 /*
  * The protobuf wire format: a message is a row of fields, each a number, a
@@ -52,10 +52,19 @@ struct assay__span {
 /* 1 and the next field, 0 at the end, or a negative code. */
 int assay__wire_next(struct assay__wire *w, struct assay__field *f,
                      struct assay_error *err) ASSAY_MUST_CHECK;
+/* The message that a field of kind 2 holds. */
+static inline struct assay__wire assay__wire_inside(
+    const struct assay__wire *w, const struct assay__field *f)
+{
+    struct assay__wire inner = {w->data, f->at, f->at + f->size};
+
+    return inner;
+}
+
 /* A varint alone, as in packed lists. */
 int assay__wire_varint(struct assay__wire *w, uint64_t *value,
                        struct assay_error *err) ASSAY_MUST_CHECK;
-/* The message that a field of kind 2 holds; `what` names it. */
+/* The same of a field whose kind is to be checked; `what` names it. */
 int assay__wire_enter(const struct assay__wire *w, const struct assay__field *f,
                       const char *what, struct assay__wire *inner,
                       struct assay_error *err) ASSAY_MUST_CHECK;

@@ -2,7 +2,7 @@
 /* The protobuf wire format (wire.h): every length is held against the end
  * of the message it is in before it is used. */
 
-#include "onnx/wire.h"
+#include "formats/wire.h"
 
 #include <string.h>
 
@@ -101,8 +101,8 @@ int assay__wire_next(struct assay__wire *w, struct assay__field *f,
         break;
     default:
         return assay_error_set(err, ASSAY_FORMAT,
-                               "byte %zu: field %u is of kind %d, which ONNX "
-                               "does not use",
+                               "byte %zu: field %u is of kind %d; 0, 1, 2 and "
+                               "5 are known",
                                f->key_at, f->number, f->kind);
     }
     return code == ASSAY_OK ? 1 : code;
@@ -126,9 +126,7 @@ int assay__wire_enter(const struct assay__wire *w, const struct assay__field *f,
 
     if (code != ASSAY_OK)
         return code;
-    inner->data = w->data;
-    inner->at = f->at;
-    inner->end = f->at + f->size;
+    *inner = assay__wire_inside(w, f);
     return ASSAY_OK;
 }
 
