@@ -59,11 +59,13 @@ struct assay_arch_match {
  * shape for shape; "num_batches_tracked" is passed over, anything else that
  * no layer has is not. Of several the first of the table. ASSAY_FORMAT when
  * there is none, with the one that comes nearest and a tensor in which it
- * differs. With `wanted` (may be NULL) that architecture alone is tried.
+ * differs. With `wanted` (may be NULL) that architecture alone is tried, with
+ * `size` above 0 that size alone: some networks have other layers on small
+ * images. Else it is each row's own and 32.
  */
 int assay_arch_identify(struct assay_arch_match *out,
                         const struct assay_tensors *list,
-                        const struct assay_arch *wanted,
+                        const struct assay_arch *wanted, int size,
                         struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* The table, ends with NULL; and one of its rows by name, or NULL. */

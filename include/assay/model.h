@@ -8,9 +8,12 @@
  *
  * On disk a model is `NAME.safetensors` (parameters under their published
  * names) and `NAME.json` beside it (architecture, classes, preprocessing,
- * how it was trained). A stranger's weights need only a sidecar written by
- * hand: {"arch": "resnet18", "classes": 10, "preprocess": {...}}, and
- * "norm": "group" where that is not the published network's batch norm.
+ * how it was trained). A stranger's weights, of any format that
+ * assay_tensors_read() knows, may come without: network and classes are then
+ * found by names and shapes (assay_arch_identify()), and pixels taken from 0
+ * to 1. A sidecar written by hand says what is otherwise: {"arch":
+ * "resnet18", "classes": 10, "preprocess": {...}}, and "norm": "group" where
+ * that is not the published network's batch norm.
  *
  * An ONNX file holds its own graph and needs no sidecar: without one, pixels
  * are taken from 0 to 1 (scale 1/255). One may say {"preprocess": {...}},

@@ -162,7 +162,7 @@ static int none_fits(const struct assay_tensors *list,
 
 int assay_arch_identify(struct assay_arch_match *out,
                         const struct assay_tensors *list,
-                        const struct assay_arch *wanted,
+                        const struct assay_arch *wanted, int size,
                         struct assay_error *err)
 {
     const struct assay_arch *const *table = assay_arch_table();
@@ -176,10 +176,12 @@ int assay_arch_identify(struct assay_arch_match *out,
             struct nearness near = {0};
             int rc;
 
-            if (wanted && table[a] != wanted)
-                continue;
-            if (small)
+            if (size > 0)
+                m.size = size;
+            else if (small)
                 m.size = SMALL_SIZE;
+            if ((wanted && table[a] != wanted) || m.size < m.arch->min_size)
+                continue;
             rc = try_at(&m, list, &near, err);
             if (rc < 0)
                 return rc;

@@ -260,6 +260,23 @@ static int print_result(const struct assay_evidence *e,
     return ASSAY_OK;
 }
 
+/* What was found or read, so that a wrong guess is seen. */
+static void say_model(struct assay__session *s, const assay_model *m,
+                      const struct values *v)
+{
+    struct assay_preprocess pre = *assay_model_preprocess(m);
+    struct assay_error why;
+
+    if (pixels_of(m, v, &pre, &why) != ASSAY_OK)
+        return;
+    assay__session_say(s,
+                       "%s, %d classes, images of %dx%dx%d, pixels x %g, mean "
+                       "%g, deviation %g",
+                       assay_model_arch(m), assay_model_n_classes(m),
+                       pre.channels, pre.height, pre.width, pre.scale,
+                       pre.mean[0], pre.std[0]);
+}
+
 static int evaluate(struct assay__session *s, const struct values *v,
                     const char *path, int seed_given, struct assay_error *err)
 {
@@ -272,6 +289,8 @@ static int evaluate(struct assay__session *s, const struct values *v,
 
     memset(&evidence, 0, sizeof(evidence));
     code = assay_model_open(&model, path, err);
+    if (code == ASSAY_OK)
+        say_model(s, model, v);
     if (code == ASSAY_OK)
         code = assay_dataset_open(&data, v->data, &options, err);
     if (code == ASSAY_OK &&

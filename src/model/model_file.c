@@ -3,15 +3,19 @@
  * Models on disk: NAME.safetensors and NAME.json. The sidecar says how the
  * numbers are to be used, so it is checked as strictly as they are: unknown
  * keys are refused, every value has a range. Parameters are written first;
- * a sidecar without its parameters cannot come about.
+ * a sidecar without its parameters cannot come about. A stranger's file may
+ * come without one, or with one that leaves the network out: then its
+ * tensors tell which it is.
  */
 
 #include <math.h>
 #include <string.h>
 
+#include "assay/arch.h"
 #include "assay/format.h"
 #include "assay/onnx.h"
 #include "assay/scan.h"
+#include "core/fs.h"
 #include "core/json.h"
 #include "core/mem.h"
 #include "model/model.h"
@@ -251,37 +255,96 @@ int assay__sidecar_read(const char *side, json_t **root,
     return assay__json_read(side, SIDECAR_MAX_BYTES, root, err);
 }
 
-/* A model as its sidecar describes it, without parameters. */
-static int from_sidecar(assay_model **out, const char *side,
-                        struct assay_error *err)
+/* Pixels of bytes from 0 to 1, at the size that the network is made for. */
+static void plain_pixels(struct assay_preprocess *pre,
+                         const struct assay_arch_match *match)
+{
+    memset(pre, 0, sizeof(*pre));
+    pre->channels = match->channels;
+    pre->height = match->size;
+    pre->width = match->size;
+    pre->scale = 1.0 / 255.0;
+    for (int i = 0; i < pre->channels; i++)
+        pre->std[i] = 1.0;
+}
+
+/* What the sidecar, where there is one, does not say of the network, the
+ * tensors' names and shapes do. */
+static int complete(struct assay_model_spec *spec, const json_t *root,
+                    const struct assay_tensors *list, const char *side,
+                    struct assay_error *err)
+{
+    const struct assay_arch *wanted = NULL;
+    struct assay_arch_match match;
+    int rc;
+
+    if (spec->arch && spec->n_classes && spec->preprocess.channels)
+        return ASSAY_OK;
+    if (spec->arch) {
+        wanted = assay_arch_find(spec->arch);
+        if (!wanted)
+            return assay_error_set(err, ASSAY_FORMAT,
+                                   "%s: no architecture is called '%.40s'",
+                                   side, spec->arch);
+    }
+    rc =
+        assay_arch_identify(&match, list, wanted, spec->preprocess.height, err);
+    if (rc && !root)
+        return assay_error_prefix(err, rc,
+                                  "there is no sidecar, %.60s, that says what "
+                                  "network this is",
+                                  side);
+    if (rc)
+        return assay_error_prefix(err, rc, "%.60s does not say all", side);
+    spec->arch = match.arch->name;
+    if (!spec->n_classes)
+        spec->n_classes = match.n_classes;
+    if (!spec->preprocess.channels)
+        plain_pixels(&spec->preprocess, &match);
+    return ASSAY_OK;
+}
+
+static int read_spec(struct assay_model_spec *spec, const json_t *root,
+                     const char *side, struct assay_error *err)
 {
     static const char *const known[] = {"arch",       "norm",  "classes",
                                         "preprocess", "notes", NULL};
-    struct assay_model_spec spec = {0};
-    json_t *root = NULL;
+    const json_t *arch = json_object_get(root, "arch");
     int rc;
 
-    rc = assay__sidecar_read(side, &root, err);
-    if (rc)
-        return assay_error_prefix(err, rc,
-                                  "a model needs a sidecar that says how to "
-                                  "use it");
+    if (!json_is_object(root))
+        return assay_error_set(err, ASSAY_FORMAT, "%s: not a JSON object",
+                               side);
     rc = assay__json_only(root, known, side, err);
-    if (rc)
-        goto out;
-    spec.arch = json_string_value(json_object_get(root, "arch"));
-    if (!spec.arch) {
+    if (!rc && arch && !json_is_string(arch))
         rc = assay_error_set(err, ASSAY_FORMAT, "%s: 'arch' must be a text",
                              side);
-        goto out;
-    }
-    rc = read_norm(json_object_get(root, "norm"), &spec.norm, side, err);
+    spec->arch = json_string_value(arch);
     if (!rc)
-        rc = assay__json_int(root, "classes", 2, 65536, &spec.n_classes, side,
+        rc = read_norm(json_object_get(root, "norm"), &spec->norm, side, err);
+    if (!rc && json_object_get(root, "classes"))
+        rc = assay__json_int(root, "classes", 2, 65536, &spec->n_classes, side,
                              err);
-    if (!rc)
+    if (!rc && json_object_get(root, "preprocess"))
         rc = assay__preprocess_read(json_object_get(root, "preprocess"),
-                                    &spec.preprocess, side, err);
+                                    &spec->preprocess, side, err);
+    return rc;
+}
+
+/* A model as sidecar and tensors describe it, without parameters. */
+static int describe(assay_model **out, const char *side,
+                    const struct assay_tensors *list, struct assay_error *err)
+{
+    struct assay_model_spec spec = {0};
+    json_t *root = NULL;
+    int rc = ASSAY_OK;
+
+    if (assay__exists(side))
+        rc = assay__sidecar_read(side, &root, err);
+    if (!rc && root)
+        rc = read_spec(&spec, root, side, err);
+    if (!rc)
+        rc = complete(&spec, root, list, side, err);
     if (!rc)
         rc = assay__model_build(out, &spec, err);
     if (rc)
@@ -333,9 +396,11 @@ int assay_model_open(assay_model **out, const char *path,
         rc = assay_error_set(err, ASSAY_NOMEM, "%s: out of memory", path);
         goto out;
     }
-    rc = from_sidecar(&m, side, err);
-    if (rc)
+    rc = describe(&m, side, &list, err);
+    if (rc) {
+        rc = assay_error_prefix(err, rc, "%.120s", path);
         goto out;
+    }
     rc = read_params(m, &list, err);
     if (rc) {
         rc = assay_error_prefix(err, rc, "%s", path);

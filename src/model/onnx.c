@@ -101,6 +101,7 @@ static int take(assay_model *m, const assay_onnx *o,
     m->input = c.input;
     m->logits = c.logits;
     m->embedding = c.embedding;
+    m->layer = ASSAY_NO_VALUE;
     m->n_classes = c.n_classes;
     if (m->preprocess.channels == 0)
         plain_pixels(&m->preprocess, &c);

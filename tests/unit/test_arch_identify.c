@@ -66,7 +66,7 @@ static void test_networks_are_known_by_their_tensors(void)
 
         make_state(&list, cases[i].arch, cases[i].channels, cases[i].size,
                    cases[i].classes);
-        CHECK_OK(assay_arch_identify(&m, &list, NULL, &err), err);
+        CHECK_OK(assay_arch_identify(&m, &list, NULL, 0, &err), err);
         CHECK_STR_EQ(m.arch->name, cases[i].arch);
         CHECK_INT_EQ(m.channels, cases[i].channels);
         CHECK_INT_EQ(m.n_classes, cases[i].classes);
@@ -85,20 +85,23 @@ static void test_a_tensor_more_or_less_is_told(void)
     CHECK_OK(assay_tensors_add(&list, "layer9.weight", ASSAY_DTYPE_F32, &odd,
                                NULL, &err),
              err);
-    CHECK_FAILS(assay_arch_identify(&m, &list, NULL, &err), ASSAY_FORMAT, err);
+    CHECK_FAILS(assay_arch_identify(&m, &list, NULL, 0, &err), ASSAY_FORMAT,
+                err);
     CHECK_STR_HAS(err.msg, "resnet18 comes nearest (102 of 102): it has no "
                            "layer9.weight");
     assay_tensors_release(&list);
 
     make_state(&list, "resnet18", 3, 224, 10);
     assay_tensors_find(&list, "layer2.0.bn1.bias")->name[0] = 'x';
-    CHECK_FAILS(assay_arch_identify(&m, &list, NULL, &err), ASSAY_FORMAT, err);
+    CHECK_FAILS(assay_arch_identify(&m, &list, NULL, 0, &err), ASSAY_FORMAT,
+                err);
     CHECK_STR_HAS(err.msg, "(101 of 102)");
     assay_tensors_release(&list);
 
     make_state(&list, "resnet18", 3, 224, 10);
     assay_tensors_find(&list, "layer2.0.bn1.bias")->shape.dim[0] = 64;
-    CHECK_FAILS(assay_arch_identify(&m, &list, NULL, &err), ASSAY_FORMAT, err);
+    CHECK_FAILS(assay_arch_identify(&m, &list, NULL, 0, &err), ASSAY_FORMAT,
+                err);
     CHECK_STR_HAS(err.msg, "layer2.0.bn1.bias is [128] there, not [64]");
     assay_tensors_release(&list);
 }
@@ -109,13 +112,14 @@ static void test_a_named_architecture_alone_is_tried(void)
     struct assay_arch_match m;
 
     make_state(&list, "resnet20-cifar-a", 3, 32, 10);
-    CHECK_FAILS(
-        assay_arch_identify(&m, &list, assay_arch_find("resnet18-cifar"), &err),
-        ASSAY_FORMAT, err);
+    CHECK_FAILS(assay_arch_identify(&m, &list,
+                                    assay_arch_find("resnet18-cifar"), 0, &err),
+                ASSAY_FORMAT, err);
     CHECK_STR_HAS(err.msg, "resnet18-cifar comes nearest");
     assay_tensors_release(&list);
     assay_tensors_init(&list);
-    CHECK_FAILS(assay_arch_identify(&m, &list, NULL, &err), ASSAY_FORMAT, err);
+    CHECK_FAILS(assay_arch_identify(&m, &list, NULL, 0, &err), ASSAY_FORMAT,
+                err);
     CHECK_STR_HAS(err.msg, "no known architecture has the layers");
     assay_tensors_release(&list);
 }

@@ -205,6 +205,51 @@ static void test_sidecar_by_hand_is_enough(void)
              err);
 }
 
+/* The tensors tell network and classes where the sidecar does not. */
+static void test_sidecar_may_leave_the_network_out(void)
+{
+    static const char *const texts[] = {
+        "{" GOOD_PRE "}", "{\"arch\": \"simplecnn\", " GOOD_PRE "}",
+        "{\"classes\": 3, " GOOD_PRE "}"};
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        struct assay_error err = {0};
+
+        CHECK_OK(open_beside(texts[i], &err), err);
+    }
+}
+
+/* At its own size a network is known without any sidecar. */
+static void test_state_dict_alone_is_enough(void)
+{
+    struct assay_model_spec spec = {.arch = "resnet20-cifar-a",
+                                    .n_classes = 10,
+                                    .preprocess = {.channels = 3,
+                                                   .height = 32,
+                                                   .width = 32,
+                                                   .scale = 1,
+                                                   .std = {1, 1, 1}}};
+    struct assay_error err = {0};
+    assay_model *m = NULL;
+    assay_model *back = NULL;
+
+    CHECK_OK(assay_model_new(&m, &spec, 4, &err), err);
+    CHECK_OK(assay_model_save(m, check_temp_path("alone.safetensors"), &err),
+             err);
+    CHECK_INT_EQ(unlink(check_temp_path("alone.json")), 0);
+    CHECK_OK(
+        assay_model_open(&back, check_temp_path("alone.safetensors"), &err),
+        err);
+    CHECK_STR_EQ(assay_model_arch(back), "resnet20-cifar-a");
+    CHECK_INT_EQ(assay_model_n_classes(back), 10);
+    CHECK_INT_EQ(assay_model_preprocess(back)->height, 32);
+    CHECK_NEAR(assay_model_preprocess(back)->scale, 1 / 255.0, 1e-15);
+    CHECK_MEM_EQ(assay_model_params(back)->data, assay_model_params(m)->data,
+                 assay_model_params(m)->size * sizeof(float));
+    assay_model_free(back);
+    assay_model_free(m);
+}
+
 static void test_wrong_sidecars_are_told_by_key(void)
 {
     static const struct {
@@ -220,19 +265,19 @@ static void test_wrong_sidecars_are_told_by_key(void)
         {"{\"arch\": \"simplecnn\", \"arch\": \"vgg19\", \"classes\": 3, " GOOD_PRE
          "}",
          "duplicate"},
-        {"{\"classes\": 3, " GOOD_PRE "}", "'arch'"},
         {"{\"arch\": \"simplecnn\", \"norm\": 1, \"classes\": 3, " GOOD_PRE "}",
          "'norm' must be a text"},
         {"{\"arch\": \"simplecnn\", \"norm\": \"none\", \"classes\": "
          "3, " GOOD_PRE "}",
          "norm 'none'"},
         {"{\"arch\": 7, \"classes\": 3, " GOOD_PRE "}", "'arch'"},
-        {"{\"arch\": \"simplecnn\", " GOOD_PRE "}", "'classes'"},
         {"{\"arch\": \"simplecnn\", \"classes\": 1, " GOOD_PRE "}",
          "from 2 to 65536"},
         {"{\"arch\": \"simplecnn\", \"classes\": 3.5, " GOOD_PRE "}",
          "'classes'"},
-        {"{\"arch\": \"simplecnn\", \"classes\": 3}", "'preprocess'"},
+        {"{\"arch\": \"simplecnn\", \"classes\": 3}",
+         "does not say all: no known architecture"},
+        {"{\"arch\": \"lenet\", " GOOD_PRE "}", "is called 'lenet'"},
         {"{\"arch\": \"simplecnn\", \"classes\": 3, "
          "\"preprocess\": {\"channels\": 9}}",
          "'channels'"},
@@ -320,7 +365,7 @@ static void test_missing_files_are_named(void)
     CHECK_INT_EQ(unlink(check_temp_path("bare.json")), 0);
     CHECK_FAILS(
         assay_model_open(&back, check_temp_path("bare.safetensors"), &err),
-        ASSAY_IO, err);
+        ASSAY_FORMAT, err);
     CHECK_STR_HAS(err.msg, "bare.json");
     CHECK_STR_HAS(err.msg, "sidecar");
     assay_model_free(m);
@@ -420,6 +465,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_sha256_follows_all_that_matters),
     CHECK_TEST(test_impossible_models_are_refused),
     CHECK_TEST(test_sidecar_by_hand_is_enough),
+    CHECK_TEST(test_sidecar_may_leave_the_network_out),
+    CHECK_TEST(test_state_dict_alone_is_enough),
     CHECK_TEST(test_wrong_sidecars_are_told_by_key),
     CHECK_TEST(test_sidecar_of_another_network_is_refused),
     CHECK_TEST(test_sidecar_cannot_ask_for_memory),
