@@ -490,7 +490,7 @@ static int step_collect(machine *m, const opcode *op, struct assay_error *err)
     case ASSAY__PICKLE_TUPLE2:
     case ASSAY__PICKLE_TUPLE3:
         return collect_top(m, op, ASSAY__PV_TUPLE,
-                           (size_t)(op->code - ASSAY__PICKLE_TUPLE1 + 1), err);
+                           (size_t)op->code - ASSAY__PICKLE_TUPLE1 + 1, err);
     case ASSAY__PICKLE_APPEND:
         return extend_top(m, op, 1, false, err);
     case ASSAY__PICKLE_SETITEM:

@@ -87,6 +87,7 @@ static int member_bytes(struct reader *r, const struct assay__zip_member *m,
                         struct assay_error *err)
 {
     size_t i = (size_t)(m - r->zip.member);
+    struct assay__zip_bytes bytes;
     int rc;
 
     if (r->owned[i]) {
@@ -98,11 +99,15 @@ static int member_bytes(struct reader *r, const struct assay__zip_member *m,
         return assay_error_set(err, ASSAY_LIMIT,
                                "byte %zu: members unpack to over %zu bytes",
                                m->entry_at, ASSAY_FORMAT_MAX_BYTES);
-    rc = assay__zip_read(&r->zip, m, m->size, data, size, &r->owned[i], NULL,
-                         NULL, err);
-    if (!rc && r->owned[i])
-        r->unpacked += *size;
-    return rc;
+    rc = assay__zip_read(&r->zip, m, m->size, false, &bytes, err);
+    if (rc)
+        return rc;
+    *data = bytes.data;
+    *size = bytes.size;
+    r->owned[i] = bytes.owned;
+    if (bytes.owned)
+        r->unpacked += bytes.size;
+    return ASSAY_OK;
 }
 
 static int read_storage(void *user, const struct assay__torch_id *id,

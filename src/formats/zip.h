@@ -94,17 +94,24 @@ void assay__zip_close(struct assay__zip *zip);
 const char *assay__zip_fault_text(unsigned faults);
 const struct assay__zip_member *assay__zip_find(const struct assay__zip *zip,
                                                 const char *name);
+/* A member's bytes: stored ones lie within the archive, deflated ones in
+ * `owned`, to be freed (assay__free). */
+struct assay__zip_bytes {
+    const unsigned char *data;
+    size_t size;
+    unsigned char *owned; /* NULL for stored ones */
+    bool whole;           /* all that the entry states, not more or less */
+    bool crc_ok;          /* ... and of the checksum that it states */
+};
+
 /*
- * A member's bytes: stored ones within the archive, deflated ones in a fresh
- * `*owned` block (assay__free) of at most `max_bytes`; `*whole` (may be NULL)
- * tells whether that was all, and without it more is ASSAY_LIMIT.
- * `*crc_ok` (may be NULL) tells whether the checksum agrees; without it a
- * wrong one is ASSAY_FORMAT.
+ * Read a member, at most `max_bytes` when it must be unpacked. Unless
+ * `lenient`, what is not whole and of its checksum is an error.
+ * Errors: _FORMAT, _LIMIT (not whole), _UNSUPPORTED, _NOMEM.
  */
 int assay__zip_read(const struct assay__zip *zip,
                     const struct assay__zip_member *member, size_t max_bytes,
-                    const unsigned char **bytes, size_t *size,
-                    unsigned char **owned, bool *whole, bool *crc_ok,
+                    bool lenient, struct assay__zip_bytes *out,
                     struct assay_error *err) ASSAY_MUST_CHECK;
 
 #endif

@@ -41,24 +41,24 @@ static unsigned part(size_t size)
     return size < (1u << 30) ? (unsigned)size : 1u << 30;
 }
 
-/* Until the end, the cap or a mistake: Z_STREAM_END, Z_BUF_ERROR or other. */
+/*
+ * Until the end, the cap or a mistake: Z_STREAM_END, Z_BUF_ERROR or other.
+ * There is room for a byte beyond the cap, since zlib may hand out the last
+ * byte before it has seen that it was the last.
+ */
 static int pump(z_stream *z, const unsigned char *from, size_t packed,
                 struct sink *s, size_t max_bytes, struct assay_error *err)
 {
     size_t given = 0;
     int rc = Z_OK;
 
-    while (rc == Z_OK) {
+    while (rc == Z_OK && s->size <= max_bytes) {
         size_t before;
 
-        if (s->size == s->cap) {
-            if (s->cap >= max_bytes && max_bytes > 0)
-                return Z_BUF_ERROR;
-            if (!grow(s, max_bytes)) {
-                (void)assay_error_set(err, ASSAY_NOMEM,
-                                      "no memory to unpack a zip");
-                return Z_MEM_ERROR;
-            }
+        if (s->size == s->cap && !grow(s, max_bytes + 1)) {
+            (void)assay_error_set(err, ASSAY_NOMEM,
+                                  "no memory to unpack a zip");
+            return Z_MEM_ERROR;
         }
         z->next_in = (unsigned char *)(uintptr_t)(from + given);
         z->avail_in = part(packed - given);
@@ -68,10 +68,13 @@ static int pump(z_stream *z, const unsigned char *from, size_t packed,
         rc = inflate(z, Z_NO_FLUSH);
         given += before - z->avail_in;
         s->size = (size_t)(z->next_out - s->data);
-        if (rc == Z_BUF_ERROR && given == packed)
-            return Z_DATA_ERROR;
     }
-    return rc;
+    if (s->size > max_bytes) {
+        s->size = max_bytes;
+        return Z_BUF_ERROR;
+    }
+    /* Nothing more comes in: the data ends before its end. */
+    return rc == Z_BUF_ERROR ? Z_DATA_ERROR : rc;
 }
 
 static int unpack(const struct assay__zip *zip,
@@ -109,41 +112,33 @@ static uint32_t checksum(const unsigned char *data, size_t size)
     return (uint32_t)crc;
 }
 
-static int check(const struct assay__zip_member *m, const unsigned char *data,
-                 size_t size, bool *whole, bool *crc_ok,
-                 struct assay_error *err)
+static int check(const struct assay__zip_member *m, bool lenient,
+                 struct assay__zip_bytes *b, struct assay_error *err)
 {
-    bool all = size == m->size;
-
-    if (whole)
-        *whole = all;
-    else if (!all)
+    b->whole = b->whole && b->size == m->size;
+    b->crc_ok = !b->whole || checksum(b->data, b->size) == m->crc;
+    if (lenient || (b->whole && b->crc_ok))
+        return ASSAY_OK;
+    if (!b->whole)
         return assay_error_set(err, ASSAY_LIMIT,
                                "byte %zu: zip member '%.60s' gives %zu bytes, "
                                "its entry states %zu",
-                               m->data_at, m->name, size, m->size);
-    all = !all || checksum(data, size) == m->crc;
-    if (crc_ok)
-        *crc_ok = all;
-    else if (!all)
-        return assay_error_set(err, ASSAY_FORMAT,
-                               "byte %zu: zip member '%.60s' does not have its "
-                               "checksum",
-                               m->data_at, m->name);
-    return ASSAY_OK;
+                               m->data_at, m->name, b->size, m->size);
+    return assay_error_set(err, ASSAY_FORMAT,
+                           "byte %zu: zip member '%.60s' does not have its "
+                           "checksum",
+                           m->data_at, m->name);
 }
 
 int assay__zip_read(const struct assay__zip *zip,
                     const struct assay__zip_member *member, size_t max_bytes,
-                    const unsigned char **bytes, size_t *size,
-                    unsigned char **owned, bool *whole, bool *crc_ok,
+                    bool lenient, struct assay__zip_bytes *out,
                     struct assay_error *err)
 {
+    struct assay__zip_bytes b = {.whole = true};
     struct sink s = {0};
-    bool ended = false;
-    int rc;
+    int rc = ASSAY_OK;
 
-    *owned = NULL;
     if (member->faults & (ASSAY__ZIP_OUTSIDE | ASSAY__ZIP_METHOD))
         return assay_error_set(err, ASSAY_UNSUPPORTED,
                                "byte %zu: zip member '%.60s' cannot be read: "
@@ -151,23 +146,20 @@ int assay__zip_read(const struct assay__zip *zip,
                                member->entry_at, member->name,
                                assay__zip_fault_text(member->faults));
     if (member->method == 0) {
-        *bytes = zip->data + member->data_at;
-        *size = member->packed;
-        return check(member, *bytes, *size, whole, crc_ok, err);
+        b.data = zip->data + member->data_at;
+        b.size = member->packed;
+    } else {
+        rc = unpack(zip, member, max_bytes, &s, &b.whole, err);
+        b.data = b.owned = s.data;
+        b.size = s.size;
     }
-    rc = unpack(zip, member, max_bytes, &s, &ended, err);
     if (!rc)
-        rc = check(member, s.data, s.size, whole, crc_ok, err);
-    if (rc) {
+        rc = check(member, lenient, &b, err);
+    if (rc)
         assay__free(s.data);
-        return rc;
-    }
-    if (whole)
-        *whole = ended && *whole;
-    *bytes = s.data;
-    *size = s.size;
-    *owned = s.data;
-    return ASSAY_OK;
+    else
+        *out = b;
+    return rc;
 }
 
 int assay__gzip_unpack(const unsigned char *data, size_t size, size_t max_bytes,

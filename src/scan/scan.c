@@ -52,19 +52,25 @@ const struct assay_scan_rule *assay_scan_rules(size_t *n)
     return rules;
 }
 
+/* Is ".suffix" with a blank after it what `word` begins with? */
+static bool is_suffix(const char *word, const char *dot, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (tolower((unsigned char)dot[i]) != word[i])
+            return false;
+    }
+    return word[n] == ' ';
+}
+
 bool assay__scan_has_suffix(const char *name, const char *suffixes)
 {
     const char *dot = name ? strrchr(name, '.') : NULL;
     size_t n = dot ? strlen(dot) : 0;
 
-    if (n < 2 || strchr(dot, ' ') || strchr(dot, '/'))
+    if (n < 2 || strpbrk(dot, " /"))
         return false;
-    for (const char *at = suffixes; *at; at++) {
-        size_t i = 0;
-
-        while (i < n && tolower((unsigned char)dot[i]) == at[1 + i])
-            i++;
-        if (at[0] == ' ' && i == n && at[1 + n] == ' ')
+    for (const char *at = strchr(suffixes, ' '); at; at = strchr(at + 1, ' ')) {
+        if (is_suffix(at + 1, dot, n))
             return true;
     }
     return false;
@@ -329,7 +335,9 @@ int assay_scan_file(struct assay_scan *out, const char *path,
         return rc;
     rc = scan_content(out, data, size, slash ? slash + 1 : path, path, err);
     assay__free(data);
-    return rc ? assay_error_prefix(err, rc, "%s", path) : ASSAY_OK;
+    if (rc)
+        (void)assay_error_prefix(err, rc, "%s", path);
+    return rc;
 }
 
 void assay_scan_release(struct assay_scan *scan)
@@ -345,7 +353,7 @@ void assay_scan_release(struct assay_scan *scan)
 
 int assay_scan_gate(const char *path, struct assay_error *err)
 {
-    struct assay_scan scan;
+    struct assay_scan scan = {0};
     int rc = assay_scan_file(&scan, path, err);
 
     if (rc)

@@ -124,38 +124,34 @@ static int scan_member(struct assay__scan_job *job,
                  strcmp(m->name, "config.json") == 0;
     size_t most = job->budget < ASSAY__SCAN_UNPACK_MAX ? job->budget
                                                        : ASSAY__SCAN_UNPACK_MAX;
-    const unsigned char *data = NULL;
-    unsigned char *owned = NULL;
+    struct assay__zip_bytes b = {0};
     struct assay_error why = {0};
-    size_t size = 0;
-    bool crc_ok = true;
-    bool whole = true;
     int rc;
 
     if (m->folder || m->faults & (ASSAY__ZIP_OUTSIDE | ASSAY__ZIP_METHOD))
         return ASSAY_OK;
-    rc = assay__zip_read(zip, m, most, &data, &size, &owned, &whole, &crc_ok,
-                         &why);
+    rc = assay__zip_read(zip, m, most, true, &b, &why);
     if (rc)
         return assay__scan_note_error(job, ASSAY__RULE_ARCHIVE_BROKEN, m->name,
                                       &why, err);
-    if (owned)
-        job->budget -= size < job->budget ? size : job->budget;
-    if (!crc_ok)
+    if (b.owned)
+        job->budget -= b.size < job->budget ? b.size : job->budget;
+    if (!b.crc_ok)
         rc =
             assay__scan_note(job, ASSAY__RULE_ZIP_CHECKSUM, m->data_at, m->name,
                              err, "the member does not have its checksum");
     if (!rc)
-        rc = check_content(job, m, data, size, err);
-    if (!rc && size > 0)
-        rc = assay__scan_inner(job, data, size, m->name, !model || !whole, err);
-    if (!rc && !whole && !is_plain_array(data, size))
+        rc = check_content(job, m, b.data, b.size, err);
+    if (!rc && b.size > 0)
+        rc = assay__scan_inner(job, b.data, b.size, m->name, !model || !b.whole,
+                               err);
+    if (!rc && !b.whole && !is_plain_array(b.data, b.size))
         rc = assay__scan_note(job, ASSAY__RULE_TOO_DEEP, m->data_at, m->name,
                               err,
                               "of the member %zu bytes were looked at; its "
                               "entry states %zu",
-                              size, m->size);
-    assay__free(owned);
+                              b.size, m->size);
+    assay__free(b.owned);
     return rc;
 }
 

@@ -11,6 +11,7 @@ row-major order, little-endian."""
 import collections
 import hashlib
 import os
+import zipfile
 
 import torch
 
@@ -81,6 +82,29 @@ write("nested.pth", {"encoder": small, "decoder": {"w": torch.ones(2)},
                      "step": 7},
       {"encoder.w": small["w"], "encoder.b": small["b"],
        "decoder.w": torch.ones(2)})
+
+
+def rezip(source, file, expected, whole=False):
+    """The same file with deflated members, or deflated as a whole."""
+    path = os.path.join(here, source)
+    with zipfile.ZipFile(os.path.join(here, file), "w",
+                         zipfile.ZIP_DEFLATED) as out:
+        if whole:
+            members = [(source, open(path, "rb").read())]
+        else:
+            with zipfile.ZipFile(path) as old:
+                members = [(i.filename, old.read(i)) for i in old.infolist()]
+        for name, data in members:
+            info = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
+            info.compress_type = zipfile.ZIP_DEFLATED
+            out.writestr(info, data)
+    for name, t in expected.items():
+        shape = "[" + ",".join(str(n) for n in t.shape) + "]"
+        lines.append(f"{file} {name} {names[t.dtype]} {shape} {digest(t)}")
+
+
+rezip("state.pth", "deflated.pth", d)
+rezip("state-legacy.pth", "state-legacy.pth.zip", d, whole=True)
 
 
 class Tiny(torch.nn.Module):
