@@ -60,54 +60,96 @@ int assay__torch_global(void *user, const struct assay__pickle_op *op,
                            op->at, module, name);
 }
 
+/* Keys and values: flat (key, value, key ...) or a list of pairs each. */
+struct pairs {
+    value *const *item;
+    uint32_t n;
+    bool nested;
+};
+
+static bool is_list(value *v)
+{
+    return v && (v->kind == ASSAY__PV_LIST || v->kind == ASSAY__PV_TUPLE);
+}
+
+/* OrderedDict([[key, value], ...]), as Python 2 wrote it. */
+static bool nested_pairs(value *call, struct pairs *p)
+{
+    value *arguments = call->item[1];
+    value *list = is_list(arguments) && arguments->n_items == 1
+                      ? arguments->item[0]
+                      : NULL;
+
+    if (!list || !is_list(list))
+        return false;
+    for (uint32_t i = 0; i < list->n_items; i++) {
+        if (!is_list(list->item[i]) || list->item[i]->n_items != 2)
+            return false;
+    }
+    p->item = (value *const *)list->item;
+    p->n = list->n_items;
+    p->nested = true;
+    return true;
+}
+
 /*
  * The pairs of a dictionary, of an OrderedDict, or of an object's state
  * (TorchScript's modules); false when `v` is none of them.
  */
-static bool pairs_of(value *v, value *const **item, uint32_t *n)
+static bool pairs_of(value *v, struct pairs *p)
 {
-    *n = 0;
+    *p = (struct pairs){.n = 0};
     if (v->kind == ASSAY__PV_CALL && !assay__torch_is_tensor(v)) {
-        value *state = v->n_items > 2 ? v->item[2] : NULL;
+        value *state = v->item[2];
 
-        if (v->pairs || !state || state->kind != ASSAY__PV_DICT) {
-            *item = (value *const *)(v->item + 3);
-            *n = v->pairs && v->n_items > 3 ? v->n_items - 3 : 0;
+        if (v->pairs) {
+            p->item = (value *const *)(v->item + 3);
+            p->n = (v->n_items - 3) / 2;
             return true;
         }
+        if (nested_pairs(v, p) || !state || state->kind != ASSAY__PV_DICT)
+            return true;
         v = state;
     }
     if (v->kind != ASSAY__PV_DICT)
         return false;
-    *item = (value *const *)v->item;
-    *n = v->n_items;
+    p->item = (value *const *)v->item;
+    p->n = v->n_items / 2;
     return true;
+}
+
+static value *key_of(const struct pairs *p, uint32_t i)
+{
+    return p->nested ? p->item[i]->item[0] : p->item[2 * i];
+}
+
+static value *value_of(const struct pairs *p, uint32_t i)
+{
+    return p->nested ? p->item[i]->item[1] : p->item[2 * i + 1];
 }
 
 static value *lookup(value *v, const char *key)
 {
-    value *const *item = NULL;
-    uint32_t n = 0;
+    struct pairs p;
     value *found = NULL;
 
-    if (!pairs_of(v, &item, &n))
+    if (!pairs_of(v, &p))
         return NULL;
-    for (uint32_t i = 0; i + 1 < n; i += 2) {
-        if (assay__torch_is_text(item[i], key))
-            found = item[i + 1]; /* the last of equal keys counts */
+    for (uint32_t i = 0; i < p.n; i++) {
+        if (assay__torch_is_text(key_of(&p, i), key))
+            found = value_of(&p, i); /* the last of equal keys counts */
     }
     return found;
 }
 
 static bool has_tensor(value *v)
 {
-    value *const *item = NULL;
-    uint32_t n = 0;
+    struct pairs p;
 
-    if (!pairs_of(v, &item, &n))
+    if (!pairs_of(v, &p))
         return false;
-    for (uint32_t i = 1; i < n; i += 2) {
-        if (assay__torch_is_tensor(item[i]))
+    for (uint32_t i = 0; i < p.n; i++) {
+        if (assay__torch_is_tensor(value_of(&p, i)))
             return true;
     }
     return false;
@@ -115,11 +157,9 @@ static bool has_tensor(value *v)
 
 static bool is_container(value *v)
 {
-    value *const *item = NULL;
-    uint32_t n = 0;
+    struct pairs p;
 
-    return v->kind == ASSAY__PV_LIST || v->kind == ASSAY__PV_TUPLE ||
-           (pairs_of(v, &item, &n) && n > 0);
+    return is_list(v) || (pairs_of(v, &p) && p.n > 0);
 }
 
 /* Through wrappers to the model; `under` collects their keys. */
@@ -223,9 +263,8 @@ static int walk_list(struct walk *w, value *v, int depth)
 
 static int walk_value(struct walk *w, value *v, int depth)
 {
-    value *const *item = NULL;
     size_t n_name = w->n_name;
-    uint32_t n = 0;
+    struct pairs p;
     int rc = ASSAY_OK;
 
     if (depth > DEPTH_MAX || ++w->n_steps > STEPS_MAX)
@@ -235,21 +274,22 @@ static int walk_value(struct walk *w, value *v, int depth)
                                v->at, DEPTH_MAX, STEPS_MAX);
     if (assay__torch_is_tensor(v))
         return add_tensor(w, v);
-    if (v->kind == ASSAY__PV_LIST || v->kind == ASSAY__PV_TUPLE)
+    if (is_list(v))
         return walk_list(w, v, depth);
-    if (!pairs_of(v, &item, &n)) {
+    if (!pairs_of(v, &p)) {
         w->n_ignored++;
         return ASSAY_OK;
     }
-    for (uint32_t i = 0; i + 1 < n && !rc; i += 2) {
-        if (!assay__torch_is_tensor(item[i + 1]) &&
-            !is_container(item[i + 1])) {
+    for (uint32_t i = 0; i < p.n && !rc; i++) {
+        value *inner = value_of(&p, i);
+
+        if (!assay__torch_is_tensor(inner) && !is_container(inner)) {
             w->n_ignored++;
             continue;
         }
-        rc = extend_by_key(w, item[i]);
+        rc = extend_by_key(w, key_of(&p, i));
         if (!rc)
-            rc = walk_value(w, item[i + 1], depth + 1);
+            rc = walk_value(w, inner, depth + 1);
         w->n_name = n_name;
         w->name[n_name] = '\0';
     }

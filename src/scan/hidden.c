@@ -74,9 +74,12 @@ static bool begins_a_pickle(const unsigned char *data, size_t size)
         return false;
     if (data[0] == ASSAY__PICKLE_PROTO)
         return data[1] <= ASSAY__PICKLE_PROTOCOL_MAX;
-    /* Without a protocol: what can begin a pickle that calls something. */
-    return strchr("c(VSXUiN}])\x8c", data[0]) && data[0] != '\0' &&
-           memchr(data, '.', size);
+    /* Without a protocol: what can begin a pickle, and names something by
+     * lines or from the stack. Most names of tensors end here. */
+    return data[0] != '\0' && strchr("c(VSXUiN}])\x8c", data[0]) &&
+           memchr(data, '.', size) &&
+           (memchr(data, '\n', size) ||
+            memchr(data, ASSAY__PICKLE_STACK_GLOBAL, size));
 }
 
 static int look(struct assay__scan_job *job, const unsigned char *data,

@@ -212,6 +212,10 @@ static const struct {
         "the pickle names torch.LongestStorage"),
     ROW("\x80\2}Vw\ncos\nsystem\n(Vls\ntRs.", ASSAY_UNSUPPORTED,
         "byte 6: the pickle names os.system"),
+    ROW("\x80\2ccollections\nOrderedDict\n](](Vw\nctorch._utils\n"
+        "_rebuild_tensor\n((Vstorage\nctorch\nFloatStorage\nV0\nVcpu\nK\2t"
+        "QK\0K\2\x85K\1\x85tRee\x85R.",
+        0, ""),
     ROW("\x80\2}.", ASSAY_DATA, "the pickle holds no tensors"),
     ROW("\x80\2}q\0Va\nh\0s.", ASSAY_LIMIT, "tree is deeper than 32"),
     ROW("\x80\2}..", ASSAY_FORMAT, "byte 4: 1 bytes follow the pickle"),
