@@ -75,6 +75,9 @@ check "docs/scan.md has every module${missing:+ but $missing}" \
 expect 2 eval bad.pkl --data mnist:nowhere
 has err "bad.pkl is dangerous (pickle-dangerous os.system, byte 0)"
 
+expect 2 audit bad.pkl --data fashion-mnist --out run
+has err "bad.pkl is dangerous"
+
 if command -v strace >/dev/null && strace -o /dev/null true 2>/dev/null; then
     # The leak sanitizer would start a process of its own.
     ASAN_OPTIONS=${ASAN_OPTIONS:+$ASAN_OPTIONS:}detect_leaks=0 \

@@ -11,6 +11,7 @@ row-major order, little-endian."""
 import collections
 import hashlib
 import os
+import struct
 import zipfile
 
 import torch
@@ -105,6 +106,34 @@ def rezip(source, file, expected, whole=False):
 
 rezip("state.pth", "deflated.pth", d)
 rezip("state-legacy.pth", "state-legacy.pth.zip", d, whole=True)
+
+
+def widen(source, file, expected):
+    """The same file with the headers and end records of zip64."""
+    path = os.path.join(here, file)
+    with zipfile.ZipFile(os.path.join(here, source)) as old, \
+            zipfile.ZipFile(path, "w") as out:
+        for i in old.infolist():
+            info = zipfile.ZipInfo(i.filename, (1980, 1, 1, 0, 0, 0))
+            with out.open(info, "w", force_zip64=True) as f:
+                f.write(old.read(i))
+    data = open(path, "rb").read()
+    end = data.rfind(b"PK\5\6")
+    n, size, offset = struct.unpack("<HII", data[end + 10:end + 20])
+    data = data[:end] + struct.pack(
+        "<4sQHHIIQQQQ", b"PK\6\6", 44, 45, 45, 0, 0, n, n, size, offset)
+    data += struct.pack("<4sIQI", b"PK\6\7", 0, end, 1)
+    data += struct.pack("<4sHHHHIIH", b"PK\5\6", 0, 0, 0xffff, 0xffff,
+                        0xffffffff, 0xffffffff, 0)
+    open(path, "wb").write(data)
+    for name, t in expected.items():
+        shape = "[" + ",".join(str(n) for n in t.shape) + "]"
+        lines.append(f"{file} {name} {names[t.dtype]} {shape} {digest(t)}")
+
+
+widen("nested.pth", "zip64.pth",
+      {"encoder.w": small["w"], "encoder.b": small["b"],
+       "decoder.w": torch.ones(2)})
 
 
 class Tiny(torch.nn.Module):

@@ -103,7 +103,8 @@ static void test_files_of_pytorch_are_read_as_it_reads_them(void)
         "checkpoint.pth",  "checkpoint-legacy.pth",
         "list-of-one.pth", "list-of-two.pth",
         "nested.pth",      "script.pt",
-        "deflated.pth",    "state-legacy.pth.zip"};
+        "deflated.pth",    "state-legacy.pth.zip",
+        "zip64.pth"};
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         struct assay_error err = {0};
