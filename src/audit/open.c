@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "assay/arch.h"
 #include "audit/audit.h"
 #include "core/fs.h"
 #include "core/json.h"
@@ -333,7 +334,10 @@ static int open_model(assay_audit *a, struct assay_error *err)
         code = assay_model_sha256(a->opened, a->opened_sha256, err);
     if (code != ASSAY_OK)
         return code;
-    a->arch = assay_model_arch(a->opened);
+    /* The models that help are of the same architecture, or, where that is a
+     * file's own, of the one that the options say. */
+    if (assay_arch_find(assay_model_arch(a->opened)) != NULL)
+        a->arch = assay_model_arch(a->opened);
     a->preprocess = *assay_model_preprocess(a->opened);
     recipe = assay_model_note(a->opened, ASSAY_NOTE_RECIPE);
     if (recipe == NULL)

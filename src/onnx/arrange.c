@@ -59,7 +59,7 @@ void assay__onnx_transpose(struct assay__importer *im, int argument)
 
 void assay__onnx_concat(struct assay__importer *im, int argument)
 {
-    int in[ASSAY__ONNX_NODE_PORTS];
+    int in[ASSAY__ONNX_NODE_PORTS] = {0};
     int n = im->node->n_in;
     int axis;
 

@@ -56,50 +56,56 @@ static int next_part(struct assay__span location, size_t *at, char *name,
     return ASSAY_OK;
 }
 
+/* Open the part of the path at *at in the folder *fd, which is closed. */
+static int open_part(struct assay__span location, size_t *at, int *fd,
+                     struct assay_error *err)
+{
+    int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
+    char name[256];
+    int code = next_part(location, at, name, sizeof(name), err);
+    int inner;
+
+    if (code != ASSAY_OK)
+        return code;
+    inner =
+        openat(*fd, name, *at < location.size ? flags | O_DIRECTORY : flags);
+    if (inner < 0)
+        code = assay_error_set(err, ASSAY_IO, "external data '%.*s': %s",
+                               assay__span_length(location), location.text,
+                               errno == ELOOP ? "is a symbolic link"
+                                              : strerror(errno));
+    close(*fd);
+    *fd = inner;
+    if (*at == location.size)
+        return code;
+    (*at)++;
+    if (code == ASSAY_OK && *at == location.size)
+        code = refuse(location, "is no plain file", err);
+    return code;
+}
+
 /* A descriptor of the file, or a negative code. */
 static int open_below(const char *folder, struct assay__span location, int *out,
                       struct assay_error *err)
 {
-    char name[256];
     size_t at = 0;
     int code = ASSAY_OK;
     int fd;
 
-    if (location.size == 0 || location.text[0] == '/')
-        return refuse(location,
-                      location.size == 0 ? "no location is given"
-                                         : "the path is absolute",
-                      err);
+    if (location.size == 0)
+        return refuse(location, "no location is given", err);
+    if (location.text[0] == '/')
+        return refuse(location, "the path is absolute", err);
     fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    while (fd >= 0 && at < location.size) {
-        int flags = O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK;
-        int inner;
-
-        code = next_part(location, &at, name, sizeof(name), err);
-        if (code != ASSAY_OK)
-            break;
-        if (at < location.size)
-            flags |= O_DIRECTORY;
-        inner = openat(fd, name, flags);
-        if (inner < 0)
-            code = assay_error_set(err, ASSAY_IO, "external data '%.*s': %s",
-                                   assay__span_length(location), location.text,
-                                   errno == ELOOP ? "is a symbolic link"
-                                                  : strerror(errno));
-        close(fd);
-        fd = inner;
-        if (at < location.size)
-            at++;
-        if (at == location.size && location.text[at - 1] == '/')
-            code = refuse(location, "is no plain file", err);
-        if (code != ASSAY_OK)
-            break;
-    }
-    if (code == ASSAY_OK && fd < 0)
-        code = assay_error_set(err, ASSAY_IO, "%.100s: %s", folder,
+    if (fd < 0)
+        return assay_error_set(err, ASSAY_IO, "%.100s: %s", folder,
                                strerror(errno));
-    if (code != ASSAY_OK && fd >= 0)
+    while (code == ASSAY_OK && at < location.size)
+        code = open_part(location, &at, &fd, err);
+    if (code != ASSAY_OK && fd >= 0) {
         close(fd);
+        fd = -1;
+    }
     *out = fd;
     return code;
 }

@@ -367,7 +367,7 @@ const double *assay__im_data(struct assay__importer *im, int item,
                        what);
         return NULL;
     }
-    if (at->data)
+    if (at->data || !at->from)
         return at->data;
     at->data = numbers(im, (int64_t)at->from->count);
     if (!at->data)

@@ -220,48 +220,61 @@ static int attribute_scales(struct assay__importer *im,
     return (int)a->n;
 }
 
+/* The output's length, by a size or a scale; 0 where it is out of range.
+ * False: the axis stays as it is. */
+static bool measure(struct axis *a, bool by_size, double number)
+{
+    a->out = 0;
+    a->scale = number;
+    if (!by_size) {
+        if (number > 0.0 && number * (double)a->in <= SIDE_MAX)
+            a->out = (int64_t)floor((double)a->in * number);
+        return number != 1.0;
+    }
+    if (a->in == ASSAY_BATCH && (isnan(number) || number == 1.0))
+        return false;
+    if (number >= 1.0 && number <= SIDE_MAX)
+        a->out = (int64_t)number;
+    a->scale = (double)a->out / (double)a->in;
+    return a->out != a->in;
+}
+
+/* Scales, or sizes where the node has them; how many. */
+static int read_numbers(struct assay__importer *im, bool old, bool upsample,
+                        double number[ASSAY_RANK_MAX], bool *by_size)
+{
+    int n = old ? 0 : read_list(im, 3, "the sizes", number);
+
+    *by_size = n > 0;
+    if (n > 0)
+        return n;
+    return upsample && im->o->opset < 9
+               ? attribute_scales(im, number)
+               : read_list(im, old ? 1 : 2, "the scales", number);
+}
+
 void assay__onnx_resize(struct assay__importer *im, int upsample)
 {
     bool old = upsample || im->o->opset < 11;
     int x = assay__im_need(im, 0);
     struct assay_shape s = *assay__im_shape(im, x);
-    double scale[ASSAY_RANK_MAX];
-    double size[ASSAY_RANK_MAX];
-    int64_t axes[ASSAY_RANK_MAX];
-    struct resize r;
+    double number[ASSAY_RANK_MAX] = {0};
+    int64_t axes[ASSAY_RANK_MAX] = {0};
+    struct resize r = {0};
     int n_axes = assay__im_ints(im, "axes", axes, ASSAY_RANK_MAX);
-    int n_sizes = old ? 0 : read_list(im, 3, "the sizes", size);
-    int n = upsample && im->o->opset < 9
-                ? attribute_scales(im, scale)
-                : read_list(im, old ? 1 : 2, "the scales", scale);
+    bool by_size;
+    int n = read_numbers(im, old, upsample, number, &by_size);
 
     read_kind(im, &r, old);
-    if (im->code == ASSAY_OK &&
-        (n_sizes ? n_sizes : n) != (n_axes < 0 ? s.rank : n_axes))
-        assay__im_fail(im, ASSAY_SHAPE, "%d scales and %d sizes for rank %d", n,
-                       n_sizes, s.rank);
-    n = n_sizes ? n_sizes : n;
+    if (im->code == ASSAY_OK && n != (n_axes < 0 ? s.rank : n_axes))
+        assay__im_fail(im, ASSAY_SHAPE, "%d scales or sizes for rank %d", n,
+                       s.rank);
     for (int i = 0; i < n && im->code == ASSAY_OK; i++) {
         int k = n_axes < 0 ? i : assay__im_axis(im, axes[i], s.rank);
         struct axis a = {s.dim[k], 0, 0.0};
 
-        if (n_sizes) {
-            if (a.in == ASSAY_BATCH && (isnan(size[i]) || size[i] == 1.0))
-                continue;
-            a.out =
-                size[i] >= 1.0 && size[i] <= SIDE_MAX ? (int64_t)size[i] : 0;
-            a.scale = (double)a.out / (double)a.in;
-        } else {
-            a.scale = scale[i];
-            if (a.scale == 1.0)
-                continue;
-            a.out = a.scale > 0.0 && a.scale * (double)a.in <= SIDE_MAX
-                        ? (int64_t)floor((double)a.in * a.scale)
-                        : 0;
-        }
-        if (a.in == a.out && a.scale == 1.0)
-            continue;
-        x = along_axis(im, x, k, &r, &a);
+        if (measure(&a, by_size, number[i]))
+            x = along_axis(im, x, k, &r, &a);
     }
     assay__im_output(im, 0, x);
 }

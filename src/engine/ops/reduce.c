@@ -206,8 +206,8 @@ static void bwd_reference(const struct assay__call *call)
     bool extreme = call->attrs->index == ASSAY_REDUCE_MAX ||
                    call->attrs->index == ASSAY_REDUCE_MIN;
     struct assay__walk w = walk_of(&call->in_shape[1], &call->in_shape[0]);
-    double each = (double)(assay__volume(&call->in_shape[1], 0) /
-                           assay__volume(&call->in_shape[0], 0));
+    int64_t each = assay__volume(&call->in_shape[1], 0) /
+                   assay__volume(&call->in_shape[0], 0);
     int64_t place = 0;
     int64_t r;
     int64_t i;
@@ -215,7 +215,7 @@ static void bwd_reference(const struct assay__call *call)
     for (r = 0; r < w.rows; r++) {
         for (i = 0; i < w.length; i++, place++) {
             int64_t at = w.at[0] + i * assay__walk_step(&w, 0);
-            double s = slope(call, at, place, each);
+            double s = slope(call, at, place, (double)each);
 
             if (extreme && s != 0.0)
                 s /= equals(call, at);
