@@ -129,13 +129,14 @@ void assay__onnx_dropout(struct assay__importer *im, int argument)
     assay__im_output(im, 1, mask);
 }
 
-void assay__onnx_cast(struct assay__importer *im, int argument)
+/* `like`: to the type of input 1. */
+void assay__onnx_cast(struct assay__importer *im, int like)
 {
-    int to = (int)assay__im_int(im, "to", 0);
+    int to = like ? assay__im_at(im, assay__im_need(im, 1))->type
+                  : (int)assay__im_int(im, "to", 0);
     int x = assay__im_need(im, 0);
     int from = assay__im_at(im, x)->type;
 
-    (void)argument;
     if (assay__onnx_type_size(to) == 0 || to == ASSAY__ONNX_BF16 ||
         from == ASSAY__ONNX_BF16) {
         assay__im_fail(im, ASSAY_UNSUPPORTED, "from %s to %s",
@@ -226,6 +227,17 @@ static int aligned(struct assay__importer *im, int a, int b)
     return assay__im_reshape(im, b, &s);
 }
 
+/* Operator set 6: a slope for each channel, or one. */
+static int per_channel(struct assay__importer *im, int a, int b)
+{
+    struct assay_shape s = {0, {0}};
+    int64_t n = assay__im_count(assay__im_shape(im, b));
+
+    for (int i = 1; i < assay__im_shape(im, a)->rank && n > 1; i++)
+        s.dim[s.rank++] = i == 1 ? n : 1;
+    return assay__im_reshape(im, b, &s);
+}
+
 void assay__onnx_binary(struct assay__importer *im, int kind)
 {
     int a = assay__im_need(im, 0);
@@ -236,7 +248,7 @@ void assay__onnx_binary(struct assay__importer *im, int kind)
     if (im->o->opset < 7)
         b = aligned(im, a, b);
     if (kind == ASSAY_BINARY_PRELU && im->o->opset < 7)
-        assay__im_fail(im, ASSAY_UNSUPPORTED, "before operator set 7");
+        b = per_channel(im, a, b);
     if (kind == ASSAY_BINARY_MOD && assay__im_int(im, "fmod", 0) != 0)
         kind = ASSAY_BINARY_FMOD;
     y = assay__im_binary(im, (enum assay_binary_kind)kind, a, b);

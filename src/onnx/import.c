@@ -19,6 +19,10 @@
  * multiply-adds above which an op is left to the plan. */
 #define FOLDED_MAX ((size_t)1 << 27)
 #define FOLD_FLOPS 1e8
+/* Numbers read and multiply-adds of all of them together. */
+#define WORK_MAX 2e10
+/* Names of parameters are looked up by walking the graph's values. */
+enum { PARAMS_MAX = 1 << 14 };
 
 static const struct assay__onnx_op ops[] = {
 #define ASSAY_ONNX_OP(name, first, last, function, argument) \
@@ -398,6 +402,10 @@ static char *param_name(const struct assay__importer *im, int item)
 
 static bool note_param(struct assay__importer *im, int item)
 {
+    if (im->n_params >= PARAMS_MAX) {
+        assay__im_fail(im, ASSAY_LIMIT, "over %d parameters", (int)PARAMS_MAX);
+        return false;
+    }
     if (im->n_params == im->cap_params) {
         int cap = im->cap_params ? 2 * im->cap_params : 64;
         int *all = assay__realloc(im->param, (size_t)cap, sizeof(*all));
@@ -448,6 +456,21 @@ assay_value assay__im_value(struct assay__importer *im, int item)
 
 /* --- ops ----------------------------------------------------------------- */
 
+/* Count the work of an op on constants; fails over the limit. */
+static void count_work(struct assay__importer *im, const struct assay_op *op,
+                       int n, const struct assay_attrs *attrs,
+                       const struct assay_shape *in_shape,
+                       const struct assay_shape *out_shape)
+{
+    for (int i = 0; i < n; i++)
+        im->work += (double)assay__im_count(&in_shape[i]);
+    if (op->flops)
+        im->work += op->flops(attrs, in_shape, out_shape);
+    if (im->work > WORK_MAX)
+        assay__im_fail(im, ASSAY_LIMIT,
+                       "constants take over %g steps to compute", WORK_MAX);
+}
+
 /* Compute an op on constants. */
 static int fold(struct assay__importer *im, const struct assay_op *op,
                 const int *in, int n, const struct assay_attrs *attrs,
@@ -459,6 +482,7 @@ static int fold(struct assay__importer *im, const struct assay_op *op,
     double *out_at[ASSAY__OP_OUTPUTS_MAX];
     int first = -1;
 
+    count_work(im, op, n, attrs, in_shape, out_shape);
     for (int i = 0; i < op->n_out; i++) {
         int item =
             assay__im_constant(im, &out_shape[i], NULL,

@@ -55,6 +55,7 @@ struct assay__importer {
     int *param; /* item of each parameter of the graph, in its order */
     int n_params, cap_params;
     size_t folded;                       /* numbers computed so far */
+    double work;                         /* and steps that took */
     const struct assay__onnx_node *node; /* under way */
     int node_index;
     int code;

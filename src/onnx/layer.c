@@ -93,44 +93,69 @@ static void kernel_of(struct assay__importer *im, int w, struct assay_attrs *a)
     }
 }
 
-void assay__onnx_conv(struct assay__importer *im, int transposed)
+/* Strides, groups and paddings of the node, or a failure. */
+static enum assay__padding conv_attributes(struct assay__importer *im, int x,
+                                           int w, struct assay_attrs *a)
+{
+    const struct assay_shape *s = assay__im_shape(im, x);
+    int64_t groups = assay__im_int(im, "group", 1);
+
+    if (im->code == ASSAY_OK &&
+        (s->rank < 3 || s->rank > 4 || assay__im_shape(im, w)->rank != s->rank))
+        assay__im_fail(
+            im, ASSAY_UNSUPPORTED,
+            "of values of rank %d by weights of rank %d; 3 and 4 are "
+            "supported",
+            s->rank, assay__im_shape(im, w)->rank);
+    if (groups < 1 || groups > INT32_MAX)
+        assay__im_fail(im, ASSAY_SHAPE, "%lld groups", (long long)groups);
+    if (im->code != ASSAY_OK)
+        return ASSAY__PAD_GIVEN;
+    a->groups = (int)groups;
+    kernel_of(im, w, a);
+    return assay__im_window(im, s, a);
+}
+
+int assay__im_conv(struct assay__importer *im, const int *in, int n)
 {
     struct assay_attrs a = {.index = 0};
+
+    (void)conv_attributes(im, in[0], in[1], &a);
+    /* The engine's convolutions have the kernel in their weight's shape. */
+    a.kernel[0] = a.kernel[1] = 0;
+    return im->code == ASSAY_OK ? assay__im_on_map(im, "conv", in, n, &a) : -1;
+}
+
+static int conv_transposed(struct assay__importer *im, const int *in, int n)
+{
+    struct assay_attrs a = {.index = 0};
+    struct assay_shape s = *assay__im_shape(im, in[0]);
+    enum assay__padding padding = conv_attributes(im, in[0], in[1], &a);
+
+    if (im->code != ASSAY_OK)
+        return -1;
+    assay__im_spatial(im, "output_padding", s.rank - 2, 0, a.output_pad);
+    sized_output(im, &s, &a,
+                 padding == ASSAY__PAD_UPPER || padding == ASSAY__PAD_LOWER,
+                 padding == ASSAY__PAD_UPPER);
+    a.kernel[0] = a.kernel[1] = 0;
+    return assay__im_on_map(im, "deconv", in, n, &a);
+}
+
+void assay__onnx_conv(struct assay__importer *im, int transposed)
+{
     int in[3];
     int n = 2;
-    enum assay__padding padding;
-    struct assay_shape s;
-    int64_t groups = assay__im_int(im, "group", 1);
 
     in[0] = assay__im_need(im, 0);
     in[1] = assay__im_need(im, 1);
     in[2] = assay__im_input(im, 2);
     n += in[2] >= 0;
-    s = *assay__im_shape(im, in[0]);
-    if (im->code == ASSAY_OK && (s.rank < 3 || s.rank > 4 ||
-                                 assay__im_shape(im, in[1])->rank != s.rank))
-        assay__im_fail(
-            im, ASSAY_UNSUPPORTED,
-            "of values of rank %d by weights of rank %d; 3 and 4 are "
-            "supported",
-            s.rank, assay__im_shape(im, in[1])->rank);
-    if (groups < 1 || groups > INT32_MAX)
-        assay__im_fail(im, ASSAY_SHAPE, "%lld groups", (long long)groups);
     if (im->code != ASSAY_OK)
         return;
-    a.groups = (int)groups;
-    kernel_of(im, in[1], &a);
-    padding = assay__im_window(im, &s, &a);
-    if (transposed) {
-        assay__im_spatial(im, "output_padding", s.rank - 2, 0, a.output_pad);
-        sized_output(im, &s, &a,
-                     padding == ASSAY__PAD_UPPER || padding == ASSAY__PAD_LOWER,
-                     padding == ASSAY__PAD_UPPER);
-    }
-    /* The engine's convolutions have the kernel in their weight's shape. */
-    a.kernel[0] = a.kernel[1] = 0;
-    assay__im_output(
-        im, 0, assay__im_on_map(im, transposed ? "deconv" : "conv", in, n, &a));
+    assay__im_output(im, 0,
+                     transposed ? conv_transposed(im, in, n)
+                                : assay__im_conv(im, in, n));
 }
 
 /* x [N, K] by a constant [K, M] (or [M, K]), with a row [M] to add. */

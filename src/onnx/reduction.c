@@ -126,3 +126,86 @@ void assay__onnx_cumsum(struct assay__importer *im, int argument)
     }
     assay__im_output(im, 0, assay__im_along(im, x, (int)axis, matrix));
 }
+
+/* The axis last: [.., length], flattened from the axis on before set 13. */
+void assay__onnx_hardmax(struct assay__importer *im, int argument)
+{
+    int x = assay__im_need(im, 0);
+    struct assay_shape s = *assay__im_shape(im, x);
+    bool old = im->o->opset < 13;
+    int axis =
+        assay__im_axis(im, assay__im_int(im, "axis", old ? 1 : -1), s.rank);
+    struct assay_attrs a = {.axis = axis};
+    struct assay_shape flat = s;
+    int best;
+
+    (void)argument;
+    if (im->code != ASSAY_OK)
+        return;
+    if (axis == 0 && assay__im_batched(im, x)) {
+        assay__im_fail(im, ASSAY_UNSUPPORTED,
+                       "the records of the batch would be mixed");
+        return;
+    }
+    for (int i = axis + 1; old && i < s.rank; i++)
+        flat.dim[axis] *= s.dim[i];
+    flat.rank = old ? axis + 1 : s.rank;
+    x = assay__im_reshape(im, x, &flat);
+    best = assay__im_op(im, "argmax", &x, 1, &a);
+    flat = (struct assay_shape){1, {flat.dim[axis]}};
+    x = assay__im_constant(im, &flat, NULL, ASSAY__ONNX_F32);
+    for (int64_t i = 0; im->code == ASSAY_OK && i < flat.dim[0]; i++)
+        assay__im_room(im, x)[i] = (double)i;
+    for (int i = axis + 1; !old && i < s.rank; i++)
+        flat.dim[flat.rank++] = 1;
+    x = assay__im_reshape(im, x, &flat);
+    x = assay__im_binary(im, ASSAY_BINARY_EQUAL, best, x);
+    assay__im_set_type(im, x, ASSAY__ONNX_F32);
+    assay__im_output(im, 0, assay__im_reshape(im, x, &s));
+}
+
+/* Equal to its place along a new axis: on, else off. */
+void assay__onnx_one_hot(struct assay__importer *im, int argument)
+{
+    enum { DEPTH_MAX = 1 << 20 };
+    int x = assay__im_need(im, 0);
+    const double *depth =
+        assay__im_data(im, assay__im_need(im, 1), "the depth");
+    int values = assay__im_need(im, 2);
+    struct assay_shape s = *assay__im_shape(im, x);
+    struct assay_shape to = {s.rank + 1, {0}};
+    struct assay_shape places = {0, {0}};
+    int in[3];
+    int axis;
+    int y;
+
+    (void)argument;
+    if (im->code != ASSAY_OK || !depth)
+        return;
+    axis = assay__im_axis(im, assay__im_int(im, "axis", -1), s.rank + 1);
+    if (s.rank == ASSAY_RANK_MAX || !(*depth >= 1.0 && *depth <= DEPTH_MAX) ||
+        (axis == 0 && assay__im_batched(im, x))) {
+        assay__im_fail(im, ASSAY_UNSUPPORTED, "depth %g along axis %d", *depth,
+                       axis);
+        return;
+    }
+    for (int i = 0; i < to.rank; i++)
+        to.dim[i] = i == axis ? 1 : s.dim[i < axis ? i : i - 1];
+    places.dim[places.rank++] = (int64_t)*depth;
+    y = assay__im_constant(im, &places, NULL, ASSAY__ONNX_F32);
+    for (int64_t i = 0; im->code == ASSAY_OK && i < places.dim[0]; i++)
+        assay__im_room(im, y)[i] = (double)i;
+    for (int i = axis + 1; i < to.rank; i++)
+        places.dim[places.rank++] = 1;
+    y = assay__im_reshape(im, y, &places);
+    /* Indices count from the end where they are negative. */
+    x = assay__im_binary(im, ASSAY_BINARY_MOD, x,
+                         assay__im_number(im, floor(*depth), ASSAY__ONNX_F32));
+    in[0] = assay__im_binary(im, ASSAY_BINARY_EQUAL,
+                             assay__im_reshape(im, x, &to), y);
+    in[1] = assay__im_part(im, values, 0, 1, 1, 1);
+    in[2] = assay__im_part(im, values, 0, 0, 1, 1);
+    y = assay__im_op(im, "select", in, 3, NULL);
+    assay__im_set_type(im, y, assay__im_at(im, values)->type);
+    assay__im_output(im, 0, y);
+}

@@ -24,6 +24,9 @@ enum assay__padding assay__im_window(struct assay__importer *im,
 /* An attribute of one number per spatial dimension, into (height, width). */
 void assay__im_spatial(struct assay__importer *im, const char *name,
                        int spatial, int otherwise, int out[2]);
+/* A convolution by the attributes of the node under way: in[0] x, in[1] the
+ * weight, in[2], of n 3, the bias. */
+int assay__im_conv(struct assay__importer *im, const int *in, int n);
 /* An op on maps, of lines [N, C, L] too: inputs 0 and 1 get height 1. */
 int assay__im_on_map(struct assay__importer *im, const char *op, const int *in,
                      int n, const struct assay_attrs *attrs);
