@@ -63,6 +63,15 @@ int assay_report_diff(const char *before, const char *after, FILE *out,
 int assay_study_report_write(const char *dir, const struct assay_context *ctx,
                              struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * Write `dir`/index.html and `dir`/models/ID.html from `dir`/zoo.json, the
+ * JSON export of a zoo (assay/zoo.h): tables by dataset with filters, and a
+ * page for each model. The index is written last. Otherwise as
+ * assay_report_write(), errors too.
+ */
+int assay_zoo_report_write(const char *dir, const struct assay_context *ctx,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

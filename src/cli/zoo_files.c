@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* assay zoo add and export: files into the zoo, and out of it. */
+/* assay zoo add, export and pages: files into the zoo, and out of it. */
 
 #include <string.h>
 
+#include "assay/report.h"
 #include "core/fs.h"
 #include "core/json.h"
+#include "core/mem.h"
 #include "session.h"
 #include "zoo.h"
 
@@ -52,8 +54,22 @@ static const struct assay__option_group export_groups[] = {
     {.title = NULL},
 };
 
+static const struct assay__option pages_options[] = {
+    {"out", 'o', ASSAY__OPTION_TEXT, "FOLDER", NULL, 0, 0, NULL,
+     "where the pages go; not given: zoo-pages", offsetof(struct values, out)},
+    {.name = NULL},
+};
+
+static const struct assay__option_group pages_groups[] = {
+    {"Pages", pages_options, 0},
+    {"Models", assay__zoo_choice_options, offsetof(struct values, choice)},
+    {"General", assay__zoo_options, offsetof(struct values, common)},
+    {.title = NULL},
+};
+
 static int run_add(int argc, char **argv);
 static int run_export(int argc, char **argv);
+static int run_pages(int argc, char **argv);
 
 const struct assay__command assay__zoo_command_add = {
     .name = "zoo add",
@@ -82,6 +98,20 @@ const struct assay__command assay__zoo_command_export = {
     .values_size = sizeof(struct values),
     .max_args = 0,
     .run = run_export,
+};
+
+const struct assay__command assay__zoo_command_pages = {
+    .name = "zoo pages",
+    .summary = "Write HTML pages: an index with filters, one for each model.",
+    .usage = "[options]",
+    .examples = "assay zoo pages --out pages\n"
+                "assay zoo pages --where source=securitynet",
+    .notes = "Pages need no network and no scripts. All models, unless "
+             "--limit is given.",
+    .groups = pages_groups,
+    .values_size = sizeof(struct values),
+    .max_args = 0,
+    .run = run_pages,
 };
 
 static json_t *file_json(const char *path, const struct assay_zoo_file *f)
@@ -176,4 +206,43 @@ static int run_export(int argc, char **argv)
     if (!assay__option_given(command, &parsed, "limit"))
         v.choice.limit = 0;
     return assay__zoo_status(command, export_models(&v, &err), &err);
+}
+
+/* zoo.json first; the pages are made of it. */
+static int write_pages(const struct values *v, struct assay_error *err)
+{
+    const char *folder = v->out != NULL ? v->out : "zoo-pages";
+    struct values json = *v;
+    char *path = assay__path_join(folder, "zoo.json");
+    int code = path != NULL ? assay__make_dir(folder, err)
+                            : assay_error_set(err, ASSAY_NOMEM, "%s", folder);
+
+    json.form = "json";
+    json.out = path;
+    if (code == ASSAY_OK)
+        code = export_models(&json, err);
+    if (code == ASSAY_OK)
+        code = assay_zoo_report_write(folder, NULL, err);
+    assay__free(path);
+    if (code == ASSAY_OK && v->common.json)
+        return assay__zoo_print_json(
+            json_pack("{s:o}", "folder", assay__json_string(folder)), err);
+    if (code == ASSAY_OK && !v->common.quiet)
+        printf("Pages   %s/index.html\n", folder);
+    return code;
+}
+
+static int run_pages(int argc, char **argv)
+{
+    const struct assay__command *command = &assay__zoo_command_pages;
+    struct values v;
+    struct assay__parsed parsed;
+    struct assay_error err;
+    int status;
+
+    if (!assay__session_parse(command, argc, argv, &v, &parsed, &status))
+        return status;
+    if (!assay__option_given(command, &parsed, "limit"))
+        v.choice.limit = 0;
+    return assay__zoo_status(command, write_pages(&v, &err), &err);
 }

@@ -26,6 +26,9 @@ struct assay__writer {
     FILE *file;
     char *path;
     char *temp;
+    /* Set after opening: do not wait for the disk. For one of many files that
+     * can be made again: after a loss of power it may be empty. */
+    bool unsynced;
 };
 
 /* Open a temporary beside `path`; write to w->file; then commit or abandon.

@@ -133,7 +133,8 @@ int assay__writer_commit(struct assay__writer *w, struct assay_error *err)
         code = assay_error_set(err, ASSAY_IO,
                                "%s: cannot write: an earlier write failed",
                                w->path);
-    else if (fsync(fileno(file)) != 0 && errno != EINVAL && errno != EROFS)
+    else if (!w->unsynced && fsync(fileno(file)) != 0 && errno != EINVAL &&
+             errno != EROFS)
         code = fail(err, w->path, "bring it to disk");
     if (fclose(file) != 0 && code == ASSAY_OK)
         code = fail(err, w->path, "write");
@@ -143,7 +144,7 @@ int assay__writer_commit(struct assay__writer *w, struct assay_error *err)
         } else {
             assay__free(w->temp);
             w->temp = NULL;
-            if (sync_folder(w->path))
+            if (!w->unsynced && sync_folder(w->path))
                 code = fail(err, w->path, "sync its folder");
         }
     }

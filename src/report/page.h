@@ -19,5 +19,6 @@ void assay__page_head(struct assay__buf *b, const json_t *tool,
 /* Style sheets, put in by the build (cmake/EmbedFile.cmake); end in NUL. */
 extern const unsigned char assay__style_css[];
 extern const unsigned char assay__study_css[]; /* after style.css */
+extern const unsigned char assay__zoo_css[];   /* after style.css */
 
 #endif

@@ -103,9 +103,10 @@ static int export_json(assay_zoo *zoo, const struct assay_zoo_query *query,
         json_decref(models);
         return code;
     }
-    return finish(
-        json_pack("{s:s, s:o}", "schema", "assay-zoo/1", "models", models),
-        text, err);
+    return finish(json_pack("{s:s, s:{s:s, s:s}, s:o}", "schema", "assay-zoo/1",
+                            "tool", "name", "assay", "version", assay_version(),
+                            "models", models),
+                  text, err);
 }
 
 /* --- csv ----------------------------------------------------------------- */

@@ -25,7 +25,7 @@ expect 4 zoo lst
 has err 'did you mean "list"'
 expect 4 zoo audit
 has err "not there yet"
-for command in list show query leaderboard columns stats import add fetch export check; do
+for command in list show query leaderboard columns stats import add fetch export pages check; do
     expect 0 zoo $command --help
     has out "Usage: assay zoo $command"
 done
@@ -89,6 +89,10 @@ has out '"content": "ba7816bf'
 expect 0 zoo export --format csv --out all.csv
 check "all models are in the CSV" [ "$(wc -l <all.csv)" -eq 61 ]
 expect 4 zoo export --format xml
+expect 0 zoo pages --out pages --where 'name~a-1'
+has out "pages/index.html"
+check "a page for each model" [ "$(ls pages/models | wc -l)" -eq 11 ]
+check "no scripts" sh -c '! grep -rqi "<script" pages --include=*.html'
 expect 3 zoo stats
 has err "SecurityNet's table is not in the zoo"
 expect 0 zoo stats --x year --y test_accuracy
