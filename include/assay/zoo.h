@@ -90,7 +90,8 @@ void assay_zoo_table_release(struct assay_zoo_table *table);
  *          and ~ (contains). Text is compared without regard to case, names
  *          of datasets without regard to punctuation. "NAME=" asks for
  *          models of which NAME is missing, "NAME!=" for the others; nothing
- *          else holds for what is missing. NAME is a column or any fact.
+ *          else holds for what is missing. NAME is a column, any fact, or
+ *          ATTACK.METRIC of the model's newest audit ("lira-online.auc").
  * columns  to return; none: id, name, source, dataset, family, year,
  *          test_accuracy
  * sort     names with commas between, "-" before one for falling order;

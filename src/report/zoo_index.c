@@ -50,10 +50,11 @@ void assay__zoo_page_name(const json_t *model, char name[40])
                    (long long)json_integer_value(json_object_get(model, "id")));
 }
 
-void assay__zoo_head(const json_t *doc, const char *title, struct assay__buf *b)
+void assay__zoo_head(const json_t *doc, const char *title, const char *rules,
+                     struct assay__buf *b)
 {
     const char *const css[] = {(const char *)assay__style_css,
-                               (const char *)assay__zoo_css, NULL};
+                               (const char *)assay__zoo_css, rules, NULL};
 
     assay__page_head(b, json_object_get(doc, "tool"), title, css);
 }
@@ -107,7 +108,28 @@ static void find_values(struct filter *f, const json_t *models)
     }
 }
 
-/* Boxes, the rules that belong to them, and their labels. */
+/* For each box: rows of its class go when it is not checked. */
+static void put_rules(const struct filter *filter, struct assay__buf *b)
+{
+    size_t k;
+    size_t i;
+
+    for (k = 0; k < FILTERS; k++) {
+        const char *p = filter[k].prefix;
+
+        for (i = 0; i < filter[k].n; i++)
+            assay__buf_printf(
+                b,
+                "#%s%zu:not(:checked) ~ .page tr.%s%zu { display: none; }\n"
+                "#%s%zu:checked ~ .filters label[for=%s%zu] { color: "
+                "var(--ink); text-decoration: none; }\n"
+                "#%s%zu:focus-visible ~ .filters label[for=%s%zu] { outline: "
+                "2px solid var(--accent); }\n",
+                p, i, p, i, p, i, p, i, p, i, p, i);
+    }
+}
+
+/* The boxes, which stand before what they rule, and their labels. */
 static void put_filters(const struct filter *filter, struct assay__buf *b)
 {
     size_t k;
@@ -119,19 +141,7 @@ static void put_filters(const struct filter *filter, struct assay__buf *b)
                               "<input class=\"filter\" type=\"checkbox\" "
                               "checked id=\"%s%zu\">\n",
                               filter[k].prefix, i);
-    assay__buf_puts(b, "<style>\n");
-    for (k = 0; k < FILTERS; k++)
-        for (i = 0; i < filter[k].n; i++)
-            assay__buf_printf(
-                b,
-                "#%s%zu:not(:checked) ~ .page tr.%s%zu { display: none; }\n"
-                "#%s%zu:checked ~ .filters label[for=%s%zu] { color: "
-                "var(--ink); text-decoration: none; }\n"
-                "#%s%zu:focus-visible ~ .filters label[for=%s%zu] { outline: "
-                "2px solid var(--accent); }\n",
-                filter[k].prefix, i, filter[k].prefix, i, filter[k].prefix, i,
-                filter[k].prefix, i, filter[k].prefix, i, filter[k].prefix, i);
-    assay__buf_puts(b, "</style>\n<div class=\"filters\">\n");
+    assay__buf_puts(b, "<div class=\"filters\">\n");
     for (k = 0; k < FILTERS; k++) {
         assay__html(b, "<div><b>%s</b>\n", filter[k].title);
         for (i = 0; i < filter[k].n; i++) {
@@ -143,6 +153,19 @@ static void put_filters(const struct filter *filter, struct assay__buf *b)
         assay__buf_puts(b, "</div>\n");
     }
     assay__buf_puts(b, "</div>\n");
+}
+
+static void put_head(const json_t *doc, const struct filter *filter,
+                     struct assay__buf *b)
+{
+    struct assay__buf rules = ASSAY__BUF_INIT;
+
+    put_rules(filter, &rules);
+    if (rules.failed)
+        b->failed = true;
+    else
+        assay__zoo_head(doc, "Zoo of models", rules.data, b);
+    assay__buf_release(&rules);
 }
 
 static void put_number(const json_t *model, const char *key,
@@ -261,7 +284,7 @@ void assay__zoo_index_write(const json_t *doc, struct assay__buf *b)
         qsort(model, n, sizeof(*model), in_order);
     for (i = 0; i < FILTERS; i++)
         find_values(&filter[i], models);
-    assay__zoo_head(doc, "Zoo of models", b);
+    put_head(doc, filter, b);
     assay__html(b,
                 "<header class=\"masthead\">\n<p class=\"brand\"><b>Assay</b> "
                 "zoo</p>\n<h1>%zu models</h1>\n<p class=\"meta\">What is known "

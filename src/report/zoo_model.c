@@ -164,7 +164,7 @@ void assay__zoo_model_write(const json_t *doc, const json_t *model,
     const char *name = assay__field_text(model, "name");
     const char *dataset = assay__field_text(model, "dataset");
 
-    assay__zoo_head(doc, name, b);
+    assay__zoo_head(doc, name, NULL, b);
     assay__html(b,
                 "<header class=\"masthead\">\n<p class=\"brand\"><b>Assay</b> "
                 "<a href=\"../index.html\">zoo</a></p>\n<h1>%s</h1>\n"

@@ -19,8 +19,8 @@ void assay__zoo_model_write(const json_t *doc, const json_t *model,
                             struct assay__buf *b);
 /* Name of a model's page in the folder `models`: its number. */
 void assay__zoo_page_name(const json_t *model, char name[40]);
-/* From the first byte to the body. */
-void assay__zoo_head(const json_t *doc, const char *title,
+/* From the first byte to the body; `rules` (or NULL) are more style. */
+void assay__zoo_head(const json_t *doc, const char *title, const char *rules,
                      struct assay__buf *b);
 
 #endif

@@ -21,7 +21,7 @@ static bool probe(const struct assay__zoo_input *in)
     text += strspn(text, " \t\r\n");
     return *text == '{' && (strstr(text, "\"autoattack_acc\"") != NULL ||
                             strstr(text, "\"clean_acc\"") != NULL ||
-                            strstr(text, "\"corruptions_acc\"") != NULL);
+                            strstr(text, "\"corruptions_acc") != NULL);
 }
 
 /* Text of a member: its own, or `room`, for numbers and booleans; NULL when
@@ -80,6 +80,7 @@ static int take_stored(struct assay__zoo_row *row, const json_t *entry,
         {"link", ASSAY__ZOO_paper_url, 1},
         {"footnote", ASSAY__ZOO_note, 1},
         {"clean_acc", ASSAY__ZOO_test_accuracy, 0.01},
+        {"corruptions_acc_2d", ASSAY__ZOO_robust_accuracy, 0.01},
         {"corruptions_acc", ASSAY__ZOO_robust_accuracy, 0.01},
         {"autoattack_acc", ASSAY__ZOO_robust_accuracy, 0.01},
     };
@@ -112,6 +113,9 @@ static int take_extra(struct assay__zoo_row *row, const json_t *entry,
         {"reported", "reported_robust_accuracy", "percent"},
         {"external", "external_robust_accuracy", "percent"},
         {"corruptions_mce", "corruptions_mce", "percent"},
+        {"corruptions_acc_3d", "corruptions_acc_3d", "percent"},
+        {"corruptions_mce_2d", "corruptions_mce_2d", "percent"},
+        {"corruptions_mce_3d", "corruptions_mce_3d", "percent"},
         {"unreliable", "unreliable", ""},
     };
     int code = ASSAY_OK;
@@ -135,7 +139,7 @@ static int take_entry(const json_t *entry, const struct assay__zoo_input *in,
     struct assay__zoo_value *v;
     char name[ASSAY__ZOO_NAME_MAX + 1];
     char stored[8][64];
-    char extra[8][64];
+    char extra[12][64];
     char dataset[64];
     char year[64];
     size_t n = strlen(in->name);
@@ -149,6 +153,9 @@ static int take_entry(const json_t *entry, const struct assay__zoo_input *in,
     (void)snprintf(name, sizeof(name), "%.*s", (int)n, in->name);
     row->name = name;
     code = text_of(entry, "dataset", dataset, &row->dataset, err);
+    /* The one data set whose name there says less than it means. */
+    if (row->dataset != NULL && strcmp(row->dataset, "imagenet") == 0)
+        row->dataset = "ImageNet-1k";
     if (code == ASSAY_OK)
         code = take_stored(row, entry, stored, err);
     if (code == ASSAY_OK)

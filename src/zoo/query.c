@@ -45,24 +45,55 @@ static int parameter(struct assay__zoo_sql *sql, const char *text, double x,
     return ASSAY_OK;
 }
 
-/* Whether any fact has this name. */
-static int is_fact(sqlite3 *db, const char *name, bool *found,
-                   struct assay_error *err)
+/* Whether the statement, with this text as ?1 and, if it is not NULL, that as
+ * ?2, gives a row. */
+static int exists(sqlite3 *db, const char *sql, const char *text,
+                  const char *other, bool *found, struct assay_error *err)
 {
     sqlite3_stmt *stmt = NULL;
     int code;
     int rc;
 
-    code = assay__zoo_prepare(db, "SELECT 1 FROM facts WHERE name=?1 LIMIT 1",
-                              &stmt, err);
+    code = assay__zoo_prepare(db, sql, &stmt, err);
     if (code != ASSAY_OK)
         return code;
-    assay__zoo_bind_text(stmt, 1, name);
+    assay__zoo_bind_text(stmt, 1, text);
+    if (other != NULL)
+        assay__zoo_bind_text(stmt, 2, other);
     rc = sqlite3_step(stmt);
     *found = rc == SQLITE_ROW;
     if (rc != SQLITE_ROW && rc != SQLITE_DONE)
-        code = assay__zoo_fail(db, err, "look for a fact");
+        code = assay__zoo_fail(db, err, "look for a name");
     sqlite3_finalize(stmt);
+    return code;
+}
+
+/* "ATTACK.METRIC": the value that the model's newest audit has. */
+static int finding(struct assay__zoo_sql *sql, const char *name, bool *found,
+                   struct assay_error *err)
+{
+    const char *dot = strchr(name, '.');
+    char attack[NAME_MAX_BYTES];
+    int code;
+
+    if (dot == NULL || (size_t)(dot - name) >= sizeof(attack))
+        return ASSAY_OK;
+    memcpy(attack, name, (size_t)(dot - name));
+    attack[dot - name] = '\0';
+    code = exists(sql->db,
+                  "SELECT 1 FROM findings WHERE attack=?1 AND metric=?2 "
+                  "LIMIT 1",
+                  attack, dot + 1, found, err);
+    if (code != ASSAY_OK || !*found)
+        return code;
+    assay__buf_puts(&sql->text,
+                    "(SELECT g.value FROM findings g JOIN runs r ON "
+                    "r.id=g.run_id WHERE r.model_id=m.id AND g.attack=");
+    code = parameter(sql, attack, 0, err);
+    assay__buf_puts(&sql->text, " AND g.metric=");
+    if (code == ASSAY_OK)
+        code = parameter(sql, dot + 1, 0, err);
+    assay__buf_puts(&sql->text, " ORDER BY r.id DESC LIMIT 1)");
     return code;
 }
 
@@ -78,9 +109,16 @@ int assay__zoo_sql_name(struct assay__zoo_sql *sql, const char *name,
         *type = column->told.type;
         return ASSAY_OK;
     }
-    code = is_fact(sql->db, name, &found, err);
+    code = exists(sql->db, "SELECT 1 FROM facts WHERE name=?1 LIMIT 1", name,
+                  NULL, &found, err);
     if (code != ASSAY_OK)
         return code;
+    if (!found) {
+        code = finding(sql, name, &found, err);
+        *type = ASSAY_ZOO_REAL;
+        if (code != ASSAY_OK || found)
+            return code;
+    }
     if (!found)
         return assay_error_set(err, ASSAY_ARG,
                                "no column and no fact is called \"%.60s\"; "

@@ -188,6 +188,17 @@ static void test_findings_become_a_run(void)
                              "m.id=model_id WHERE m.name='a/one' AND "
                              "f.name='test_accuracy'"),
                  2);
+    {
+        const char *where[] = {"lira.auc>0.6", "lira.tpr_at_fpr_0.01<0.3"};
+        const struct assay_zoo_query q = {.where = where, .n_where = 2};
+        struct assay_zoo_table table = {0};
+
+        CHECK_OK(assay_zoo_select(zoo, &q, &table, &err), err);
+        CHECK_UINT_EQ(table.n_rows, 2);
+        assay_zoo_table_release(&table);
+        where[0] = "lira.auk>0.6";
+        CHECK_FAILS(assay_zoo_select(zoo, &q, &table, &err), ASSAY_ARG, err);
+    }
     CHECK_FAILS(take(zoo, ZOO_MODELS, &onto, &err), ASSAY_ARG, err);
     CHECK_STR_HAS(err.msg, "names its models itself");
     assay_zoo_close(zoo);

@@ -163,6 +163,17 @@ static void test_other_kinds_become_rows(void)
     CHECK_STR_EQ(ask(zoo, "SELECT year || ' ' || robust_accuracy FROM models "
                           "WHERE name='Carmon2019Unlabeled'"),
                  "2019 0.5953");
+    CHECK_OK(take(zoo, "Corrupted.json",
+                  "{\"dataset\": \"imagenet\", \"corruptions_acc_2d\": "
+                  "\"62.88\", \"corruptions_mce_3d\": \"49.84\", "
+                  "\"reported\": \"\", \"venue\": \"N/A\"}",
+                  &done, &err),
+             err);
+    CHECK_STR_EQ(done.kind, "robustbench");
+    CHECK_STR_EQ(ask(zoo, "SELECT robust_accuracy || ' ' || d.name FROM models "
+                          "m JOIN datasets d ON d.id=dataset_id WHERE "
+                          "m.name='Corrupted'"),
+                 "0.6288 ImageNet-1k");
     CHECK_OK(take(zoo, "README.md", ZOO_CARD, &done, &err), err);
     CHECK_STR_EQ(done.kind, "card");
     CHECK_STR_EQ(ask(zoo, "SELECT licence || ' ' || test_accuracy FROM models "
