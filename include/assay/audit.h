@@ -117,7 +117,13 @@ struct assay_audit_options {
 
     const char *data; /* DATA, NULL when predictions are given */
     struct assay_dataset_options dataset;
-    struct assay_pixel_options pixels; /* for models trained by the run */
+    /* DATA that the model was not trained on, beside `data` that it was: for a
+     * trained model without notes. Non-members and the shadow quarters are
+     * drawn from it. NULL: `data` is split. */
+    const char *nonmember_data;
+    struct assay_pixel_options pixels; /* for models trained by the run; of a
+                                          trained one scale, mean and
+                                          deviation win over its own */
     const char *model; /* a trained model's file; NULL: the run trains one */
     const char *arch;  /* of the models that the run trains */
     struct assay_recipe recipe;

@@ -133,6 +133,24 @@ struct assay_split {
 };
 
 /*
+ * Records that a model was trained on, and others of the same kind, as one
+ * dataset: those of `members`, then those of `others`. Shape, classes and
+ * attributes must be equal, else ASSAY_SHAPE. Both are copied.
+ */
+int assay_dataset_join(assay_dataset **out, const assay_dataset *members,
+                       const assay_dataset *others,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+/*
+ * A split of such a dataset, whose first n_members records are the members:
+ * target-train is drawn from these, the other three quarters from the rest,
+ * by permutations from (seed, "split", 0) and (seed, "split", 1). As large
+ * as both allow, or of `n_each`. Too few records: ASSAY_DATA.
+ */
+int assay_split_make_of(struct assay_split *split, const assay_dataset *ds,
+                        size_t n_members, uint64_t seed, size_t n_each,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+
+/*
  * Four quarters of floor(N / 4) records each (or of `n_each` when it is not
  * 0 and not larger), by a permutation from (seed, "split", 0). Too few
  * records (under 4): ASSAY_DATA.

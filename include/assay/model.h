@@ -75,6 +75,10 @@ struct assay_params *assay_model_params(assay_model *m); /* borrowed */
  */
 int assay_model_choose_layer(assay_model *m, const char *name,
                              struct assay_error *err) ASSAY_MUST_CHECK;
+/* Other numbers for pixels than the file's: scale, mean and deviation of
+ * `pre`, whose C, H and W must be the model's. ASSAY_SHAPE, ASSAY_ARG. */
+int assay_model_set_pixels(assay_model *m, const struct assay_preprocess *pre,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
 /* SHA-256 of architecture, preprocessing and parameters. Fresh each call
  * into text[65]. */
 int assay_model_sha256(const assay_model *m, char text[65],

@@ -182,6 +182,12 @@ json_t *assay__limits_make(const assay_audit *a)
         say(list, "The model does not say which records it was trained on; "
                   "that it was the first quarter of this seed's split is the "
                   "user's word.");
+    if (a->n_members > 0)
+        say(list, "That the model was trained on the one set of records and "
+                  "not on the other is the user's word, and if the two differ "
+                  "in kind, attacks tell the kinds apart. Helping models were "
+                  "trained by this run, on fewer records and by another recipe "
+                  "than the target.");
     if (a->data == NULL)
         say(list, "Only predictions were given: no control on a model that "
                   "never saw the records could be run, and whether members "

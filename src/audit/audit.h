@@ -226,6 +226,8 @@ struct assay_audit {
     assay_model *opened; /* the model to audit, when it was not trained here */
     char opened_sha256[65];
     int assumed_split;
+    size_t n_members; /* first records of data, which the opened model was
+                         trained on; 0: the split says */
 
     const struct assay_attack *attack[ASSAY__ATTACKS_MAX]; /* the chosen */
     double param[ASSAY__ATTACKS_MAX][ASSAY_SETTINGS_MAX];  /* of each */

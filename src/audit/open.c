@@ -181,6 +181,10 @@ static int check_options(const struct assay_audit_options *o,
     if (!from_files && o->data == NULL)
         return assay_error_set(err, ASSAY_ARG,
                                "no data is given: DATA, or predictions");
+    if (o->nonmember_data != NULL && o->model == NULL)
+        return assay_error_set(err, ASSAY_ARG,
+                               "data of non-members are for a model that is "
+                               "trained already; this audit trains its own");
     if (o->layer != NULL && o->attribute == NULL)
         return assay_error_set(err, ASSAY_ARG,
                                "layer %.40s is for attribute inference, and "
@@ -261,9 +265,9 @@ static int check_notes(const assay_audit *a, struct assay_error *err)
     if (quarter == NULL)
         return assay_error_set(
             err, ASSAY_DATA,
-            "%.60s does not say which records it was trained on: use "
-            "--assume-split if it was target-train, or audit its predictions "
-            "with --members and --nonmembers",
+            "%.50s does not say which records it was trained on: give such as "
+            "--data and others as --nonmember-data, or use --assume-split if "
+            "it was target-train, or audit predictions (--members)",
             a->options.model);
     if (strcmp(quarter, assay_quarter_name(ASSAY_TARGET_TRAIN)) != 0)
         return assay_error_set(err, ASSAY_DATA,
@@ -300,6 +304,8 @@ static int opened_split(assay_audit *a, uint64_t *seed, size_t *n_each,
     uint64_t n = 0;
     int code;
 
+    if (a->n_members > 0)
+        return ASSAY_OK;
     if (assay_model_note(a->opened, ASSAY_NOTE_QUARTER) == NULL &&
         a->options.assume_split) {
         a->assumed_split = 1;
@@ -322,6 +328,30 @@ static int opened_split(assay_audit *a, uint64_t *seed, size_t *n_each,
     return ASSAY_OK;
 }
 
+/* What the options say of pixels, over what the model does. */
+static int overlay_pixels(assay_audit *a, struct assay_error *err)
+{
+    const struct assay_pixel_options *o = &a->options.pixels;
+    struct assay_preprocess *p = &a->preprocess;
+    int c;
+
+    if ((o->n_mean > 1 && o->n_mean != p->channels) ||
+        (o->n_std > 1 && o->n_std != p->channels))
+        return assay_error_set(err, ASSAY_ARG,
+                               "%d means and %d deviations; the model has %d "
+                               "channels",
+                               o->n_mean, o->n_std, p->channels);
+    if (o->scale > 0)
+        p->scale = o->scale;
+    for (c = 0; c < p->channels; c++) {
+        if (o->n_mean > 0)
+            p->mean[c] = o->mean[o->n_mean > 1 ? c : 0];
+        if (o->n_std > 0)
+            p->std[c] = o->std[o->n_std > 1 ? c : 0];
+    }
+    return assay_model_set_pixels(a->opened, p, err);
+}
+
 static int open_model(assay_audit *a, struct assay_error *err)
 {
     const char *recipe;
@@ -330,8 +360,6 @@ static int open_model(assay_audit *a, struct assay_error *err)
     code = assay_model_open(&a->opened, a->options.model, err);
     if (code == ASSAY_OK)
         code = check_fit(a, err);
-    if (code == ASSAY_OK)
-        code = assay_model_sha256(a->opened, a->opened_sha256, err);
     if (code != ASSAY_OK)
         return code;
     /* The models that help are of the same architecture, or, where that is a
@@ -339,6 +367,11 @@ static int open_model(assay_audit *a, struct assay_error *err)
     if (assay_arch_find(assay_model_arch(a->opened)) != NULL)
         a->arch = assay_model_arch(a->opened);
     a->preprocess = *assay_model_preprocess(a->opened);
+    code = overlay_pixels(a, err);
+    if (code == ASSAY_OK)
+        code = assay_model_sha256(a->opened, a->opened_sha256, err);
+    if (code != ASSAY_OK)
+        return code;
     recipe = assay_model_note(a->opened, ASSAY_NOTE_RECIPE);
     if (recipe == NULL)
         return ASSAY_OK;
@@ -358,7 +391,11 @@ static int make_split(assay_audit *a, uint64_t seed, size_t n_each,
                           : NULL;
     int code;
 
-    code = assay_split_make(&a->split, a->data, seed, n_each, err);
+    if (a->n_members > 0)
+        code = assay_split_make_of(&a->split, a->data, a->n_members, seed,
+                                   n_each, err);
+    else
+        code = assay_split_make(&a->split, a->data, seed, n_each, err);
     if (code != ASSAY_OK)
         return code;
     if (noted != NULL && strcmp(noted, a->split.sha256) != 0)
@@ -428,6 +465,28 @@ static int open_extras(assay_audit *a, struct assay_error *err)
     return code;
 }
 
+/* Records that the model was not trained on join those that it was. */
+static int join_nonmembers(assay_audit *a, struct assay_error *err)
+{
+    const struct assay_audit_options *o = &a->options;
+    assay_dataset *others = NULL;
+    assay_dataset *both = NULL;
+    int code;
+
+    if (o->nonmember_data == NULL)
+        return ASSAY_OK;
+    code = assay_dataset_open(&others, o->nonmember_data, &o->dataset, err);
+    if (code == ASSAY_OK)
+        code = assay_dataset_join(&both, a->data, others, err);
+    if (code == ASSAY_OK) {
+        a->n_members = assay_dataset_count(a->data);
+        assay_dataset_free(a->data);
+        a->data = both;
+    }
+    assay_dataset_free(others);
+    return code;
+}
+
 static int open_data(assay_audit *a, struct assay_error *err)
 {
     const struct assay_audit_options *o = &a->options;
@@ -436,6 +495,8 @@ static int open_data(assay_audit *a, struct assay_error *err)
     int code;
 
     code = assay_dataset_open(&a->data, o->data, &o->dataset, err);
+    if (code == ASSAY_OK)
+        code = join_nonmembers(a, err);
     if (code != ASSAY_OK)
         return code;
     a->arch = o->arch;

@@ -303,6 +303,8 @@ static void plan_positive(assay_audit *a)
 /* What the caller gave nothing for is no reason to train helpers. */
 static void leave_out_unmet(assay_audit *a)
 {
+    const unsigned references =
+        ASSAY_NEED_REFERENCES | ASSAY_NEED_REFERENCES_OUT;
     int i;
 
     for (i = 0; i < a->n_attacks; i++) {
@@ -313,6 +315,9 @@ static void leave_out_unmet(assay_audit *a)
             why = "no sensitive attribute is named (--attribute)";
         else if ((needs & ASSAY_NEED_POOL) != 0 && a->pool == NULL)
             why = "no records of another distribution are given (--query-data)";
+        else if ((needs & references) != 0 && a->n_members > 0)
+            why = "reference models would have to be trained as the target "
+                  "was, on as many records: its training set is not at hand";
         if (why != NULL)
             snprintf(a->left_out[i], sizeof(a->left_out[i]), "%s", why);
     }

@@ -156,8 +156,7 @@ static int judge_all(const assay_audit *a, json_t *rules, json_t *reasons,
         if (!j.broken)
             continue;
         put_reason(reasons, rule, &j);
-        t->members +=
-            assay__policy_goal(rule->metric) == ASSAY_GOAL_MEMBERSHIP;
+        t->members += assay__policy_goal(rule->metric) == ASSAY_GOAL_MEMBERSHIP;
         if (rule->level == ASSAY__POLICY_ERROR)
             t->errors++;
         else

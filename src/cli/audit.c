@@ -42,6 +42,7 @@ struct values {
     int64_t exposed;
     double budget;
     int assume_split;
+    const char *nonmember_data;
     int plan_only;
     int no_estimates;
     int strict;
@@ -101,6 +102,9 @@ static const struct assay__option own_options[] = {
      "YAML file of limits; not given: the built-in policy", AT(policy)},
     {"exposed", 0, ASSAY__OPTION_INT, "N", "12", 0, 200, NULL,
      "most exposed records to show", AT(exposed)},
+    {"nonmember-data", 0, ASSAY__OPTION_TEXT, "DATA", NULL, 0, 0, NULL,
+     "records that the model was not trained on, when --data are such as it "
+     "was: for a model by others", AT(nonmember_data)},
     {"assume-split", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
      "take a model without notes as trained on target-train of --seed's "
      "split", AT(assume_split)},
@@ -213,16 +217,16 @@ static int refuse_table(const struct assay__parsed *parsed,
 static int check_given(const struct assay__parsed *parsed,
                        const struct values *v, struct assay_error *err)
 {
-    static const char *const of_model[] = {
-        "arch", "resize", "channels", "scale", "mean", "std", NULL};
-    static const char *const of_data[] = {"assume-split", NULL};
+    static const char *const of_model[] = {"resize", "channels", NULL};
+    static const char *const of_data[] = {"assume-split", "nonmember-data",
+                                          NULL};
     static const char *const of_training[] = {
         "references", "controls",      "records", "budget",    "assume-split",
         "goals",      "attribute",     "layer",   "copy-arch", "query-data",
         "defense",    "defense-param", NULL};
     static const char why_model[] =
-        "a model that is opened brings its own architecture and "
-        "preprocessing, and the attackers' models get the same";
+        "a model that is opened brings the shape of its input, and the "
+        "attackers' models get the same";
     static const char why_data[] =
         "the target is trained by this audit, on the split it draws";
     static const char why_files[] =
@@ -313,6 +317,7 @@ static int take_options(const struct values *v,
     o->recipe_given = assay__recipe_fields_given(&assay__command_audit, parsed);
     o->n_each = (size_t)v->records;
     o->assume_split = v->assume_split;
+    o->nonmember_data = v->nonmember_data;
     o->n_references = (int)v->references;
     o->n_attacks = list_words(&v->attacks, lists->attack);
     o->attacks = lists->attack;

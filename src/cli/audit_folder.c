@@ -60,6 +60,7 @@ static void add_all(struct assay__buf *b, const struct assay_audit_options *o)
     add_text(b, "data", o->data);
     add_text(b, "label", o->dataset.label);
     add_text(b, "model", o->model);
+    add_text(b, "nonmember data", o->nonmember_data);
     add_text(b, "arch", o->arch);
     add_predictions(b, &o->predictions);
     add_recipe(b, o);

@@ -66,12 +66,67 @@ void assay_split_release(struct assay_split *split)
     memset(split, 0, sizeof(*split));
 }
 
+/* first .. first + n - 1, shuffled, into a fresh list; NULL: no memory. */
+static uint32_t *draw(uint64_t seed, uint64_t stream, size_t first, size_t n)
+{
+    uint32_t *order = assay__calloc(n, sizeof(*order));
+    struct assay_rng rng;
+
+    for (size_t i = 0; order && i < n; i++)
+        order[i] = (uint32_t)(first + i);
+    assay_rng_init(&rng, seed, "split", stream);
+    if (order)
+        assay_rng_shuffle(&rng, order, n);
+    return order;
+}
+
+int assay_split_make_of(struct assay_split *split, const assay_dataset *ds,
+                        size_t n_members, uint64_t seed, size_t n_each,
+                        struct assay_error *err)
+{
+    size_t others = ds->n - n_members;
+    size_t n = n_members < others / 3 ? n_members : others / 3;
+    struct assay_split made;
+    uint32_t *member;
+    uint32_t *other;
+    int rc;
+
+    if (n == 0 || n_each > n)
+        return assay_error_set(err, ASSAY_DATA,
+                               "%zu members and %zu others give quarters of "
+                               "%zu records, one of members and three of "
+                               "others; %zu are needed",
+                               n_members, others, n, n_each ? n_each : 1);
+    if (n_each)
+        n = n_each;
+    rc = allocate(&made, seed, n, err);
+    if (rc)
+        return rc;
+    member = draw(seed, 0, 0, n_members);
+    other = draw(seed, 1, n_members, others);
+    if (member && other) {
+        memcpy(made.index[ASSAY_TARGET_TRAIN], member, n * sizeof(*member));
+        for (size_t q = 1; q < ASSAY_QUARTERS; q++)
+            memcpy(made.index[q], other + (q - 1) * n, n * sizeof(*other));
+        rc = hash(&made, ds, err);
+    } else {
+        rc = assay_error_set(err, ASSAY_NOMEM, "no memory for %zu indices",
+                             ds->n);
+    }
+    assay__free(member);
+    assay__free(other);
+    if (rc)
+        assay_split_release(&made);
+    else
+        *split = made;
+    return rc;
+}
+
 int assay_split_make(struct assay_split *split, const assay_dataset *ds,
                      uint64_t seed, size_t n_each, struct assay_error *err)
 {
     size_t n = ds->n / ASSAY_QUARTERS;
     struct assay_split made;
-    struct assay_rng rng;
     uint32_t *order;
     int rc;
 
@@ -89,16 +144,12 @@ int assay_split_make(struct assay_split *split, const assay_dataset *ds,
     rc = allocate(&made, seed, n, err);
     if (rc)
         return rc;
-    order = assay__calloc(ds->n, sizeof(*order));
+    order = draw(seed, 0, 0, ds->n);
     if (!order) {
         rc = assay_error_set(err, ASSAY_NOMEM, "no memory for %zu indices",
                              ds->n);
         goto out;
     }
-    for (size_t i = 0; i < ds->n; i++)
-        order[i] = (uint32_t)i;
-    assay_rng_init(&rng, seed, "split", 0);
-    assay_rng_shuffle(&rng, order, ds->n);
     for (size_t q = 0; q < ASSAY_QUARTERS; q++)
         memcpy(made.index[q], order + q * n, n * sizeof(*order));
     rc = hash(&made, ds, err);

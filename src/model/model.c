@@ -6,6 +6,7 @@
 
 #include "model/model.h"
 
+#include <math.h>
 #include <string.h>
 
 #include "assay/arch.h"
@@ -152,6 +153,27 @@ const struct assay_preprocess *assay_model_preprocess(const assay_model *m)
 const assay_graph *assay_model_graph(const assay_model *m)
 {
     return m->graph;
+}
+
+int assay_model_set_pixels(assay_model *m, const struct assay_preprocess *pre,
+                           struct assay_error *err)
+{
+    const struct assay_preprocess *own = &m->preprocess;
+
+    if (pre->channels != own->channels || pre->height != own->height ||
+        pre->width != own->width)
+        return assay_error_set(err, ASSAY_SHAPE,
+                               "model: pixels of %dx%dx%d; it takes %dx%dx%d",
+                               pre->channels, pre->height, pre->width,
+                               own->channels, own->height, own->width);
+    for (int i = 0; i < pre->channels; i++)
+        if (!isfinite(pre->mean[i]) || !(pre->std[i] > 0))
+            return assay_error_set(err, ASSAY_ARG,
+                                   "model: mean %g and deviation %g of channel "
+                                   "%d",
+                                   pre->mean[i], pre->std[i], i);
+    m->preprocess = *pre;
+    return ASSAY_OK;
 }
 
 assay_value assay_model_input(const assay_model *m)

@@ -225,4 +225,30 @@ check "nothing is said to be left out" \
     sh -c '! grep -q "instead of\|White-box" out'
 check "the manifest has no references that were not trained" \
     grep -q '"references": 0' gap/manifest.json
+
+# A model by others: what it was trained on, and what it was not.
+make_records in.bin 120
+make_records out.bin 240 777
+in="records:in.bin?labels=class&shape=1x28x28"
+out="records:out.bin?labels=class&shape=1x28x28"
+expect 0 train "$in" --all --epochs 8 --lr 0.05 --batch 16 --threads 2 \
+    --evaluate-every 0 --out theirs.safetensors
+rm theirs.json
+printf '{"preprocess": %s}' '{"channels": 1, "height": 28, "width": 28,
+    "scale": 1, "mean": [0], "std": [1]}' >theirs.json
+theirs="theirs.safetensors --data $in"
+expect 2 audit $theirs --attacks gap --out without
+has err "give such as --data and others as --nonmember-data"
+audit $theirs --nonmember-data "$out" --scale 0.00392157 --mean 0.5 --std 0.5 \
+    --attacks gap,loss,network-black-partial,rmia --controls none \
+    --threads 2 --out public
+has out "(simplecnn) on in.bin beside out.bin\|(simplecnn) on records beside"
+check "what needs reference models says why it was not run" \
+    grep -q "its training set is not at hand" public/findings.json
+check "whose word it is is told" \
+    grep -q "is the user's word, and if the two differ" public/findings.json
+check "the quarters are as large as the others allow" \
+    grep -q '"n": 80' public/findings.json
+expect 4 audit "$in" --nonmember-data "$out"
+has err "trained by this audit"
 finish
