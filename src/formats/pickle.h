@@ -22,7 +22,7 @@ enum assay__pickle_code {
 };
 
 enum {
-    ASSAY__PICKLE_LINE_MAX = 1 << 16,   /* bytes of a text argument line */
+    ASSAY__PICKLE_LINE_MAX = 1 << 26,   /* bytes of a text argument line */
     ASSAY__PICKLE_STRING_MAX = 1 << 30, /* bytes of a counted string */
     ASSAY__PICKLE_PROTOCOL_MAX = 5
 };

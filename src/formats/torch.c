@@ -70,6 +70,10 @@ static bool probe(const unsigned char *data, size_t size)
 
 static int check_members(const struct assay__zip *zip, struct assay_error *err)
 {
+    if (zip->doubt || zip->base > 0)
+        return assay_error_set(
+            err, ASSAY_FORMAT, "byte %zu: zip: %s", zip->directory_at,
+            zip->doubt ? zip->doubt : "bytes stand before the archive");
     for (size_t i = 0; i < zip->n_members; i++) {
         const struct assay__zip_member *m = &zip->member[i];
 

@@ -62,9 +62,9 @@ struct directory {
     size_t limit; /* where it must have ended */
 };
 
-static void read_end64(const unsigned char *data, size_t end,
-                       struct directory *d)
+static void read_end64(struct assay__zip *zip, size_t end, struct directory *d)
 {
+    const unsigned char *data = zip->data;
     size_t at;
     uint64_t where;
 
@@ -79,6 +79,8 @@ static void read_end64(const unsigned char *data, size_t end,
             return;
         where = at - END64_SIZE;
     }
+    if (where + END64_SIZE != at)
+        zip->doubt = "its zip64 end record is not where all programs look";
     d->n = number(data + where + 32, 8);
     d->size = number(data + where + 40, 8);
     d->offset = number(data + where + 48, 8);
@@ -101,12 +103,8 @@ static int read_end(struct assay__zip *zip, struct directory *d,
     d->offset = number(end + 16, 4);
     d->limit = at;
     zip->end = at + END_SIZE + (size_t)number(end + 20, 2);
-    read_end64(zip->data, at, d);
+    read_end64(zip, at, d);
 
-    if (d->n > ASSAY__ZIP_MEMBERS_MAX)
-        return assay_error_set(
-            err, ASSAY_LIMIT, "byte %zu: zip: %llu members, limit %d", at,
-            (unsigned long long)d->n, ASSAY__ZIP_MEMBERS_MAX);
     if (d->size > d->limit || !assay__range_ok(d->offset, d->size, d->limit))
         return assay_error_set(
             err, ASSAY_FORMAT,
@@ -117,6 +115,9 @@ static int read_end(struct assay__zip *zip, struct directory *d,
      * bytes were put before the archive, and loaders shift all offsets. */
     zip->directory_at = d->limit - (size_t)d->size;
     zip->base = zip->directory_at - (size_t)d->offset;
+    if (zip->base > 0 && d->limit - d->offset >= 4 &&
+        is_mark(zip->data + d->offset, 1, 2))
+        zip->doubt = "it has two central directories";
     return ASSAY_OK;
 }
 
@@ -221,8 +222,9 @@ static void judge(struct assay__zip_member *m, const unsigned char *entry,
     /* The mode is Unix's where the archive was made there. */
     if (entry[5] == 3 && kind != 0 && kind != 0100000 && kind != 0040000)
         m->faults |= ASSAY__ZIP_LINK;
-    if (m->method == 0 ? m->size != m->packed
-                       : m->size / DEFLATE_RATIO > m->packed)
+    if (m->method == 0 && m->size != m->packed)
+        m->faults |= ASSAY__ZIP_DIFFERS;
+    if (m->method != 0 && m->size / DEFLATE_RATIO > m->packed)
         m->faults |= ASSAY__ZIP_BOMB;
 }
 
@@ -371,12 +373,10 @@ bool assay__zip_has(const unsigned char *data, size_t size,
     if (read_end(&zip, &d, NULL))
         return false;
     at = zip.directory_at;
-    for (uint64_t i = 0; i < d.n; i++) {
+    while (d.limit - at >= ENTRY_SIZE && is_mark(data + at, 1, 2)) {
         const unsigned char *entry = data + at;
         size_t n;
 
-        if (d.limit - at < ENTRY_SIZE || !is_mark(entry, 1, 2))
-            return false;
         n = (size_t)number(entry + 28, 2);
         if (d.limit - at - ENTRY_SIZE < n)
             return false;
@@ -390,11 +390,34 @@ bool assay__zip_has(const unsigned char *data, size_t size,
     return false;
 }
 
+/*
+ * How many entries fill the directory. Python reads until it is full, others
+ * as many as the end record says.
+ */
+static size_t count_entries(const struct assay__zip *zip, size_t limit)
+{
+    size_t at = zip->directory_at;
+    size_t n = 0;
+
+    while (limit - at >= ENTRY_SIZE && is_mark(zip->data + at, 1, 2)) {
+        const unsigned char *entry = zip->data + at;
+        size_t size = ENTRY_SIZE + (size_t)number(entry + 28, 2) +
+                      (size_t)number(entry + 30, 2) +
+                      (size_t)number(entry + 32, 2);
+
+        n++;
+        if (size > limit - at)
+            break;
+        at += size;
+    }
+    return n;
+}
+
 int assay__zip_open(struct assay__zip *zip, const unsigned char *data,
                     size_t size, struct assay_error *err)
 {
     struct directory d = {0};
-    size_t at;
+    size_t at, n;
     int rc;
 
     memset(zip, 0, sizeof(*zip));
@@ -403,19 +426,18 @@ int assay__zip_open(struct assay__zip *zip, const unsigned char *data,
     rc = read_end(zip, &d, err);
     if (rc)
         return rc;
-    /* An entry takes 46 bytes: the directory bounds the count. */
-    if (d.n > d.size / ENTRY_SIZE)
-        return assay_error_set(
-            err, ASSAY_FORMAT,
-            "byte %zu: zip: %llu members do not fit into a central directory "
-            "of %llu bytes",
-            zip->directory_at, (unsigned long long)d.n,
-            (unsigned long long)d.size);
-    zip->member = assay__calloc((size_t)d.n + 1, sizeof(*zip->member));
+    n = count_entries(zip, d.limit);
+    if (n != d.n)
+        zip->doubt = "its end record states another number of members";
+    if (n > ASSAY__ZIP_MEMBERS_MAX)
+        return assay_error_set(err, ASSAY_LIMIT,
+                               "byte %zu: zip: %zu members, limit %d",
+                               zip->directory_at, n, ASSAY__ZIP_MEMBERS_MAX);
+    zip->member = assay__calloc(n + 1, sizeof(*zip->member));
     if (!zip->member)
         return assay_error_set(err, ASSAY_NOMEM, "no memory to read a zip");
     at = zip->directory_at;
-    while (!rc && zip->n_members < d.n)
+    while (!rc && zip->n_members < n)
         rc = read_entry(zip, &zip->member[zip->n_members++], at, d.limit, &at,
                         err);
     if (!rc && at != d.limit)

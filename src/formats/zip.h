@@ -79,6 +79,8 @@ struct assay__zip {
     size_t end;          /* of the end record with its comment */
     size_t gap_at;       /* the first bytes that belong to nothing, and */
     size_t gap_size;     /* how many */
+    const char *doubt;   /* why another program may see another directory;
+                            or NULL */
 };
 
 /* Has it a member that is `wanted` (NULL: any)? Allocates nothing; names are

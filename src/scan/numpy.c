@@ -19,14 +19,69 @@ static int probe(const unsigned char *data, size_t size, const char *name)
     return size >= sizeof(magic) && memcmp(data, magic, sizeof(magic)) == 0;
 }
 
-/* "'|O'" or a structure with such a field, in the header's text. */
+/* A type of plain elements: "<f4", "|S10", "<M8[ns]". */
+static bool is_plain(const unsigned char *text, size_t n)
+{
+    size_t i = 0;
+
+    if (i < n && strchr("<>=|", text[i]))
+        i++;
+    if (i == n || !text[i] || !strchr("?bBiufcSUVamM", text[i]))
+        return false;
+    i++;
+    while (i < n && text[i] >= '0' && text[i] <= '9')
+        i++;
+    return i == n || (text[i] == '[' && text[n - 1] == ']');
+}
+
+/* One of the ways to say "object", alone or in a list with commas. */
+static bool is_object(const unsigned char *text, size_t n)
+{
+    size_t i = n > 0 && text[0] && strchr("<>=|", text[0]) ? 1 : 0;
+
+    return memchr(text, ',', n) || memmem(text, n, "bject", 5) ||
+           (i < n && text[i] == 'O' &&
+            (i + 1 == n || (text[i + 1] >= '0' && text[i + 1] <= '9')));
+}
+
+/* The next text in quotes from `*at` on; false when there is none. */
+static bool next_quoted(const unsigned char *header, size_t size, size_t *at,
+                        const unsigned char **text, size_t *n)
+{
+    while (*at < size && header[*at] != '\'' && header[*at] != '"')
+        (*at)++;
+    if (*at < size) {
+        const unsigned char *start = header + *at + 1;
+        const unsigned char *end = memchr(start, header[*at], size - *at - 1);
+
+        if (end) {
+            *text = start;
+            *n = (size_t)(end - start);
+            *at = (size_t)(end - header) + 1;
+            return true;
+        }
+    }
+    return false;
+}
+
+/*
+ * May the header's type hold objects? A single type must be one of the plain
+ * ones; of a structure, whose texts are names of fields and types, none may
+ * be a way to say object.
+ */
 static bool has_objects(const unsigned char *header, size_t size)
 {
-    static const char *const marks[] = {"'|O", "'O",  "\"|O", "\"O",
-                                        "'<O", "'>O", "'=O"};
+    const unsigned char *key = memmem(header, size, "descr", 5);
+    const unsigned char *text = NULL;
+    size_t at = key ? (size_t)(key - header) + 6 : size;
+    size_t n = 0;
 
-    for (size_t i = 0; i < sizeof(marks) / sizeof(marks[0]); i++) {
-        if (memmem(header, size, marks[i], strlen(marks[i])))
+    while (at < size && (header[at] == ' ' || header[at] == ':'))
+        at++;
+    if (at < size && (header[at] == '\'' || header[at] == '"'))
+        return next_quoted(header, size, &at, &text, &n) && !is_plain(text, n);
+    while (next_quoted(header, size, &at, &text, &n)) {
+        if (is_object(text, n))
             return true;
     }
     return false;

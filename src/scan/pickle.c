@@ -224,9 +224,13 @@ static int scan_one(struct assay__scan_job *job, const unsigned char *data,
     if (rc == ASSAY_OK)
         *end = m.in.at;
     assay__pickle_machine_release(&m);
+    /* Python has no such caps: it would go on. */
     if (rc)
-        return assay__scan_note_error(job, ASSAY__RULE_PICKLE_BROKEN, NULL,
-                                      &why, err);
+        return assay__scan_note_error(job,
+                                      rc == ASSAY_LIMIT
+                                          ? ASSAY__RULE_TOO_DEEP
+                                          : ASSAY__RULE_PICKLE_BROKEN,
+                                      NULL, &why, err);
     return ASSAY_OK;
 }
 

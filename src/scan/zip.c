@@ -210,7 +210,11 @@ static int scan(struct assay__scan_job *job, const unsigned char *data,
     if (rc)
         return assay__scan_note_error(job, ASSAY__RULE_ARCHIVE_BROKEN, NULL,
                                       &why, err);
-    rc = check_hidden(job, &zip, err);
+    if (zip.doubt)
+        rc = assay__scan_note(job, ASSAY__RULE_ZIP_DIRECTORY, zip.directory_at,
+                              NULL, err, "of the archive: %s", zip.doubt);
+    if (!rc)
+        rc = check_hidden(job, &zip, err);
     if (!rc)
         rc = check_bomb(job, &zip, err);
     for (size_t i = 0; i < zip.n_members && !rc; i++) {

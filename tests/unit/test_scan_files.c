@@ -252,6 +252,31 @@ static void test_archives_that_are_something_else_too_are_told(void)
                z.size - 30);
 }
 
+/* Which directory a program reads must not be a matter of taste. */
+static void test_archives_with_two_readings_are_dangerous(void)
+{
+    struct zip_member good[] = {{.name = "m/data.pkl", GOOD_MEMBER}};
+    struct zip_member evil[] = {{.name = "m/data.pkl", EVIL_MEMBER}};
+    struct zip_bytes z = {.size = 0};
+    size_t first;
+
+    /* The end record's offset finds the first directory, counting back
+     * from the end the second. */
+    zip_make(&z, evil, 1);
+    first = z.directory_at;
+    z.size -= 22;
+    zip_make(&z, good, 1);
+    z.data[z.size - 6] = (unsigned char)first;
+    z.data[z.size - 5] = (unsigned char)(first >> 8);
+    check_scan(z.data, z.size, "a.pt", "zip-directory", NULL, z.directory_at);
+    /* No member by the count, one by the directory's size. */
+    z.size = 0;
+    zip_make(&z, evil, 1);
+    z.data[z.size - 12] = z.data[z.size - 14] = 0;
+    check_scan(z.data, z.size, "a.pt", "zip-directory", NULL, z.directory_at);
+    check_scan(z.data, z.size, "a.pt", "pickle-dangerous", "os.system", 0);
+}
+
 static void test_nested_archives_are_followed_to_a_depth(void)
 {
     static struct zip_bytes z[2];
@@ -284,6 +309,14 @@ static void test_no_prefix_of_a_file_breaks_the_scan(void)
         CHECK(scan.verdict != ASSAY_SEVERITY_CLEAN);
         assay_scan_release(&scan);
     }
+}
+
+/* What our caps stop would go on in Python: it is not told as damage. */
+static void test_pickles_over_a_cap_are_suspicious(void)
+{
+    static const char head[] = "\x80\2Nr\xff\xff\xff\x7f" EVIL;
+
+    check_scan(head, sizeof(head) - 1, "a.pkl", "too-deep", NULL, 3);
 }
 
 static void test_gate_refuses_what_is_dangerous_alone(void)
@@ -349,8 +382,10 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_members_are_scanned_whatever_their_name),
     CHECK_TEST(test_what_is_wrong_with_an_archive_is_told),
     CHECK_TEST(test_archives_that_are_something_else_too_are_told),
+    CHECK_TEST(test_archives_with_two_readings_are_dangerous),
     CHECK_TEST(test_nested_archives_are_followed_to_a_depth),
     CHECK_TEST(test_no_prefix_of_a_file_breaks_the_scan),
+    CHECK_TEST(test_pickles_over_a_cap_are_suspicious),
     CHECK_TEST(test_gate_refuses_what_is_dangerous_alone),
     CHECK_TEST(test_all_bad_files_of_the_corpora_are_found),
     CHECK_TEST(test_no_good_file_of_the_corpora_alarms),

@@ -76,6 +76,16 @@ static const struct row numpy[] = {
     {P("\x93NUMPY\1\0\x38\0{'descr': '|O', 'fortran_order': False, "
        "'shape': (2,)}  " EVIL),
      "pickle-dangerous", "os.system"},
+    {P(NPY("object", "\n" EVIL)), "numpy-object", NULL},
+    {P(NPY("f4,O", "\n" EVIL)), "numpy-object", NULL},
+    {P(NPY("=O", "\n" EVIL)), "numpy-object", NULL},
+    {P(NPY("<M8[ns]", "\n\0\0\0\0\0\0\0\0")), NULL, NULL},
+    {P("\x93NUMPY\1\0\x51\0{'descr': [('Ox', '<f4'), ('y', 'object')], "
+       "'fortran_order': False, 'shape': (2,)}" EVIL),
+     "numpy-object", NULL},
+    {P("\x93NUMPY\1\0\x4e\0{'descr': [('Ox', '<f4'), ('o', '<f4')], "
+       "'fortran_order': False, 'shape': (2,)}      " EVIL),
+     NULL, NULL},
     {P("\x93NUMPY\1\0\xff\xff{"), "numpy-broken", NULL},
     {P("\x93NUMPY\1\0\x10\0__import__('os')"), "numpy-broken", NULL},
 };
