@@ -110,12 +110,15 @@ static int probe(const unsigned char *data, size_t size, const char *name)
         return size > 0;
     if (!dry_run(data, size, 0, &look))
         return ASSAY_NOMEM;
+    /* A zip with a pickle after its first newline is a persistent id, then
+     * that pickle, and is looked at as a zip. */
+    if (size >= 4 && memcmp(data, "PK\3\4", 4) == 0)
+        return look.named;
     if (would_act(&look))
         return 1;
     if (look.end == 0)
         return 0;
-    return look.n_globals > 0 || look.end == size || marked ||
-           (promised && data[0] != ASSAY__PICKLE_PERSID);
+    return look.n_globals > 0 || look.end == size || marked || promised;
 }
 
 /* Does another pickle follow? As of a probe. */

@@ -277,6 +277,19 @@ static void test_archives_with_two_readings_are_dangerous(void)
     check_scan(z.data, z.size, "a.pt", "pickle-dangerous", "os.system", 0);
 }
 
+static void test_a_zip_is_no_pickle_for_its_first_newline(void)
+{
+    struct zip_member call[] = {
+        {.name = "data.bin", .data = "\n\x80\2cm\nC\n)R.", .size = 11}};
+    struct zip_bytes z = {.size = 0};
+    struct assay_scan scan;
+
+    zip_make(&z, call, 1);
+    scan_copy(&scan, z.data, z.size, "a.pt");
+    CHECK(find(&scan, "polyglot") == NULL);
+    assay_scan_release(&scan);
+}
+
 static void test_nested_archives_are_followed_to_a_depth(void)
 {
     static struct zip_bytes z[2];
@@ -383,6 +396,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_what_is_wrong_with_an_archive_is_told),
     CHECK_TEST(test_archives_that_are_something_else_too_are_told),
     CHECK_TEST(test_archives_with_two_readings_are_dangerous),
+    CHECK_TEST(test_a_zip_is_no_pickle_for_its_first_newline),
     CHECK_TEST(test_nested_archives_are_followed_to_a_depth),
     CHECK_TEST(test_no_prefix_of_a_file_breaks_the_scan),
     CHECK_TEST(test_pickles_over_a_cap_are_suspicious),
