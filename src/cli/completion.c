@@ -117,6 +117,15 @@ static void print_defenses(void)
     printf("\" ;;\n");
 }
 
+static void print_zoo(void)
+{
+    printf("    zoo:zoo) words=\""
+#define ASSAY_ZOO_COMMAND(name) #name " "
+#include "zoo.def"
+#undef ASSAY_ZOO_COMMAND
+           "\" ;;\n");
+}
+
 static void print_bash(void)
 {
     size_t i;
@@ -134,6 +143,7 @@ static void print_bash(void)
            "    case $command:$before in\n");
     print_attacks();
     print_defenses();
+    print_zoo();
     for (i = 0; assay__commands[i] != NULL; i++)
         print_choices(assay__commands[i]);
     printf("    *) case $now in\n    -*) case $command in\n");

@@ -62,8 +62,12 @@ const struct assay__command assay__command_zoo = {
         "assay zoo query --where family=resnet --where 'test_accuracy>0.9' "
         "--sort -year\n"
         "assay zoo show 17",
-    .notes = "`assay zoo` lists its commands, `assay zoo COMMAND --help` tells "
-             "the options of\neach; docs/zoo.md describes the database.",
+    .notes = "Commands:"
+#define ASSAY_ZOO_COMMAND(name) " " #name
+#include "zoo.def"
+#undef ASSAY_ZOO_COMMAND
+             ".\n`assay zoo` tells what each does, `assay zoo COMMAND --help` "
+             "its options;\ndocs/zoo.md describes the database.",
     .groups = no_groups,
     .max_args = 0,
     .run = run,
@@ -71,13 +75,18 @@ const struct assay__command assay__command_zoo = {
 
 static void overview(FILE *out)
 {
+    struct assay__command command = assay__command_zoo;
     size_t i;
 
-    assay__options_help(&assay__command_zoo, out);
+    command.notes = NULL; /* the list below says more */
+    assay__options_help(&command, out);
     fputs("\nCommands:\n", out);
     for (i = 0; i < N_COMMANDS; i++)
         fprintf(out, "  %-12s%s\n", table[i]->name + strlen("zoo "),
                 table[i]->summary);
+    fputs("\n`assay zoo COMMAND --help` tells the options of each; docs/zoo.md "
+          "describes the\ndatabase.\n",
+          out);
 }
 
 static int refuse(const char *name)

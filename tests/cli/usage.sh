@@ -107,6 +107,7 @@ has out "complete -o filenames -F _assay assay"
 has out "audit:--attack-param) .*network-white-shadow.lr= "
 has out "audit:--defense) .*dp-sgd .*temperature"
 has out "audit:--defense-param) .*epsilon= "
+has out "zoo:zoo) .*list .*fetch "
 check "  each parameter once" \
     [ "$(grep -o '[" ]alpha= ' "$work/out" | wc -l)" -eq 1 ]
 if command -v bash >/dev/null; then

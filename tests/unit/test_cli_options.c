@@ -20,6 +20,7 @@ struct values {
     int size[2];
     struct assay__reals list;
     struct assay__words words;
+    struct assay__texts texts;
 };
 
 /* clang-format off */
@@ -42,6 +43,8 @@ static const struct assay__option rows[] = {
      offsetof(struct values, list)},
     {"words", 0, ASSAY__OPTION_WORDS, "A,B", "one", 0, 0, NULL, "words",
      offsetof(struct values, words)},
+    {"text", 0, ASSAY__OPTION_TEXTS, "TEXT", NULL, 0, 0, NULL, "texts",
+     offsetof(struct values, texts)},
     {.name = NULL},
 };
 /* clang-format on */
@@ -125,6 +128,10 @@ static void test_times_have_units(void)
 
 static void test_lists_replace_their_default_and_add_up(void)
 {
+    CHECK_OK(parse("--text a,b --text c"), err);
+    CHECK_INT_EQ(v.texts.n, 2);
+    CHECK_STR_EQ(v.texts.text[0], "a,b");
+    CHECK_STR_EQ(v.texts.text[1], "c");
     CHECK_OK(parse("--words two,three --words four --list 3"), err);
     CHECK_INT_EQ(v.words.n, 3);
     CHECK_STR_EQ(v.words.word[0], "two");
