@@ -89,6 +89,18 @@ static void print_file(const json_t *file)
         printf("  %s\n", member(file, "url", a));
 }
 
+static void print_run(const json_t *run)
+{
+    char a[256];
+    char b[256];
+    char c[256];
+
+    printf("  run %s  %s  %s, ", member(run, "id", a),
+           member(run, "verdict", b), member(run, "tool", c));
+    printf("in %s  [%.10s]\n", member(run, "folder", a),
+           member(run, "recorded_at", b));
+}
+
 static void print_finding(const json_t *finding)
 {
     char a[256];
@@ -130,6 +142,7 @@ static int print_model(const char *text, struct assay_error *err)
     printf(", from %s)\n", member(model, "source", b));
     print_list(model, "facts", "Facts", print_fact);
     print_list(model, "files", "Files", print_file);
+    print_list(model, "runs", "Audits", print_run);
     print_list(model, "findings", "Findings", print_finding);
     json_decref(model);
     return ASSAY_OK;

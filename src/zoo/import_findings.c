@@ -244,6 +244,7 @@ static int read_findings(const struct assay__zoo_input *in,
         run.tool = tool;
         run.verdict = json_string_value(
             json_object_get(json_object_get(doc, "verdict"), "level"));
+        run.folder = *in->folder != '\0' ? in->folder : NULL;
         run.finding = f.at;
         run.n = f.n;
         row->run = &run;

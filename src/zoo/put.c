@@ -42,8 +42,8 @@ static const char *const fixed_sql[ASSAY__ZOO_PUT_STATEMENTS] = {
         "INSERT INTO files(model_id, url, format, recorded_at) "
         "VALUES(?1, ?2, ?3, ?4) ON CONFLICT DO NOTHING",
     [ASSAY__ZOO_PUT_RUN] =
-        "INSERT INTO runs(model_id, key, tool, verdict, recorded_at) "
-        "VALUES(?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING RETURNING id",
+        "INSERT INTO runs(model_id, key, tool, verdict, recorded_at, folder) "
+        "VALUES(?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO NOTHING RETURNING id",
     [ASSAY__ZOO_PUT_FINDING] =
         "INSERT INTO findings(run_id, attack, metric, value, low, high, n, "
         "baseline) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
@@ -346,6 +346,7 @@ static int put_run(struct assay__zoo_put *p, const struct assay__zoo_run *run,
     assay__zoo_bind_text(stmt, 3, run->tool);
     assay__zoo_bind_text(stmt, 4, run->verdict);
     assay__zoo_bind_text(stmt, 5, p->now);
+    assay__zoo_bind_text(stmt, 6, run->folder);
     code = ask(stmt, &id, err);
     for (i = 0; i < run->n && id != 0 && code == ASSAY_OK; i++) {
         const struct assay__zoo_finding *f = &run->finding[i];

@@ -51,6 +51,7 @@ struct assay__zoo_run {
     const char *key;     /* equal for equal findings */
     const char *tool;    /* "assay 0.1.0" */
     const char *verdict; /* or NULL */
+    const char *folder;  /* name of the run's folder, or NULL */
     const struct assay__zoo_finding *finding;
     size_t n;
 };

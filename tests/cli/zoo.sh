@@ -98,6 +98,20 @@ has err "SecurityNet's table is not in the zoo"
 expect 0 zoo stats --x year --y test_accuracy
 has out "  60  "
 
+# An audit's findings belong to a model.
+small=${ASSAY_SOURCE:-.}/tests/golden/run-small/findings.json
+if [ -f "$small" ]; then
+    expect 0 zoo import "$small" --model m.bin --zoo files.db
+    has out "1 changed"
+    expect 0 zoo show 1 --zoo files.db
+    has out "run 1  fail  assay .*in run-small"
+    has out "run 1  correctness  *auc  *0.549792"
+    expect 0 zoo query --where 'correctness.auc>0.5' --zoo files.db
+    has out "m.bin"
+else
+    skip "an audit's findings: ASSAY_SOURCE is not set"
+fi
+
 # No network here: what is refused before there would be one.
 cat >links.csv <<'TABLE'
 name,architecture,dataset,provenance,weights_url
