@@ -98,11 +98,7 @@ static int refuse(const char *name)
     for (i = 0; i < N_COMMANDS; i++)
         names[i] = table[i]->name + strlen("zoo ");
     near = assay__nearest(name, names, N_COMMANDS);
-    if (strcmp(name, "audit") == 0)
-        fputs("assay zoo: auditing models of the zoo is not there yet; audit "
-              "a file with `assay audit MODEL --data DATA`\n",
-              stderr);
-    else if (near != NULL)
+    if (near != NULL)
         fprintf(stderr,
                 "assay zoo: no command \"%.40s\"; did you mean "
                 "\"%s\"?\n",

@@ -19,7 +19,10 @@ static const struct assay__zoo_column columns[] = {
      "d.training_size"},
     {{"gap", ASSAY_ZOO_REAL, "fraction", -1, "train less test accuracy"},
      "(m.train_accuracy-m.test_accuracy)"},
-    {{"sha256", ASSAY_ZOO_TEXT, "", 0, "of its first file that is here"},
+    {{"path", ASSAY_ZOO_TEXT, "", 0, "of its first file that is here"},
+     "(SELECT f.path FROM files f WHERE f.model_id=m.id AND "
+     "f.sha256 IS NOT NULL ORDER BY f.id LIMIT 1)"},
+    {{"sha256", ASSAY_ZOO_TEXT, "", 0, "of that file"},
      "(SELECT f.sha256 FROM files f WHERE f.model_id=m.id AND "
      "f.sha256 IS NOT NULL ORDER BY f.id LIMIT 1)"},
     {{"size_bytes", ASSAY_ZOO_INTEGER, "bytes", 0, "of that file"},

@@ -140,9 +140,12 @@ static int export_csv(assay_zoo *zoo, const struct assay_zoo_query *query,
 
     q.sort = NULL;
     q.column = column;
-    q.n_columns = assay__zoo_column_count();
-    for (i = 0; i < q.n_columns; i++)
-        column[i] = assay__zoo_column(i)->told.name;
+    q.n_columns = 0;
+    /* Paths are of this machine and say nothing elsewhere. */
+    for (i = 0; i < assay__zoo_column_count(); i++) {
+        column[q.n_columns] = assay__zoo_column(i)->told.name;
+        q.n_columns += strcmp(column[q.n_columns], "path") != 0;
+    }
     code = assay_zoo_select(zoo, &q, &t, err);
     if (code != ASSAY_OK)
         return code;

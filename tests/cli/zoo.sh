@@ -23,9 +23,7 @@ expect 0 zoo --help
 has out "leaderboard"
 expect 4 zoo lst
 has err 'did you mean "list"'
-expect 4 zoo audit
-has err "not there yet"
-for command in list show query leaderboard columns stats import add fetch export pages check; do
+for command in list show query leaderboard columns stats import add fetch audit export pages check; do
     expect 0 zoo $command --help
     has out "Usage: assay zoo $command"
 done
@@ -128,6 +126,35 @@ expect 4 zoo fetch many --zoo links.db
 has err "choose one (--url)"
 expect 2 zoo fetch here --allow-local --zoo links.db
 expect 3 zoo fetch nobody --zoo links.db
+
+# Audits of models that are here: one that Assay trained, one that is none.
+make_records r.bin 240
+data="records:r.bin?labels=class&shape=1x28x28"
+expect 0 train "$data" --epochs 2 --batch 16 --out t.safetensors -q
+expect 4 zoo audit --zoo files.db
+has err "no --data is given"
+expect 3 zoo audit --data "$data" --where name=none --zoo files.db
+has err "no model of these has a file here"
+expect 0 zoo add t.safetensors --zoo files.db
+"$assay" zoo audit --data "$data" --references 0 --attacks gap,loss \
+    --out audits --zoo files.db >out 2>err </dev/null
+check "one cannot be audited: status 2" [ $? -eq 2 ]
+has out "m.bin *not audited: "
+has out "t.safetensors *\(pass\|warning\|fail\|inconclusive\) "
+check "the run folder is there" [ -s audits/model-2/findings.json ]
+expect 0 zoo show t.safetensors --zoo files.db
+has out "in model-2"
+has out "loss  *auc"
+"$assay" zoo audit --data "$data" --references 0 --attacks gap,loss \
+    --out audits --zoo files.db --where id=2 --json >out 2>err </dev/null
+check "alone it can: status 0 or 1" [ $? -le 1 ]
+has out '"folder": "audits/model-2"'
+expect 0 zoo query --sql 'SELECT count(*) FROM runs WHERE model_id=2' \
+    --zoo files.db
+check "  the same audit is one run" [ "$(tail -n 1 out)" -eq 1 ]
+echo changed >>t.safetensors
+expect 2 zoo audit --data "$data" --where id=2 --out audits --zoo files.db
+has out "not audited: .*other bytes than when it was noted"
 
 # Two writers at once, from nothing: both are in, whole.
 make_models 2000 b >b.csv
