@@ -7,11 +7,14 @@
 #include "zoo.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "assay/scan.h"
 #include "commands.h"
 #include "core/mem.h"
+#include "core/printable.h"
 
 /* clang-format off */
 const struct assay__option assay__zoo_options[] = {
@@ -162,6 +165,34 @@ int assay__zoo_open(assay_zoo **zoo, const struct assay__zoo_values *values,
                                path);
     assay__free(path);
     return code;
+}
+
+int assay__zoo_scan(void *user, const char *path, char verdict[160],
+                    struct assay_error *err)
+{
+    struct assay_scan scan;
+    const struct assay_scan_reason *worst;
+    int code;
+
+    if (user != NULL) {
+        code = assay_scan_gate(path, err);
+        if (code != ASSAY_OK)
+            return code;
+    }
+    code = assay_scan_file(&scan, path, err);
+    if (code != ASSAY_OK)
+        return code;
+    worst = scan.n_reasons > 0 ? &scan.reason[0] : NULL;
+    if (worst == NULL)
+        snprintf(verdict, 160, "%s", assay_severity_name(scan.verdict));
+    else
+        snprintf(verdict, 160, "%s: %s%s%.60s",
+                 assay_severity_name(scan.verdict), worst->rule->id,
+                 worst->what != NULL ? " " : "",
+                 worst->what != NULL ? worst->what : "");
+    assay__make_printable(verdict);
+    assay_scan_release(&scan);
+    return ASSAY_OK;
 }
 
 int assay__zoo_status(const struct assay__command *command, int code,

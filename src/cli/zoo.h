@@ -34,6 +34,10 @@ extern const struct assay__option assay__zoo_choice_options[];
 int assay__zoo_open(assay_zoo **zoo, const struct assay__zoo_values *values,
                     enum assay_zoo_mode mode,
                     struct assay_error *err) ASSAY_MUST_CHECK;
+/* An assay_zoo_scan: the scan's verdict with its worst reason. A dangerous
+ * file is refused when `user` is not NULL, else noted as such. */
+int assay__zoo_scan(void *user, const char *path, char verdict[160],
+                    struct assay_error *err) ASSAY_MUST_CHECK;
 /* Print "assay zoo NAME: message" unless `code` is ASSAY_OK; the status. */
 int assay__zoo_status(const struct assay__command *command, int code,
                       const struct assay_error *err);

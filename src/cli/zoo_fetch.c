@@ -78,12 +78,14 @@ static int print_file(const struct values *v, const char *model,
 static int fetch(const struct values *v, const struct assay__parsed *parsed,
                  struct assay__session *s, struct assay_error *err)
 {
-    /* Nobody scans yet: `.scan` is where that goes. */
+    int refuse = 1;
     const struct assay_zoo_fetch how = {
         .url = v->url,
         .sha256 = v->sha256,
         .max_bytes = (uint64_t)v->max_mib << 20,
         .allow_local = v->allow_local,
+        .scan = assay__zoo_scan,
+        .user = &refuse,
     };
     struct assay_zoo_file file;
     assay_zoo *zoo = NULL;

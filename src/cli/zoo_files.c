@@ -125,8 +125,8 @@ static json_t *file_json(const char *path, const struct assay_zoo_file *f)
 static int add_all(const struct values *v, const struct assay__parsed *parsed,
                    struct assay_error *err)
 {
-    /* Nobody scans yet: `.scan` is where that goes. */
-    const struct assay_zoo_add how = {.model = v->model, .name = v->name};
+    const struct assay_zoo_add how = {
+        .model = v->model, .name = v->name, .scan = assay__zoo_scan};
     json_t *list = json_array();
     assay_zoo *zoo = NULL;
     int code = assay__zoo_open(&zoo, &v->common, ASSAY_ZOO_WRITE, err);

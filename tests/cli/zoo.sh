@@ -81,6 +81,10 @@ expect 0 zoo add m.bin --zoo files.db
 has out "model 1 (new), 3 bytes, unknown, SHA-256 ba7816bf"
 expect 0 zoo add m.bin --zoo files.db --json
 has out '"new": false'
+printf 'cposix\nsystem\n(S"true"\ntR.' >evil.pkl
+expect 0 zoo add evil.pkl --zoo evil.db
+expect 0 zoo show 1 --zoo evil.db
+has out "scan  *dangerous: pickle-dangerous posix.system"
 expect 2 zoo add none.bin --zoo files.db
 expect 0 zoo export --format cyclonedx --where name=m.bin --zoo files.db
 has out '"content": "ba7816bf'
