@@ -30,6 +30,13 @@ int assay__model_open_onnx(assay_model **out, const char *path,
 /* A model of this description, without parameters. */
 int assay__model_build(assay_model **out, const struct assay_model_spec *spec,
                        struct assay_error *err) ASSAY_MUST_CHECK;
+/* The same of a sidecar's list of layers (layers.c), with sizes from the
+ * tensors; `side` is the sidecar's path. */
+int assay__model_from_layers(assay_model **out,
+                             const struct assay_preprocess *pre,
+                             const struct json_t *layers,
+                             const struct assay_tensors *list, const char *side,
+                             struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* Every label of the view is a class of the model, or ASSAY_DATA. */
 int assay__labels_fit(const assay_model *m, const assay_view *view,

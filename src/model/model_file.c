@@ -91,8 +91,9 @@ int assay_model_save(const assay_model *m, const char *path,
 
     if (m->origin)
         return assay_error_set(err, ASSAY_UNSUPPORTED,
-                               "%s: a model that was read from an ONNX file "
-                               "cannot be saved; keep that file",
+                               "%s: a model whose network came with its file "
+                               "(ONNX, or a list of layers) cannot be saved; "
+                               "keep that file",
                                path);
     assay_tensors_init(&list);
     rc = assay_params_to_tensors(&m->params, "", &list, err);
@@ -307,8 +308,8 @@ static int complete(struct assay_model_spec *spec, const json_t *root,
 static int read_spec(struct assay_model_spec *spec, const json_t *root,
                      const char *side, struct assay_error *err)
 {
-    static const char *const known[] = {"arch",       "norm",  "classes",
-                                        "preprocess", "notes", NULL};
+    static const char *const known[] = {
+        "arch", "norm", "classes", "preprocess", "notes", "layers", NULL};
     const json_t *arch = json_object_get(root, "arch");
     int rc;
 
@@ -331,6 +332,26 @@ static int read_spec(struct assay_model_spec *spec, const json_t *root,
     return rc;
 }
 
+/* The network that the sidecar spells out. */
+static int from_layers(assay_model **out, const struct assay_model_spec *spec,
+                       const json_t *root, const struct assay_tensors *list,
+                       const char *side, struct assay_error *err)
+{
+    if (spec->arch || spec->norm != ASSAY_NORM_BATCH || spec->n_classes)
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%s: 'layers' takes the place of 'arch', 'norm' "
+                               "and 'classes'",
+                               side);
+    if (!spec->preprocess.channels)
+        return assay_error_set(err, ASSAY_FORMAT,
+                               "%s: with 'layers', 'preprocess' must say the "
+                               "size of images",
+                               side);
+    return assay__model_from_layers(out, &spec->preprocess,
+                                    json_object_get(root, "layers"), list, side,
+                                    err);
+}
+
 /* A model as sidecar and tensors describe it, without parameters. */
 static int describe(assay_model **out, const char *side,
                     const struct assay_tensors *list, struct assay_error *err)
@@ -343,10 +364,13 @@ static int describe(assay_model **out, const char *side,
         rc = assay__sidecar_read(side, &root, err);
     if (!rc && root)
         rc = read_spec(&spec, root, side, err);
-    if (!rc)
+    if (!rc && json_object_get(root, "layers")) {
+        rc = from_layers(out, &spec, root, list, side, err);
+    } else if (!rc) {
         rc = complete(&spec, root, list, side, err);
-    if (!rc)
-        rc = assay__model_build(out, &spec, err);
+        if (!rc)
+            rc = assay__model_build(out, &spec, err);
+    }
     if (rc)
         goto out;
     rc = assay__sidecar_notes(*out, json_object_get(root, "notes"), side, err);
