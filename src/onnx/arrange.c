@@ -57,6 +57,8 @@ void assay__onnx_transpose(struct assay__importer *im, int argument)
     assay__im_output(im, 0, assay__im_moved(im, x, to));
 }
 
+enum { ENTRIES_MAX = 1 << 20 }; /* of an axis that is arranged anew */
+
 void assay__onnx_concat(struct assay__importer *im, int argument)
 {
     int in[ASSAY__ONNX_NODE_PORTS] = {0};
@@ -292,9 +294,10 @@ static int remap(struct assay__importer *im, int x, int axis, int64_t n,
 
     if (im->code != ASSAY_OK)
         return -1;
-    if (n < 1 || n > INT32_MAX)
-        return assay__im_fail(im, ASSAY_LIMIT, "%lld entries along an axis",
-                              (long long)n);
+    if (n < 1 || n > ENTRIES_MAX)
+        return assay__im_fail(
+            im, ASSAY_LIMIT, "%lld entries along an axis, over the limit of %d",
+            (long long)n, (int)ENTRIES_MAX);
     index = assay__calloc((size_t)n, sizeof(*index));
     if (!index)
         return assay__im_fail(im, ASSAY_NOMEM, "import: out of memory");

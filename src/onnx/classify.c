@@ -76,7 +76,7 @@ static void of_row(struct assay__importer *im, const struct assay_shape *s,
     int64_t n = 1;
 
     for (int i = 1; i < s->rank; i++)
-        n *= s->dim[i] > 0 ? s->dim[i] : 0;
+        n = assay__times(n, s->dim[i] > 0 ? s->dim[i] : 0);
     c->channels = r->channels;
     c->height = r->height;
     c->width = r->width;
@@ -94,24 +94,18 @@ static void of_row(struct assay__importer *im, const struct assay_shape *s,
 }
 
 /* The graph's own input, and the file's made from it. */
-static void bind_image(struct assay__importer *im,
-                       const struct assay_onnx_roles *r,
-                       struct assay_onnx_classifier *c)
+static void bind_image_of(struct assay__importer *im,
+                          const struct assay__onnx_port *port,
+                          const struct assay_onnx_roles *r,
+                          struct assay_onnx_classifier *c)
 {
     static const int to_last[] = {0, 2, 3, 1};
-    const struct assay__onnx_port *port = &im->o->input[0];
     struct assay__span name = {port->name, strlen(port->name)};
     struct assay_shape s = port->shape;
     struct assay_shape image = {4, {ASSAY_BATCH, 0, 0, 0}};
     bool last = false;
     int item;
 
-    if (im->o->n_inputs != 1) {
-        assay__im_fail(im, ASSAY_UNSUPPORTED,
-                       "a classifier of images has 1 input, this model %d",
-                       im->o->n_inputs);
-        return;
-    }
     if (s.rank == 4)
         last = of_maps(im, &s, r, c);
     else if (s.rank == 3 && s.dim[1] > SMALL && s.dim[2] > SMALL) {
@@ -135,6 +129,18 @@ static void bind_image(struct assay__importer *im,
     if (s.rank < 4)
         item = assay__im_reshape(im, item, &s);
     assay__im_bind(im, name, item);
+}
+
+static void bind_image(struct assay__importer *im,
+                       const struct assay_onnx_roles *r,
+                       struct assay_onnx_classifier *c)
+{
+    if (im->o->n_inputs != 1)
+        assay__im_fail(im, ASSAY_UNSUPPORTED,
+                       "a classifier of images has 1 input, this model %d",
+                       im->o->n_inputs);
+    else
+        bind_image_of(im, &im->o->input[0], r, c);
 }
 
 /* Rows of as many numbers as a record has: the shape [N, K]. */

@@ -221,7 +221,7 @@ int64_t assay__im_count(const struct assay_shape *s)
 
     for (int i = 0; i < s->rank; i++) {
         if (i > 0 || s->dim[0] != ASSAY_BATCH)
-            n *= s->dim[i];
+            n = assay__times(n, s->dim[i]);
     }
     return n;
 }

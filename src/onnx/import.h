@@ -203,7 +203,14 @@ int assay__im_expand(struct assay__importer *im, int x,
 /* n entries from `begin` by `step` along an axis. */
 int assay__im_part(struct assay__importer *im, int x, int axis, int64_t begin,
                    int64_t step, int64_t n);
-/* Numbers per record: the batch counts 1. */
+/* The product of sizes; INT64_MAX where it has no room. */
+static inline int64_t assay__times(int64_t a, int64_t b)
+{
+    int64_t product;
+
+    return __builtin_mul_overflow(a, b, &product) ? INT64_MAX : product;
+}
+/* Numbers per record: the batch counts 1. INT64_MAX when they are more. */
 int64_t assay__im_count(const struct assay_shape *s);
 
 /* Operators, by file: ASSAY_ONNX_OP rows name them. */

@@ -227,7 +227,7 @@ static bool measure(struct axis *a, bool by_size, double number)
     a->out = 0;
     a->scale = number;
     if (!by_size) {
-        if (number > 0.0 && number * (double)a->in <= SIDE_MAX)
+        if (number > 0.0 && a->in >= 1 && number * (double)a->in <= SIDE_MAX)
             a->out = (int64_t)floor((double)a->in * number);
         return number != 1.0;
     }

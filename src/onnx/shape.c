@@ -109,7 +109,7 @@ static bool fits_batch(struct assay__importer *im, struct assay_shape *to,
         if (to->dim[i] == -1)
             open = i;
         else
-            rest *= to->dim[i];
+            rest = assay__times(rest, to->dim[i]);
     }
     if (rest == 0 || record % rest != 0)
         return false;
@@ -141,7 +141,7 @@ static void fill_open(struct assay__importer *im, struct assay_shape *to,
         if (to->dim[i] == -1)
             open = i;
         else
-            rest *= to->dim[i];
+            rest = assay__times(rest, to->dim[i]);
     }
     if (open < 0 || im->code != ASSAY_OK)
         return;
