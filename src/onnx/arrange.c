@@ -33,7 +33,7 @@ static bool read_perm(struct assay__importer *im, int rank, int *perm)
 void assay__onnx_transpose(struct assay__importer *im, int argument)
 {
     int x = assay__im_need_moved(im, 0);
-    int rank = assay__im_shape(im, x)->rank;
+    int rank = assay__im_said(im, x).rank;
     bool batched = assay__im_batched(im, x);
     int perm[ASSAY_RANK_MAX];
     int inner[ASSAY_RANK_MAX];
@@ -45,8 +45,10 @@ void assay__onnx_transpose(struct assay__importer *im, int argument)
         return;
     if (batched)
         inner[n++] = 0;
+    if (assay__im_at(im, x)->folded > 0)
+        inner[n++] = 1;
     for (int i = 0; i < rank; i++) {
-        int axis = batched ? assay__im_inner_axis(im, x, perm[i]) : perm[i];
+        int axis = assay__im_inner_axis(im, x, perm[i]);
 
         if (batched && axis == 0)
             to = i;
@@ -70,8 +72,7 @@ void assay__onnx_concat(struct assay__importer *im, int argument)
         in[i] = assay__im_need(im, i);
     if (im->code != ASSAY_OK || n == 0)
         return;
-    axis = assay__im_axis(im, assay__im_int(im, "axis", 0),
-                          assay__im_shape(im, in[0])->rank);
+    axis = assay__im_axis_of(im, in[0], assay__im_int(im, "axis", 0));
     /* The engine joins so many at once. */
     while (n > ASSAY__OP_INPUTS_MAX && im->code == ASSAY_OK) {
         int m = 0;
@@ -109,8 +110,7 @@ void assay__onnx_split(struct assay__importer *im, int argument)
     int x = assay__im_need_moved(im, 0);
     int batch_axis = assay__im_at(im, x)->batch_axis;
     struct assay_shape s = *assay__im_shape(im, x);
-    int axis = assay__im_inner_axis(
-        im, x, assay__im_axis(im, assay__im_int(im, "axis", 0), s.rank));
+    int axis = assay__im_axis_of(im, x, assay__im_int(im, "axis", 0));
     int64_t part[ASSAY__ONNX_NODE_PORTS];
     int64_t begin = 0;
     int n;
@@ -210,9 +210,8 @@ void assay__onnx_slice(struct assay__importer *im, int argument)
                        "%d starts, %d ends, %d axes and %d steps do not fit", n,
                        n_end, n_axes, n_step);
     for (int i = 0; i < n && im->code == ASSAY_OK; i++) {
-        int axis = assay__im_axis(im, n_axes < 0 ? i : axes[i], rank);
+        int axis = assay__im_axis_of(im, x, n_axes < 0 ? i : axes[i]);
 
-        axis = assay__im_inner_axis(im, x, axis);
         x = slice_axis(im, x, axis, begin[i], end[i], n_step < 0 ? 1 : step[i]);
         x = assay__im_moved(im, x, batch_axis);
     }
@@ -249,7 +248,8 @@ void assay__onnx_gather(struct assay__importer *im, int argument)
     int index = assay__im_need(im, 1);
     struct assay_shape s = *assay__im_shape(im, x);
     struct assay_shape k = *assay__im_shape(im, index);
-    int said = assay__im_axis(im, assay__im_int(im, "axis", 0), s.rank);
+    int said = assay__im_axis(im, assay__im_int(im, "axis", 0),
+                              assay__im_said(im, x).rank);
     int axis = assay__im_inner_axis(im, x, said);
     int batch_axis = assay__im_at(im, x)->batch_axis;
     struct assay_shape to = s;

@@ -158,7 +158,8 @@ static bool is_scores(const struct assay__importer *im, int item)
     int64_t k = assay__im_count(s);
 
     return assay__im_batched(im, item) &&
-           assay__im_at(im, item)->batch_axis == 0 && s->rank >= 2 && k >= 2 &&
+           assay__im_at(im, item)->batch_axis == 0 &&
+           assay__im_at(im, item)->folded == 0 && s->rank >= 2 && k >= 2 &&
            k <= 65536 && s->dim[1] == k;
 }
 

@@ -578,6 +578,23 @@ int assay__im_op(struct assay__importer *im, const char *name, const int *in,
 
 /* --- nodes --------------------------------------------------------------- */
 
+/* How the node's inputs have the batch. */
+static void note_fold(struct assay__importer *im, int item, int i)
+{
+    int64_t folded = im->item[item].folded;
+
+    if (folded == 0) {
+        im->whole = im->whole || assay__im_batched(im, item);
+        return;
+    }
+    if (!im->takes_folded || (im->fold > 0 && im->fold != folded))
+        assay__im_fail(im, ASSAY_UNSUPPORTED,
+                       "input %d has %lld windows per record folded into its "
+                       "batch",
+                       i, (long long)folded);
+    im->fold = folded;
+}
+
 static int any_input(struct assay__importer *im, int i)
 {
     struct assay__span name;
@@ -592,7 +609,8 @@ static int any_input(struct assay__importer *im, int i)
         return assay__im_fail(im, ASSAY_FORMAT,
                               "input '%.*s' is made by no node before it",
                               assay__span_length(name), name.text);
-    return item;
+    note_fold(im, item, i);
+    return im->code == ASSAY_OK ? item : -1;
 }
 
 int assay__im_need_moved(struct assay__importer *im, int i)
@@ -627,29 +645,50 @@ int assay__im_need(struct assay__importer *im, int i)
 
 int assay__im_inner_axis(const struct assay__importer *im, int item, int axis)
 {
-    int batch = assay__im_at(im, item)->batch_axis;
+    const struct assay__item *at = assay__im_at(im, item);
 
-    return axis == batch ? 0 : axis < batch ? axis + 1 : axis;
+    if (!assay__im_batched(im, item))
+        return axis;
+    if (axis == at->batch_axis)
+        return 0;
+    return (axis < at->batch_axis ? axis + 1 : axis) + (at->folded > 0);
 }
 
-struct assay_shape assay__shape_front(const struct assay_shape *s, int axis)
+int assay__im_axis_of(struct assay__importer *im, int item, int64_t axis)
 {
-    struct assay_shape front = *s;
+    int rank =
+        assay__im_shape(im, item)->rank - (assay__im_at(im, item)->folded > 0);
 
-    for (int i = axis; i > 0; i--)
-        front.dim[i] = s->dim[i - 1];
-    front.dim[0] = s->dim[axis];
-    return front;
+    return assay__im_inner_axis(im, item, assay__im_axis(im, axis, rank));
 }
 
-struct assay_shape assay__shape_back(const struct assay_shape *s, int axis)
+struct assay_shape assay__im_said(const struct assay__importer *im, int item)
 {
-    struct assay_shape back = *s;
+    const struct assay__item *at = assay__im_at(im, item);
+    struct assay_shape said = at->shape;
 
-    for (int i = 0; i < axis; i++)
-        back.dim[i] = s->dim[i + 1];
-    back.dim[axis] = s->dim[0];
-    return back;
+    if (!assay__im_batched(im, item))
+        return said;
+    said.rank -= at->folded > 0;
+    for (int i = 0; i < said.rank; i++)
+        said.dim[i] = at->shape.dim[assay__im_inner_axis(im, item, i)];
+    return said;
+}
+
+struct assay_shape assay__shape_inner(const struct assay_shape *said,
+                                      int batch_axis, int64_t folded)
+{
+    struct assay_shape s = {0, {0}};
+
+    s.dim[s.rank++] = said->dim[batch_axis];
+    if (folded > 0 && s.rank < ASSAY_RANK_MAX)
+        s.dim[s.rank++] = folded;
+    for (int i = 0; i < said->rank; i++) {
+        if (i != batch_axis && s.rank < ASSAY_RANK_MAX)
+            s.dim[s.rank++] = said->dim[i];
+    }
+    s.rank = said->rank == 0 ? 0 : s.rank;
+    return s;
 }
 
 int assay__im_moved(struct assay__importer *im, int item, int axis)
@@ -659,20 +698,59 @@ int assay__im_moved(struct assay__importer *im, int item, int axis)
     if (im->code != ASSAY_OK || item < 0 || im->item[item].batch_axis == axis)
         return item;
     moved = assay__im_of_value(im, im->item[item].v, im->item[item].type);
-    if (moved >= 0)
+    if (moved >= 0) {
         im->item[moved].batch_axis = axis;
+        im->item[moved].folded = im->item[item].folded;
+    }
     return moved;
+}
+
+/* What is made of folded values is folded alike. */
+static void mark_folded(struct assay__importer *im, int item)
+{
+    struct assay__item *at = &im->item[item];
+
+    if (im->whole || at->shape.rank < 2 || at->shape.dim[0] != ASSAY_BATCH ||
+        at->shape.dim[1] != im->fold)
+        assay__im_fail(im, ASSAY_UNSUPPORTED,
+                       "windows folded into the batch meet the batch itself");
+    at->folded = im->fold;
 }
 
 void assay__im_output(struct assay__importer *im, int i, int item)
 {
-    if (i < im->node->n_out && im->code == ASSAY_OK)
-        assay__im_bind(im, im->node->out[i], item);
+    if (i >= im->node->n_out || im->code != ASSAY_OK)
+        return;
+    if (im->fold > 0 && item >= 0 && !im->item[item].known)
+        mark_folded(im, item);
+    assay__im_bind(im, im->node->out[i], item);
 }
 
 bool assay__im_wants(const struct assay__importer *im, int i)
 {
     return i < im->node->n_out && im->node->out[i].size > 0;
+}
+
+/* Operators that work number by number, along axes, or on matrices. */
+static bool takes_folded(void (*import)(struct assay__importer *, int))
+{
+    static void (*const those[])(struct assay__importer *, int) = {
+        assay__onnx_binary,     assay__onnx_cast,     assay__onnx_clip,
+        assay__onnx_concat,     assay__onnx_dropout,  assay__onnx_gather,
+        assay__onnx_gelu,       assay__onnx_identity, assay__onnx_layernorm,
+        assay__onnx_leaky_relu, assay__onnx_many,     assay__onnx_matmul,
+        assay__onnx_negative,   assay__onnx_plain,    assay__onnx_reduce,
+        assay__onnx_reshape,    assay__onnx_shape,    assay__onnx_slice,
+        assay__onnx_softmax,    assay__onnx_split,    assay__onnx_squeeze,
+        assay__onnx_transpose,  assay__onnx_unary,    assay__onnx_unsqueeze,
+        assay__onnx_where,
+    };
+
+    for (size_t i = 0; i < sizeof(those) / sizeof(those[0]); i++) {
+        if (those[i] == import)
+            return true;
+    }
+    return false;
 }
 
 static void import_node(struct assay__importer *im)
@@ -690,6 +768,9 @@ static void import_node(struct assay__importer *im)
                            im->o->opset, op->first, op->last);
             return;
         }
+        im->takes_folded = takes_folded(op->import);
+        im->fold = 0;
+        im->whole = false;
         op->import(im, op->argument);
         return;
     }

@@ -21,6 +21,11 @@
  * remembers at which axis the file has it (batch_axis); only the operators
  * that such detours are made of take it (assay__im_need_moved).
  *
+ * Networks that attend within windows fold these into the batch: a value is
+ * then [N k, ..] for the file, and [N, k, ..] here (folded = k). Operators
+ * that work number by number, along single axes or on matrices take it, and
+ * their results are folded alike; a reshape folds and unfolds.
+ *
  * Errors stick: after the first failure calls do nothing and return -1. The
  * node at which it happened is put in front of the message.
  */
@@ -39,6 +44,7 @@ struct assay__item {
     struct assay__span name;
     int node;       /* of the file, that made it; -1 */
     int batch_axis; /* where the file has the batch; shape has it in front */
+    int64_t folded; /* places that the file's batch has per record; 0: one */
     bool weight;    /* real numbers of the file, whatever their order */
     bool statistic; /* of a batch norm: changed by training */
 };
@@ -57,6 +63,9 @@ struct assay__importer {
     size_t folded;                       /* numbers computed so far */
     double work;                         /* and steps that took */
     const struct assay__onnx_node *node; /* under way */
+    bool takes_folded;                   /* whether that takes folded inputs */
+    int64_t fold;                        /* of its inputs so far */
+    bool whole; /* it has inputs with the batch as it is */
     int node_index;
     int code;
     struct assay_error *err;
@@ -102,9 +111,13 @@ int assay__im_need_moved(struct assay__importer *im, int i);
 int assay__im_inner_axis(const struct assay__importer *im, int item, int axis);
 /* The item with its batch at `axis` of the file's. */
 int assay__im_moved(struct assay__importer *im, int item, int axis);
-/* A shape with dimension `axis` in front; and back. */
-struct assay_shape assay__shape_front(const struct assay_shape *s, int axis);
-struct assay_shape assay__shape_back(const struct assay_shape *s, int axis);
+/* The item's shape as the file sees it, the batch where it has it (a folded
+ * one is ASSAY_BATCH, too); and such a shape as an item's. */
+struct assay_shape assay__im_said(const struct assay__importer *im, int item);
+struct assay_shape assay__shape_inner(const struct assay_shape *said,
+                                      int batch_axis, int64_t folded);
+/* An axis of the file, negative from the end, as one of the item's shape. */
+int assay__im_axis_of(struct assay__importer *im, int item, int64_t axis);
 /* Say what output i is. */
 void assay__im_output(struct assay__importer *im, int i, int item);
 /* Whether the file uses output i of the node under way. */

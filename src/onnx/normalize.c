@@ -155,7 +155,7 @@ void assay__onnx_layernorm(struct assay__importer *im, int argument)
     int scale = assay__im_need(im, 1);
     int bias = assay__im_input(im, 2);
     int rank = assay__im_shape(im, x)->rank;
-    int axis = assay__im_axis(im, assay__im_int(im, "axis", -1), rank);
+    int axis = assay__im_axis_of(im, x, assay__im_int(im, "axis", -1));
     double eps = assay__im_real(im, "epsilon", 1e-5);
     int mean;
     int inverse;
@@ -263,7 +263,7 @@ void assay__onnx_softmax(struct assay__importer *im, int log_of_it)
     struct assay_shape s = *assay__im_shape(im, x);
     bool old = im->o->opset < 13;
     int axis =
-        assay__im_axis(im, assay__im_int(im, "axis", old ? 1 : -1), s.rank);
+        assay__im_axis_of(im, x, assay__im_int(im, "axis", old ? 1 : -1));
     struct assay_attrs a = {.index = log_of_it};
     struct assay_shape flat = s;
 

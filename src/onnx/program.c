@@ -116,6 +116,10 @@ static int find_outputs(struct assay__importer *im,
         if (item < 0) {
             assay__im_fail(im, ASSAY_FORMAT,
                            "output '%.100s' is made by no node", name);
+        } else if (assay__im_at(im, item)->folded != 0) {
+            assay__im_fail(im, ASSAY_UNSUPPORTED,
+                           "output '%.100s' has windows folded into its batch",
+                           name);
         } else if (assay__im_at(im, item)->batch_axis != 0) {
             assay__im_fail(im, ASSAY_UNSUPPORTED,
                            "the batch is dimension %d of output '%.100s'",

@@ -7,16 +7,16 @@
 
 /* Which axes: an attribute, or an input since operator set 13 (sums) or 18.
  * None given: all, or none where the node says so. */
-static unsigned mask_of(struct assay__importer *im, int rank, int since)
+static unsigned mask_of(struct assay__importer *im, int x, int since)
 {
     int64_t list[ASSAY_RANK_MAX];
     int n = assay__im_list(im, since, 1, "axes", list, ASSAY_RANK_MAX);
     unsigned mask = 0;
 
     for (int i = 0; i < n; i++)
-        mask |= 1U << assay__im_axis(im, list[i], rank);
+        mask |= 1U << assay__im_axis_of(im, x, list[i]);
     if (n <= 0 && assay__im_int(im, "noop_with_empty_axes", 0) == 0)
-        mask = (1U << rank) - 1U;
+        mask = (1U << assay__im_shape(im, x)->rank) - 1U;
     return mask;
 }
 
@@ -41,9 +41,8 @@ static enum assay_reduction reduction_of(int how)
 void assay__onnx_reduce(struct assay__importer *im, int how)
 {
     int x = assay__im_need(im, 0);
-    int rank = assay__im_shape(im, x)->rank;
     int type = assay__im_at(im, x)->type;
-    unsigned mask = mask_of(im, rank, how == 's' ? 13 : 18);
+    unsigned mask = mask_of(im, x, how == 's' ? 13 : 18);
     bool keep = assay__im_int(im, "keepdims", 1) != 0;
 
     if (im->code != ASSAY_OK)

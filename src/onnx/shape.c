@@ -31,7 +31,7 @@ static int clamp(int64_t x, int low, int high)
 
 void assay__onnx_shape(struct assay__importer *im, int argument)
 {
-    struct assay_shape s = *assay__im_shape(im, assay__im_need(im, 0));
+    struct assay_shape s = assay__im_said(im, assay__im_need(im, 0));
     int64_t first = assay__im_int(im, "start", 0);
     int64_t last = assay__im_int(im, "end", s.rank);
 
@@ -97,12 +97,18 @@ static int64_t file_batch(const struct assay__importer *im)
     return 0;
 }
 
-/* Dimensions 1 and on of a batched reshape, by the numbers of a record;
- * whether dimension 0, as it is said, can be the batch. */
-static bool fits_batch(struct assay__importer *im, struct assay_shape *to,
-                       int64_t record)
+/*
+ * Dimensions 1 and on of a batched reshape, by the numbers of a record, and
+ * how many places dimension 0 then has per record: 1, or more where windows
+ * are folded into it. 0: it cannot be the batch.
+ */
+static int64_t fit_batch(struct assay__importer *im, struct assay_shape *to,
+                         int64_t record, int64_t folded)
 {
+    int64_t file = file_batch(im);
+    int64_t first = to->dim[0];
     int64_t rest = 1;
+    int64_t places;
     int open = -1;
 
     for (int i = 1; i < to->rank; i++) {
@@ -111,18 +117,22 @@ static bool fits_batch(struct assay__importer *im, struct assay_shape *to,
         else
             rest = assay__times(rest, to->dim[i]);
     }
-    if (rest == 0 || record % rest != 0)
-        return false;
-    if (open > 0 && to->dim[0] != -1)
-        to->dim[open] = record / rest;
-    else if (rest != record)
-        return false;
-    if (to->dim[0] == INT64_MIN || to->dim[0] == -1 || to->dim[0] == 1 ||
-        to->dim[0] == file_batch(im)) {
-        to->dim[0] = ASSAY_BATCH;
-        return true;
+    if (rest < 1 || record % rest != 0 || (open > 0 && first == -1))
+        return 0;
+    to->dim[0] = ASSAY_BATCH;
+    if (open < 0) {
+        places = record / rest;
+        return first < 0 || first == assay__times(places, file > 0 ? file : 1)
+                   ? places
+                   : 0;
     }
-    return false;
+    /* One dimension is left open: the batch is as it was, or a record's. */
+    places = first < 0 && folded > 0 ? folded : 1;
+    if (record % assay__times(rest, places) != 0 ||
+        (first > 0 && first != 1 && first != file))
+        return 0;
+    to->dim[open] = record / rest / places;
+    return places;
 }
 
 /* Without a batch: fill in the dimension that is left open. */
@@ -157,27 +167,42 @@ static int reshape_to(struct assay__importer *im, int x, struct assay_shape to)
 {
     struct assay_shape s = *assay__im_shape(im, x);
     int64_t count = assay__im_count(&s);
+    int64_t places;
     char text[80];
 
     if (im->code != ASSAY_OK)
         return -1;
-    if (assay__im_batched(im, x)) {
-        if (to.rank == 0 || !fits_batch(im, &to, count))
-            return assay__im_fail(im, ASSAY_UNSUPPORTED,
-                                  "numbers of %s would move between records of "
-                                  "the batch",
-                                  assay_shape_text(&s, text, sizeof(text)));
-    } else {
+    if (!assay__im_batched(im, x)) {
         fill_open(im, &to, count);
+        return assay__im_reshape(im, x, &to);
     }
-    return assay__im_reshape(im, x, &to);
+    places = to.rank == 0
+                 ? 0
+                 : fit_batch(im, &to, count, assay__im_at(im, x)->folded);
+    if (places < 1)
+        return assay__im_fail(
+            im, ASSAY_UNSUPPORTED,
+            "numbers of %s would move between records of the batch",
+            assay_shape_text(&s, text, sizeof(text)));
+    if (places > 1 && to.rank == ASSAY_RANK_MAX)
+        return assay__im_fail(im, ASSAY_LIMIT,
+                              "the result has over %d dimensions",
+                              ASSAY_RANK_MAX);
+    im->fold = places > 1 ? places : 0;
+    to = assay__shape_inner(&to, 0, im->fold);
+    /* A fresh item: the same numbers may be folded and not. */
+    x = assay__im_reshape(im, x, &to);
+    x = assay__im_of_value(im, assay__im_value(im, x),
+                           assay__im_at(im, x)->type);
+    im->whole = false;
+    return x;
 }
 
 void assay__onnx_reshape(struct assay__importer *im, int argument)
 {
     int x = assay__im_need(im, 0);
     struct assay_shape to = said_shape(im, assay__im_need(im, 1), "the shape");
-    struct assay_shape s = *assay__im_shape(im, x);
+    struct assay_shape s = assay__im_said(im, x);
 
     (void)argument;
     for (int i = 0; i < to.rank && assay__im_int(im, "allowzero", 0) == 0;
@@ -242,9 +267,14 @@ static unsigned axes_mask(struct assay__importer *im, int rank)
 static int same_numbers(struct assay__importer *im, int x,
                         const struct assay_shape *to, int axis)
 {
-    struct assay_shape front = assay__shape_front(to, axis);
+    int64_t folded = assay__im_at(im, x)->folded;
+    struct assay_shape s = assay__shape_inner(to, axis, folded);
 
-    x = assay__im_reshape(im, assay__im_moved(im, x, 0), &front);
+    if (to->rank + (folded > 0) > ASSAY_RANK_MAX)
+        return assay__im_fail(im, ASSAY_LIMIT,
+                              "the result has over %d dimensions",
+                              ASSAY_RANK_MAX);
+    x = assay__im_reshape(im, assay__im_moved(im, x, 0), &s);
     return assay__im_moved(im, x, axis);
 }
 
@@ -252,7 +282,7 @@ void assay__onnx_squeeze(struct assay__importer *im, int argument)
 {
     int x = assay__im_need_moved(im, 0);
     int batch = assay__im_at(im, x)->batch_axis;
-    struct assay_shape s = assay__shape_back(assay__im_shape(im, x), batch);
+    struct assay_shape s = assay__im_said(im, x);
     struct assay_shape to = {0, {0}};
     unsigned mask = axes_mask(im, s.rank);
     int gone = 0;
@@ -278,7 +308,7 @@ void assay__onnx_unsqueeze(struct assay__importer *im, int argument)
 {
     int x = assay__im_need_moved(im, 0);
     int batch = assay__im_at(im, x)->batch_axis;
-    struct assay_shape s = assay__shape_back(assay__im_shape(im, x), batch);
+    struct assay_shape s = assay__im_said(im, x);
     bool batched = assay__im_batched(im, x);
     struct assay_shape to = {0, {0}};
     int64_t list[ASSAY_RANK_MAX];

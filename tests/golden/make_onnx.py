@@ -119,6 +119,52 @@ class Shapes(nn.Module):
         return F.softmax(self.head(x.reshape(x.shape[0], -1)), 1)
 
 
+class Windows(nn.Module):
+    """Attention within windows, which are folded into the batch, as in Swin;
+    the second time shifted, with a mask."""
+
+    def __init__(self, dim=8, heads=2, side=4):
+        super().__init__()
+        self.heads, self.side = heads, side
+        self.patch = nn.Conv2d(3, dim, 2, 2)
+        self.qkv = nn.ModuleList([nn.Linear(dim, 3 * dim) for _ in range(2)])
+        self.proj = nn.ModuleList([nn.Linear(dim, dim) for _ in range(2)])
+        self.norm = nn.LayerNorm(dim)
+        self.bias = nn.Parameter(torch.randn(heads, side ** 2, side ** 2))
+        mask = (torch.rand(4, side ** 2, side ** 2) < 0.3) * -100.0
+        self.register_buffer("mask", mask)
+        self.head = nn.Linear(dim, 5)
+
+    def attend(self, x, i, mask):
+        n, t, d = x.shape
+        q = self.qkv[i](x).reshape(n, t, 3, self.heads, d // self.heads)
+        q, k, v = q.permute(2, 0, 3, 1, 4).unbind(0)
+        a = q * (d // self.heads) ** -0.5 @ k.transpose(-2, -1)
+        a = a + self.bias.unsqueeze(0)
+        if mask is not None:
+            w = mask.shape[0]
+            a = a.view(n // w, w, self.heads, t, t)
+            a = a + mask.unsqueeze(1).unsqueeze(0)
+            a = a.view(-1, self.heads, t, t)
+        y = (a.softmax(-1) @ v).transpose(1, 2).reshape(n, t, d)
+        return self.proj[i](y)
+
+    def block(self, x, i, mask):
+        n, h, w, c = x.shape
+        s = self.side
+        y = torch.roll(x, (-2, -2), (1, 2)) if i else x
+        y = y.view(n, h // s, s, w // s, s, c).permute(0, 1, 3, 2, 4, 5)
+        y = self.attend(y.contiguous().view(-1, s * s, c), i, mask)
+        y = y.view(-1, h // s, w // s, s, s, c).permute(0, 1, 3, 2, 4, 5)
+        y = y.contiguous().view(n, h, w, c)
+        return x + (torch.roll(y, (2, 2), (1, 2)) if i else y)
+
+    def forward(self, x):
+        x = self.patch(x).permute(0, 2, 3, 1)
+        x = self.block(self.block(self.norm(x), 0, None), 1, self.mask)
+        return self.head(x.mean((1, 2)))
+
+
 def write(name, net, opset, seed, log_of=None):
     torch.manual_seed(seed)
     net = net()
@@ -149,3 +195,4 @@ write("attention16", Attention, 16, 2)
 write("blocks", Blocks, 14, 3)
 write("shapes", Shapes, 11, 4, log_of=True)
 write("shapes16", Shapes, 16, 4, log_of=True)
+write("windows", Windows, 13, 5)

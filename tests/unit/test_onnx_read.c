@@ -277,18 +277,37 @@ static void test_nodes_that_cannot_be(void)
     refused_node("Gelu", "x", 0, "of set 13 is not supported (20 to 21 are)");
 }
 
-static void test_numbers_stay_with_their_record(void)
+/* x reshaped to two dimensions, then one more node. */
+static void refused_reshape(const int64_t *to, const char *op,
+                            const char *inputs, const char *words)
 {
-    static const int64_t to[2] = {3, -1};
+    static const int64_t wide[2] = {0, 6};
     struct onnx_bytes graph = {.n = 0};
     struct onnx_bytes model = {.n = 0};
 
-    ob_port(&graph, 11, "x", 2, rows);
-    ob_port(&graph, 12, "y", 2, rows);
+    ob_port(&graph, 11, "x", 2, wide);
+    ob_port(&graph, 12, "y", 2, wide);
     ob_integers(&graph, "to", 2, to);
-    ob_add_node(&graph, "Reshape", "x to", "y");
+    ob_add_node(&graph, "Reshape", "x to", "r");
+    ob_add_node(&graph, op, inputs, "y");
     ob_model(&model, 13, &graph);
-    refused(&model, "would move between records of the batch");
+    refused(&model, words);
+}
+
+static void test_numbers_stay_with_their_record(void)
+{
+    static const int64_t mixed[2] = {4, -1};
+    static const int64_t windows[2] = {-1, 3};
+
+    refused_reshape(mixed, "Relu", "r",
+                    "would move between records of the batch");
+    refused_reshape(windows, "Relu", "r",
+                    "output 'y' has windows folded into its batch");
+    refused_reshape(windows, "ArgMax", "r",
+                    "input 0 has 2 windows per record folded into its batch");
+    refused_reshape(windows, "MatMul", "x r", "matmul");
+    refused_reshape(windows, "ReduceSum", "r",
+                    "the records of the batch would be mixed");
 }
 
 /* A weight whose data lies at `location`. */

@@ -171,10 +171,14 @@ static void test_shapes(void)
     compare("shapes16", "shapes", 64);
 }
 
+static void test_windows(void)
+{
+    compare("windows", "windows", 8);
+}
+
 static const struct check_test tests[] = {
-    CHECK_TEST(test_squeeze),
-    CHECK_TEST(test_attention),
-    CHECK_TEST(test_blocks),
-    CHECK_TEST(test_shapes),
+    CHECK_TEST(test_squeeze), CHECK_TEST(test_attention),
+    CHECK_TEST(test_blocks),  CHECK_TEST(test_shapes),
+    CHECK_TEST(test_windows),
 };
 CHECK_MAIN(tests)
