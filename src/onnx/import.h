@@ -87,7 +87,7 @@ const struct assay__onnx_op *assay__onnx_ops(void);
 int assay__import_open(struct assay__importer *im, const assay_onnx *o,
                        bool symbolic, struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__import_close(struct assay__importer *im);
-/* Run all nodes. Inputs must have been bound. */
+/* Run all nodes (walk.c). Inputs must have been bound. */
 void assay__import_nodes(struct assay__importer *im);
 /* Parameters of the graph, filled. */
 void assay__import_params(struct assay__importer *im,
