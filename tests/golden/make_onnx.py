@@ -8,6 +8,8 @@ Run in this folder: /usr/bin/python3 make_onnx.py
 Needs Debian's python3-torch and python3-numpy. Weights are random.
 """
 
+import sys
+
 import numpy as np
 import torch
 from torch import nn
@@ -188,6 +190,33 @@ def write(name, net, opset, seed, log_of=None):
              labels=labels.numpy().astype(np.float32))
 
 
+def resnet_2b(path):
+    """Print what a network written by hand makes of a public file's weights
+    (tests/unit/test_model_onnx.c): needs Debian's python3-onnx."""
+    import onnx
+    from onnx import numpy_helper
+
+    w = {t.name: torch.from_numpy(numpy_helper.to_array(t).copy())
+         for t in onnx.load(path).graph.initializer}
+
+    def conv(x, name, stride=1, pad=1):
+        return F.conv2d(x, w[name + ".weight"], w[name + ".bias"], stride, pad)
+
+    x = torch.arange(2 * 3 * 32 * 32, dtype=torch.float64)
+    x = ((x * 37) % 101 / 50 - 1).float().reshape(2, 3, 32, 32)
+    x = F.relu(conv(x, "conv1", 2))
+    y = conv(F.relu(conv(x, "layer1.0.conv1", 2)), "layer1.0.conv2")
+    x = F.relu(y + conv(x, "layer1.0.shortcut.0", 2, 0))
+    y = conv(F.relu(conv(x, "layer1.1.conv1")), "layer1.1.conv2")
+    x = F.relu(y + x).flatten(1)
+    x = F.relu(F.linear(x, w["linear1.weight"], w["linear1.bias"]))
+    x = F.linear(x, w["linear2.weight"], w["linear2.bias"])
+    print(", ".join("%.7gF" % v for v in x.detach().flatten()))
+
+
+if len(sys.argv) > 1:
+    resnet_2b(sys.argv[1])
+    sys.exit()
 write("squeeze", Squeeze, 9, 1)
 write("squeeze13", Squeeze, 13, 1)
 write("attention", Attention, 13, 2)

@@ -247,10 +247,45 @@ static void test_public_models_are_as_good_as_they_were(void)
     CHECK(run >= 4);
 }
 
+/* What PyTorch computes by a network written by hand from the same weights:
+ * tests/golden/make_onnx.py FILE. */
+static void test_resnet_2b_gives_what_pytorch_gives(void)
+{
+    static const float want[20] = {
+        -0.1595696F, -1.733764F, 2.871386F,  -0.1092606F, 1.182808F,
+        -1.199701F,  5.839498F,  -2.314075F, -1.434189F,  -2.943092F,
+        -0.5370585F, -1.82811F,  2.898426F,  0.100795F,   1.232215F,
+        -1.15052F,   5.931257F,  -2.477234F, -1.710271F,  -2.459474F};
+    static float x[2 * 3 * 32 * 32];
+    struct assay_compute compute = {.algorithms = ASSAY_ALGORITHMS_DIRECT};
+    const char *source = getenv("ASSAY_SOURCE");
+    struct assay_error err = {0, ""};
+    assay_predictor *p = NULL;
+    assay_model *m = NULL;
+    float logits[20];
+    char path[600];
+
+    snprintf(path, sizeof path,
+             "%s/../shared/data/models/cifar10/vnncomp21_resnet_2b.onnx",
+             source ? source : ".");
+    if (!assay__exists(path))
+        SKIP("../shared/data is not there");
+    for (int i = 0; i < 2 * 3 * 32 * 32; i++)
+        x[i] = (float)(i * 37 % 101) / 50.0F - 1.0F;
+    CHECK_OK(assay_model_open(&m, path, &err), err);
+    CHECK_OK(assay_predictor_new(&p, m, &compute, 1, &err), err);
+    CHECK_OK(assay_predictor_run(p, x, 2, logits, NULL, &err), err);
+    for (int i = 0; i < 20; i++)
+        CHECK_NEAR(logits[i], want[i], 1e-4);
+    assay_predictor_free(p);
+    assay_model_free(m);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_without_a_sidecar),
     CHECK_TEST(test_logits_are_before_the_softmax),
     CHECK_TEST(test_sidecars),
+    CHECK_TEST(test_resnet_2b_gives_what_pytorch_gives),
     CHECK_TEST(test_public_models_are_as_good_as_they_were),
 };
 CHECK_MAIN(tests)
