@@ -77,6 +77,8 @@ static json_t *model_json(const assay_audit *a)
     const char *file = a->options.model != NULL
                            ? a->options.model
                            : a->options.predictions.members;
+    const char *arch =
+        a->opened != NULL ? assay_model_arch(a->opened) : a->arch;
     const char *origin = "trained by this run";
     const char *name = file != NULL ? base_name(file) : "target";
     json_t *input = json_null();
@@ -90,7 +92,7 @@ static json_t *model_json(const assay_audit *a)
                           a->preprocess.height, a->preprocess.width);
     return json_pack("{s:o, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}", "name",
                      assay__json_string(name), "arch",
-                     a->data != NULL ? json_string(a->arch) : json_null(),
+                     a->data != NULL ? json_string(arch) : json_null(),
                      "sha256", s->target_sha256, "parameters",
                      a->data != NULL
                          ? json_integer((json_int_t)s->target_parameters)
