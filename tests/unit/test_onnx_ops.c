@@ -186,6 +186,40 @@ static void axis_one(struct onnx_bytes *node, struct onnx_bytes *graph)
     ob_attr_int(node, "axis", 1);
 }
 
+/* Constants in, a constant out: x is not read. */
+static void scatter_rows(struct onnx_bytes *node, struct onnx_bytes *graph)
+{
+    struct onnx_bytes t = {.n = 0};
+
+    (void)node;
+    row(graph, "d", 4, (const float[]){1, 2, 3, 4});
+    row(graph, "u", 2, (const float[]){8, 9});
+    ob_dims(&t, 2, (const int64_t[]){2, 1});
+    ob_int(&t, 2, 7);
+    ob_text(&t, 8, "i");
+    ob_int(&t, 7, -1);
+    ob_int(&t, 7, 1);
+    ob_put(graph, 5, &t);
+}
+
+static void gather_rows(struct onnx_bytes *node, struct onnx_bytes *graph)
+{
+    scatter_rows(node, graph);
+}
+
+static void elements(struct onnx_bytes *node, struct onnx_bytes *graph)
+{
+    (void)node;
+    row(graph, "d", 4, (const float[]){1, 2, 3, 4});
+    ob_integers(graph, "i", 3, (const int64_t[]){3, 0, -2});
+}
+
+static void no_zeros(struct onnx_bytes *node, struct onnx_bytes *graph)
+{
+    (void)node;
+    row(graph, "d", 4, (const float[]){0, 2, 0, 4});
+}
+
 #define LN3 1.0986122886681098F
 
 /* clang-format off */
@@ -243,6 +277,14 @@ static const struct node_case cases[] = {
      {0.125, 0.125, 0.375, 0.375}, NULL},
     {"Softmax", "set 13: the axis alone", 13, axis_one, "x", {3, {1, 2, 2}},
      {0, 0, LN3, LN3}, {3, {1, 2, 2}}, {0.25, 0.25, 0.75, 0.75}, NULL},
+    {"ScatterND", "two of four", 13, scatter_rows, "d i u", {1, {1}}, {0},
+     {1, {4}}, {1, 9, 3, 8}, NULL},
+    {"GatherND", "two of four", 13, gather_rows, "d i", {1, {1}}, {0},
+     {1, {2}}, {4, 2}, NULL},
+    {"GatherElements", "three of four", 13, elements, "d i", {1, {1}}, {0},
+     {1, {3}}, {4, 1, 3}, NULL},
+    {"NonZero", "two of four", 13, no_zeros, "d", {1, {1}}, {0},
+     {2, {1, 2}}, {1, 3}, NULL},
     {"Unsqueeze", "attribute", 11, axis_attribute, "x", {1, {2}}, {1, 2},
      {2, {2, 1}}, {1, 2}, NULL},
     {"Unsqueeze", "input", 13, axis_input, "x a", {1, {2}}, {1, 2},
