@@ -205,7 +205,8 @@ struct trail {
     assay_value x, y;
 };
 
-/* The layout of `v` that goes with a view: same kind, other map. */
+/* The layout of `v` that goes with a view: same kind and lanes, other map. A
+ * grouped convolution may give fewer lanes than the machine's own. */
 static const_dnnl_memory_desc_t like(struct assay__dnn *d, assay_value v,
                                      const_dnnl_memory_desc_t md)
 {
@@ -214,8 +215,10 @@ static const_dnnl_memory_desc_t like(struct assay__dnn *d, assay_value v,
     int rank = assay__dnn_dims(d, v, dims);
 
     assay__md_query(md, &f);
-    return f.n_inner == 0 ? assay__dnn_md(d, rank, dims, dnnl_nhwc)
-                          : assay__dnn_blocked_of(d, v);
+    if (f.n_inner == 0)
+        return assay__dnn_md(d, rank, dims, dnnl_nhwc);
+    return assay__dnn_md(d, rank, dims,
+                         f.inner_block[0] == 8 ? dnnl_nChw8c : dnnl_nChw16c);
 }
 
 /* A view of `v` and its form, blocked channels. */
