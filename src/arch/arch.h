@@ -34,6 +34,21 @@ assay_value assay__arch_silu(assay_graph *g, assay_value x);
  * MobileNet's authors round. */
 int assay__arch_round_channels(double channels, int step);
 
+/*
+ * Layer normalisation (Ba et al., 2016) over one axis, with a weight and a
+ * bias for each place of it: the last axis of tokens [N, T, D], or axis 1 of
+ * maps [N, C, H, W]. eps 1e-6, as transformers have it.
+ */
+assay_value assay__arch_layernorm(assay_graph *g, assay_value x,
+                                  const char *name, int axis);
+/* A linear layer on each token: [N, T, D] to [N, T, out]. Its parameters are
+ * called name + ".weight" and so on, or name + "_weight" where `under`. */
+assay_value assay__arch_token_linear(assay_graph *g, assay_value x,
+                                     const char *name, int under, int out);
+/* A linear layer on each place of a map, [N, C, H, W] to [N, out, H, W]. */
+assay_value assay__arch_place_linear(assay_graph *g, assay_value x,
+                                     const char *name, int out);
+
 /* The end of every builder: name what was made, return the graph's code. */
 int assay__arch_finish(assay_graph *g, assay_value embedding,
                        assay_value logits, struct assay_arch_values *out);

@@ -10,7 +10,7 @@ double, with parameters and a picture that the test makes by the same formula
 
 Needs Debian's python3-torchvision (0.14); the tests do not.
 
-usage: make_archs.py >archs.h
+usage: make_archs.py >archs.h, then clang-format
 """
 import hashlib
 
@@ -23,11 +23,16 @@ resnext101_32x8d resnext101_64x4d wide_resnet50_2 wide_resnet101_2 alexnet vgg11
 vgg11_bn vgg13 vgg13_bn vgg16 vgg16_bn vgg19 vgg19_bn densenet121 densenet161
 densenet169 densenet201 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small
 efficientnet_b0 efficientnet_b1 efficientnet_b2 efficientnet_b3 efficientnet_b4
-efficientnet_b5 efficientnet_b6 efficientnet_b7""".split()
+efficientnet_b5 efficientnet_b6 efficientnet_b7 regnet_y_400mf regnet_y_800mf
+regnet_y_1_6gf regnet_y_3_2gf regnet_y_8gf regnet_y_16gf regnet_y_32gf
+regnet_x_400mf regnet_x_800mf regnet_x_1_6gf regnet_x_3_2gf regnet_x_8gf
+regnet_x_16gf regnet_x_32gf convnext_tiny convnext_small convnext_base
+convnext_large vit_b_16 vit_b_32 vit_l_16 vit_l_32""".split()
 
 # Run at 64 pixels.
 RUN = """resnet18 resnet50 resnext50_32x4d densenet121
-mobilenet_v2 mobilenet_v3_large mobilenet_v3_small efficientnet_b0 alexnet""".split()
+mobilenet_v2 mobilenet_v3_large mobilenet_v3_small efficientnet_b0 alexnet
+regnet_y_400mf regnet_x_800mf convnext_tiny vit_b_32""".split()
 
 
 def values(name, shape):
@@ -47,7 +52,9 @@ def values(name, shape):
 
 def logits(name):
     size = 64
-    net = getattr(zoo, name)(weights=None, num_classes=10).double().eval()
+    more = {"image_size": size} if name.startswith("vit") else {}
+    net = getattr(zoo, name)(weights=None, num_classes=10, **more)
+    net = net.double().eval()
     state = net.state_dict()
     for key, value in state.items():
         if not key.endswith("num_batches_tracked"):

@@ -70,6 +70,9 @@ static void test_small_networks_have_their_published_size(void)
     for (size_t i = 0; i < sizeof(nets) / sizeof(nets[0]); i++)
         CHECK_UINT_EQ(count_params(nets[i].name, 3, 32, 10), nets[i].n);
     CHECK_UINT_EQ(count_params("seresnet50", 3, 224, 1000), 28088024);
+    CHECK_UINT_EQ(count_params("deit-tiny", 3, 224, 1000), 5717416);
+    CHECK_UINT_EQ(count_params("deit-small", 3, 224, 1000), 22050664);
+    CHECK_UINT_EQ(count_params("deit-base", 3, 224, 1000), 86567656);
 }
 
 static void test_simplecnn_has_the_papers_size(void)
