@@ -193,22 +193,22 @@ static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
         g, x, assay_layer_linear(g, x, v->names->head, o->n_classes), out);
 }
 
-#define ROW(id, name_, summary_, names_, patch_, width_, heads_, depth_)   \
-    static const struct variant variant_##id = {&(names_), patch_, width_, \
-                                                heads_, depth_};           \
-    const struct assay_arch assay_arch_##id = {.name = name_,              \
-                                               .summary = summary_,        \
-                                               .min_size = patch_,         \
-                                               .stock_size = 224,          \
-                                               .variant = &variant_##id,   \
+/* {names, patch, width, heads, depth} */
+#define ROW(id, name_, summary_, size_, ...)                             \
+    static const struct variant variant_##id = __VA_ARGS__;              \
+    const struct assay_arch assay_arch_##id = {.name = name_,            \
+                                               .summary = summary_,      \
+                                               .min_size = size_,        \
+                                               .stock_size = 224,        \
+                                               .variant = &variant_##id, \
                                                .build = build}
 
 /* clang-format off */
-ROW(vit_b_16, "vit-b-16", "vision transformer as in torchvision", torchvision, 16, 768, 12, 12);
-ROW(vit_b_32, "vit-b-32", "the same, patches of 32", torchvision, 32, 768, 12, 12);
-ROW(vit_l_16, "vit-l-16", "the large one", torchvision, 16, 1024, 16, 24);
-ROW(vit_l_32, "vit-l-32", "the large one, patches of 32", torchvision, 32, 1024, 16, 24);
-ROW(deit_tiny, "deit-tiny", "DeiT and ViT-Ti/16 as in timm", timm, 16, 192, 3, 12);
-ROW(deit_small, "deit-small", "DeiT and ViT-S/16 as in timm", timm, 16, 384, 6, 12);
-ROW(deit_base, "deit-base", "DeiT and ViT-B/16 as in timm", timm, 16, 768, 12, 12);
+ROW(vit_b_16, "vit-b-16", "vision transformer as in torchvision", 16, {&torchvision, 16, 768, 12, 12});
+ROW(vit_b_32, "vit-b-32", "the same, patches of 32", 32, {&torchvision, 32, 768, 12, 12});
+ROW(vit_l_16, "vit-l-16", "the large one", 16, {&torchvision, 16, 1024, 16, 24});
+ROW(vit_l_32, "vit-l-32", "the large one, patches of 32", 32, {&torchvision, 32, 1024, 16, 24});
+ROW(deit_tiny, "deit-tiny", "DeiT and ViT-Ti/16 as in timm", 16, {&timm, 16, 192, 3, 12});
+ROW(deit_small, "deit-small", "DeiT and ViT-S/16 as in timm", 16, {&timm, 16, 384, 6, 12});
+ROW(deit_base, "deit-base", "DeiT and ViT-B/16 as in timm", 16, {&timm, 16, 768, 12, 12});
 /* clang-format on */
