@@ -161,8 +161,8 @@ struct assay_audit_options {
 
     int no_estimates; /* 1: the plan has no times, as no steps are timed for
                          it; not with a budget */
-    int plan_only; /* 1: write nothing, make no folder; only a plan can be
-                      had then, and assay_audit_run() is ASSAY_ARG */
+    int plan_only;    /* 1: write nothing, make no folder; only a plan can be
+                         had then, and assay_audit_run() is ASSAY_ARG */
 
     struct assay_compute compute; /* with a tuning, please: it is kept in
                                      the folder */

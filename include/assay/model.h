@@ -158,8 +158,8 @@ struct assay_objective {
     /* From losses per record to the scalar that is minimised; NULL: mean. */
     assay_value (*reduce)(const void *self, assay_graph *g, assay_value losses);
     /* Targets of the training view's rows, [rows, variants, K]; their meaning
-     * is the loss's, where there is one. The second variant is for a mirrored record. NULL with
-     * variants 0: none. */
+     * is the loss's, where there is one. The second variant is for a mirrored
+     * record. NULL with variants 0: none. */
     const float *soft;
     int variants;
     /* > 0: each record is mixed with another of its batch, both times by a
