@@ -355,6 +355,44 @@ static void test_partial_scores_only_held_out_records(void)
     world_release(&w);
 }
 
+static void score_top(struct world *w, double top,
+                      struct assay_membership_scores *s)
+{
+    const double param[] = {5, 1e-3, 64, top};
+    struct assay_error err = {0};
+
+    w->in.param = param;
+    CHECK_OK(assay_attack_membership(assay_attack_find("network-black-partial"),
+                                     &w->in, s, &err),
+             err);
+    w->in.param = NULL;
+}
+
+/* With the largest posteriors alone the network knows less, with all that
+ * there are it is the network that hears all. */
+static void test_networks_hear_the_largest_posteriors_alone(void)
+{
+    struct world w;
+    struct assay_membership_scores all = {0};
+    struct assay_membership_scores more = {0};
+    struct assay_membership_scores one = {0};
+    int differ = 0;
+
+    world_init(&w, 30, 1);
+    score_top(&w, 0, &all);
+    score_top(&w, 1000, &more);
+    score_top(&w, 1, &one);
+    CHECK_UINT_EQ(one.n, all.n);
+    CHECK_MEM_EQ(more.score, all.score, all.n * sizeof(*all.score));
+    for (size_t i = 0; i < all.n; i++)
+        differ += one.score[i] != all.score[i];
+    CHECK(differ > 0);
+    assay_membership_scores_release(&all);
+    assay_membership_scores_release(&more);
+    assay_membership_scores_release(&one);
+    world_release(&w);
+}
+
 static void test_names_are_unique_and_tables_complete(void)
 {
     const struct assay_attack *const *t = assay_attack_table();
@@ -382,6 +420,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_other_order_of_references_is_refused),
     CHECK_TEST(test_parameter_out_of_range_is_refused),
     CHECK_TEST(test_partial_scores_only_held_out_records),
+    CHECK_TEST(test_networks_hear_the_largest_posteriors_alone),
     CHECK_TEST(test_names_are_unique_and_tables_complete),
 };
 CHECK_MAIN(tests)

@@ -33,7 +33,13 @@
 #include "attacks/membership/scores.h"
 #include "core/mem.h"
 
-enum { PARAM_EPOCHS, PARAM_LR, PARAM_BATCH, PARAM_QUERIES };
+enum {
+    PARAM_EPOCHS,
+    PARAM_LR,
+    PARAM_BATCH,
+    PARAM_QUERIES,            /* white-box */
+    PARAM_TOP = PARAM_QUERIES /* black-box */
+};
 
 /* clang-format off */
 #define COMMON_PARAMS                                                   \
@@ -42,8 +48,10 @@ enum { PARAM_EPOCHS, PARAM_LR, PARAM_BATCH, PARAM_QUERIES };
     {"batch", 64, 1, 65536, "batch size"}
 /* clang-format on */
 
-static const struct assay_setting black_params[] = {COMMON_PARAMS,
-                                                    {NULL, 0, 0, 0, NULL}};
+static const struct assay_setting black_params[] = {
+    COMMON_PARAMS,
+    {"top", 0, 0, 65536, "posteriors that are heard, the largest; 0: all"},
+    {NULL, 0, 0, 0, NULL}};
 
 static const struct assay_setting white_params[] = {
     COMMON_PARAMS,
@@ -319,6 +327,7 @@ static int run(const struct assay_attack_input *in, int white_box, int partial,
     int h = white_box ? in->members->embedding_dim : 0;
     int q =
         white_box && in->param[PARAM_QUERIES] > 0 ? in->members->n_queries : 0;
+    int top = white_box ? 0 : (int)in->param[PARAM_TOP];
     int rc;
 
     a.in = in;
@@ -331,8 +340,10 @@ static int run(const struct assay_attack_input *in, int white_box, int partial,
     if (!rc)
         rc = assay__feature_scale_fit(&a.scale, a.train, a.n_train, white_box,
                                       q, err);
+    if (!rc && top > 0 && top < k)
+        a.scale.n_top = top;
     if (!rc)
-        rc = assay__network_build(&a.net, k, h, q, err);
+        rc = assay__network_build(&a.net, &a.scale, h, err);
     if (!rc)
         rc = train(&a, name, err);
     if (!rc)

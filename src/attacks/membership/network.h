@@ -32,6 +32,7 @@ struct assay__feature_scale {
     double *sd;      /* scaled confidences */
     double gradient; /* mean absolute entry */
     int n_classes;
+    int n_top;     /* of the sorted posteriors so many are given; K at first */
     int n_queries; /* Q */
 };
 
@@ -57,10 +58,11 @@ struct assay__network {
     assay_value logits; /* [N, 2]: non-member, member */
     assay_value loss;   /* scalar */
 };
-/* With embedding_dim 0 the black-box network; with n_queries 0 a white-box
- * one without those. */
-int assay__network_build(struct assay__network *net, int n_classes,
-                         int embedding_dim, int n_queries,
+/* For features of that scale: with embedding_dim 0 the black-box network;
+ * without queries a white-box one that has none. */
+int assay__network_build(struct assay__network *net,
+                         const struct assay__feature_scale *scale,
+                         int embedding_dim,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__network_release(struct assay__network *net);
 

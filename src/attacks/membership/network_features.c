@@ -113,6 +113,7 @@ int assay__feature_scale_fit(struct assay__feature_scale *scale,
 
     memset(scale, 0, sizeof(*scale));
     scale->n_classes = row[0].evidence->n_classes;
+    scale->n_top = scale->n_classes;
     scale->n_queries = white_box ? n_queries : 0;
     width = dense_width(scale);
     scratch = assay__calloc(width, sizeof(double));
@@ -185,7 +186,8 @@ void assay__features(const struct assay__feature_scale *scale,
     const float *x = e->logits + row->index * k;
 
     dense_features(scale, e, row->index, scratch);
-    standardise(scale, scratch, 0, k, feature[ASSAY__FEATURE_POSTERIORS]);
+    standardise(scale, scratch, 0, (size_t)scale->n_top,
+                feature[ASSAY__FEATURE_POSTERIORS]);
     standardise(scale, scratch, k, 1, feature[ASSAY__FEATURE_LOSS]);
     standardise(scale, scratch, k + 1, 1 + (size_t)scale->n_queries,
                 feature[ASSAY__FEATURE_QUERIES]);

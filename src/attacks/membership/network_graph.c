@@ -96,10 +96,12 @@ static struct assay_shape row_shape(int width)
 }
 
 /* Features -> list of branch outputs; returns how many. */
-static int black_box(struct assay__network *net, int k, assay_value *part)
+static int black_box(struct assay__network *net,
+                     const struct assay__feature_scale *scale,
+                     assay_value *part)
 {
     static const int width[] = {128, 64, 0};
-    struct assay_shape shape = row_shape(k);
+    struct assay_shape shape = row_shape(scale->n_top);
     assay_value x;
 
     x = add_input(net, ASSAY__FEATURE_POSTERIORS, "posteriors", &shape);
@@ -110,11 +112,14 @@ static int black_box(struct assay__network *net, int k, assay_value *part)
     return 2;
 }
 
-static int white_box_parts(struct assay__network *net, int k, int h, int q,
+static int white_box_parts(struct assay__network *net,
+                           const struct assay__feature_scale *scale, int h,
                            assay_value *part)
 {
     static const int width[] = {128, 64, 0};
-    struct assay_shape shape = row_shape(k);
+    int k = scale->n_classes;
+    int q = scale->n_queries;
+    struct assay_shape shape = row_shape(scale->n_top);
     assay_value x;
 
     x = add_input(net, ASSAY__FEATURE_POSTERIORS, "posteriors", &shape);
@@ -137,9 +142,9 @@ static int white_box_parts(struct assay__network *net, int k, int h, int q,
     return 5;
 }
 
-int assay__network_build(struct assay__network *net, int n_classes,
-                         int embedding_dim, int n_queries,
-                         struct assay_error *err)
+int assay__network_build(struct assay__network *net,
+                         const struct assay__feature_scale *scale,
+                         int embedding_dim, struct assay_error *err)
 {
     static const int width[] = {256, 128, 64, 2, 0};
     struct assay_shape rows = assay_shape_make(1, (int64_t)ASSAY_BATCH);
@@ -152,9 +157,8 @@ int assay__network_build(struct assay__network *net, int n_classes,
     rc = assay_graph_new(&net->graph, err);
     if (rc)
         return rc;
-    n = embedding_dim
-            ? white_box_parts(net, n_classes, embedding_dim, n_queries, part)
-            : black_box(net, n_classes, part);
+    n = embedding_dim ? white_box_parts(net, scale, embedding_dim, part)
+                      : black_box(net, scale, part);
     x = assay_op_concat(net->graph, part, n, 1);
     net->logits =
         branch(net->graph, x, "join", embedding_dim ? DROPOUT : 0, width);
