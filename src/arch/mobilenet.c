@@ -48,9 +48,9 @@ static assay_value conv_norm(const struct net *n, assay_value x,
 {
     char full[64];
 
-    snprintf(full, sizeof(full), "%s.%d", name, first);
+    snprintf(full, sizeof(full), "%.48s.%d", name, first);
     x = assay_layer_conv(n->g, x, full, conv);
-    snprintf(full, sizeof(full), "%s.%d", name, second);
+    snprintf(full, sizeof(full), "%.48s.%d", name, second);
     return assay_layer_norm_with(n->g, x, full, n->o->norm, n->eps,
                                  n->momentum);
 }
