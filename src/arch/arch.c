@@ -51,7 +51,7 @@ int assay_arch_build(const struct assay_arch *arch, assay_graph *g,
 assay_value assay__arch_conv(assay_graph *g, assay_value x, const char *prefix,
                              int index, const struct assay_conv *conv)
 {
-    char name[64];
+    char name[128];
 
     snprintf(name, sizeof(name), "%s.%d", prefix, index);
     return assay_layer_conv(g, x, name, conv);
@@ -60,7 +60,7 @@ assay_value assay__arch_conv(assay_graph *g, assay_value x, const char *prefix,
 assay_value assay__arch_linear(assay_graph *g, assay_value x,
                                const char *prefix, int index, int out)
 {
-    char name[64];
+    char name[128];
 
     snprintf(name, sizeof(name), "%s.%d", prefix, index);
     return assay_layer_linear(g, x, name, out);
@@ -75,7 +75,7 @@ static assay_value pointwise(assay_graph *g, assay_value x, const char *prefix,
                              const char *name, int out)
 {
     struct assay_conv conv = {.out = out, .kernel = 1};
-    char full[64];
+    char full[128];
 
     snprintf(full, sizeof(full), "%s%s", prefix, name);
     return assay_layer_conv(g, x, full, &conv);

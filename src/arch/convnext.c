@@ -35,7 +35,7 @@ static assay_value one_block(assay_graph *g, assay_value x, const char *base)
         assay_shape_make(3, (int64_t)width, (int64_t)1, (int64_t)1);
     assay_value y;
     assay_value s;
-    char name[64];
+    char name[128];
 
     snprintf(name, sizeof(name), "%.40s.layer_scale", base);
     s = assay_graph_param(g, name, &scale, small, ASSAY_PARAM_TRAINABLE);
@@ -56,7 +56,7 @@ static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
                  struct assay_arch_values *out)
 {
     const struct variant *v = self->variant;
-    char name[64];
+    char name[128];
 
     x = conv(g, x, "features.0.0", v->width, 4, 4, 1);
     x = assay__arch_layernorm(g, x, "features.0.1", 1);

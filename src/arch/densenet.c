@@ -20,7 +20,7 @@ struct variant {
 struct part {
     assay_graph *g;
     const struct assay_arch_options *o;
-    char name[48]; /* "features.denseblock1.denselayer1." */
+    char name[64]; /* "features.denseblock1.denselayer1." */
 };
 
 static assay_value conv(const struct part *p, assay_value x, const char *name,
@@ -32,7 +32,7 @@ static assay_value conv(const struct part *p, assay_value x, const char *name,
                            .pad = kernel / 2,
                            .no_bias = 1,
                            .fan_out = 1};
-    char full[64];
+    char full[96];
 
     snprintf(full, sizeof(full), "%s%s", p->name, name);
     return assay_layer_conv(p->g, x, full, &c);
@@ -41,7 +41,7 @@ static assay_value conv(const struct part *p, assay_value x, const char *name,
 static assay_value norm_relu(const struct part *p, assay_value x,
                              const char *name)
 {
-    char full[64];
+    char full[96];
 
     snprintf(full, sizeof(full), "%s%s", p->name, name);
     return assay_op_relu(p->g, assay_layer_norm(p->g, x, full, p->o->norm));

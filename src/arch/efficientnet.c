@@ -48,7 +48,7 @@ static assay_value conv_norm(const struct net *n, assay_value x,
                               .groups = groups,
                               .no_bias = 1,
                               .fan_out = 1};
-    char full[64];
+    char full[128];
 
     snprintf(full, sizeof(full), "%s.0", name);
     x = assay_layer_conv(n->g, x, full, &conv);
@@ -67,7 +67,7 @@ static assay_value one_block(const struct net *n, assay_value x,
     struct assay__excite e = {
         .squeeze = in / 4 > 1 ? in / 4 : 1, .in = "silu", .out = "sigmoid"};
     assay_value y = x;
-    char name[64];
+    char name[128];
     int part = 0;
 
     if (wide != in) {
@@ -91,7 +91,7 @@ static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
     const struct variant *v = self->variant;
     const struct net n = {g, o, v};
     int channels = assay__arch_round_channels(32 * v->width, 8);
-    char base[48];
+    char base[64];
 
     x = assay__arch_silu(g, conv_norm(&n, x, "features.0", channels, 3, 2, 1));
     for (int s = 0; s < N_STAGES; s++) {

@@ -46,7 +46,7 @@ static assay_value conv_norm(const struct net *n, assay_value x,
                              const char *name, int first, int second,
                              const struct assay_conv *conv)
 {
-    char full[64];
+    char full[128];
 
     snprintf(full, sizeof(full), "%.48s.%d", name, first);
     x = assay_layer_conv(n->g, x, full, conv);
@@ -79,8 +79,8 @@ static assay_value one_block(const struct net *n, assay_value x, int index,
         square(s->expanded, s->kernel, s->stride, s->expanded);
     struct assay_conv narrow = square(s->out, 1, 1, 1);
     assay_value y = x;
-    char base[32];
-    char name[64];
+    char base[64];
+    char name[128];
     int part = 0;
 
     snprintf(base, sizeof(base), "features.%d.%s", index, inner);
@@ -153,7 +153,7 @@ static int build_v3(const struct assay_arch *self, assay_graph *g,
     const struct net n = {g, o, 1e-3, .01};
     struct assay_conv stem = square(16, 3, 2, 1);
     struct assay_conv last = square(6 * v->step[v->n_steps - 1].out, 1, 1, 1);
-    char name[32];
+    char name[128];
 
     x = activate(&n, conv_norm(&n, x, "features.0", 0, 1, &stem), HARDSWISH);
     for (int i = 0; i < v->n_steps; i++)

@@ -24,14 +24,14 @@ struct variant {
 struct block {
     assay_graph *g;
     const struct assay_arch_options *o;
-    char name[32]; /* "layer1.0." */
+    char name[64]; /* "layer1.0." */
 };
 
 static assay_value conv_norm(const struct block *b, assay_value x,
                              const char *conv_name, const char *norm_name,
                              const struct assay_conv *conv)
 {
-    char name[64];
+    char name[128];
 
     snprintf(name, sizeof(name), "%s%s", b->name, conv_name);
     x = assay_layer_conv(b->g, x, name, conv);

@@ -34,7 +34,7 @@ struct block {
     assay_graph *g;
     const struct variant *v;
     const struct assay_arch_options *o;
-    char name[32]; /* "layer1.0." */
+    char name[64]; /* "layer1.0." */
     int channels;
     int stride;
 };
@@ -48,7 +48,7 @@ static assay_value conv(const struct block *b, assay_value x, const char *name,
                            .pad = kernel / 2,
                            .no_bias = 1,
                            .fan_out = 1};
-    char full[64];
+    char full[128];
 
     snprintf(full, sizeof(full), "%s%s", b->name, name);
     return assay_layer_conv(b->g, x, full, &c);
@@ -56,7 +56,7 @@ static assay_value conv(const struct block *b, assay_value x, const char *name,
 
 static assay_value norm(const struct block *b, assay_value x, const char *name)
 {
-    char full[64];
+    char full[128];
 
     snprintf(full, sizeof(full), "%s%s", b->name, name);
     return assay_layer_norm(b->g, x, full, b->o->norm);
@@ -90,7 +90,7 @@ static assay_value padded(const struct block *b, assay_value x)
 
 static assay_value shortcut(const struct block *b, assay_value x, int out)
 {
-    char name[32];
+    char name[128];
 
     if (b->v->shortcut == PADDED)
         return padded(b, x);

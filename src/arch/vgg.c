@@ -29,7 +29,7 @@ static assay_value stage(assay_graph *g, assay_value x, const struct variant *v,
     struct assay_conv conv = {
         .out = channels[which], .kernel = 3, .pad = 1, .fan_out = 1};
     const struct assay_shape *s;
-    char name[32];
+    char name[128];
 
     for (int i = 0; i < v->depth[which]; i++) {
         x = assay__arch_conv(g, x, "features", *index, &conv);

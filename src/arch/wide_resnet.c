@@ -18,7 +18,7 @@ struct variant {
 struct block {
     assay_graph *g;
     const struct assay_arch_options *o;
-    char name[32]; /* "block1.layer.0." */
+    char name[64]; /* "block1.layer.0." */
 };
 
 static assay_value conv(const struct block *b, assay_value x, const char *name,
@@ -30,7 +30,7 @@ static assay_value conv(const struct block *b, assay_value x, const char *name,
                            .pad = kernel / 2,
                            .no_bias = 1,
                            .fan_out = 1};
-    char full[64];
+    char full[128];
 
     snprintf(full, sizeof(full), "%s%s", b->name, name);
     return assay_layer_conv(b->g, x, full, &c);
@@ -39,7 +39,7 @@ static assay_value conv(const struct block *b, assay_value x, const char *name,
 static assay_value norm_relu(const struct block *b, assay_value x,
                              const char *name)
 {
-    char full[64];
+    char full[128];
 
     snprintf(full, sizeof(full), "%s%s", b->name, name);
     return assay_op_relu(b->g, assay_layer_norm(b->g, x, full, b->o->norm));

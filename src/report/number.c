@@ -166,7 +166,8 @@ enum assay__number_kind assay__number_kind_of(const char *metric)
     if (strcmp(metric, "auc") == 0)
         return ASSAY__NUMBER_FRACTION;
     if (strstr(metric, "tpr") || strstr(metric, "accuracy") ||
-        strstr(metric, "advantage") || strstr(metric, "gap"))
+        strstr(metric, "advantage") || strstr(metric, "gap") ||
+        strstr(metric, "agreement") || strstr(metric, "gain"))
         return ASSAY__NUMBER_PERCENT;
     return ASSAY__NUMBER_PLAIN;
 }

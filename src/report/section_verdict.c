@@ -346,20 +346,16 @@ void assay__section_policy(const struct assay__view *view, struct assay__buf *b)
     const json_t *rules = json_object_get(policy, "rules");
     struct assay__notes notes = {.id = "note-policy"};
 
-    assay__html(
-        b,
-        "<p>The verdict follows from policy \xe2\x80\x9c%s\xe2\x80"
-        "\x9d. Each rule holds one number of every attack on "
-        "membership against a limit. It is broken when even the lower end of the 95 %% "
-        "interval is above it: what was surely found counts, not "
-        "what chance may have added. The intervals here are wider "
-        "than those of the table of attacks, as they hold for the "
-        "best of all attacks together. A broken rule fails the "
-        "audit, unless it only warns.</p>\n",
-        assay__field_text(policy, "name"));
-    if (view->n_attacks != view->n_of[ASSAY__GOAL_MEMBERSHIP])
-        assay__buf_puts(b, "<p>Attacks of other goals are reported; no rule "
-                           "judges them.</p>\n");
+    assay__html(b,
+                "<p>The verdict follows from policy \xe2\x80\x9c%s\xe2\x80"
+                "\x9d. Each rule holds one number of every attack on one "
+                "goal against a limit. It is broken when even the lower end of "
+                "the 95 %% interval is above it: what was surely found counts, "
+                "not what chance may have added. The intervals here are wider "
+                "than those of the table of attacks, as they hold for the best "
+                "of all attacks on that goal together. A broken rule fails the "
+                "audit, unless it only warns.</p>\n",
+                assay__field_text(policy, "name"));
     if (!json_array_size(rules)) {
         assay__buf_puts(b, "<p>The policy has no rules.</p>\n");
         return;
