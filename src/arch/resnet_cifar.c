@@ -90,7 +90,7 @@ static assay_value padded(const struct block *b, assay_value x)
 
 static assay_value shortcut(const struct block *b, assay_value x, int out)
 {
-    char name[128];
+    char name[48];
 
     if (b->v->shortcut == PADDED)
         return padded(b, x);
