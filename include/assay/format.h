@@ -23,9 +23,9 @@
 extern "C" {
 #endif
 
-/* Cap on the bytes of a file, which is read whole, and on those of all its
- * tensors together, which are copied out of it: at most twice this, and what
- * parsing a header takes, is allocated at once. */
+/* Cap on the bytes of a file, which is mapped, and on those of all its tensors
+ * together. Tensors that lie in the file as they are wanted stay there;
+ * others (packed, strided, not aligned) are copied out. */
 #define ASSAY_FORMAT_MAX_BYTES ((size_t)16 << 30)
 
 /*

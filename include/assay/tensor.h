@@ -66,7 +66,8 @@ struct assay_tensor {
     char *name;
     enum assay_dtype dtype;
     struct assay_shape shape;
-    void *data; /* count * size bytes, little-endian, 64-byte aligned */
+    void *data; /* count * size bytes, little-endian, 64-byte aligned; in a
+                   file that is mapped, aligned to the size */
 };
 
 struct assay_tensors {
@@ -75,6 +76,8 @@ struct assay_tensors {
     size_t cap_items;
     char **meta; /* key, value, key, value ... */
     size_t n_meta;
+    void *map; /* a file's bytes that tensors may lie in; owned, or NULL */
+    size_t map_bytes;
 };
 
 void assay_tensors_init(struct assay_tensors *list);
@@ -88,6 +91,12 @@ int assay_tensors_add(struct assay_tensors *list, const char *name,
                       enum assay_dtype dtype, const struct assay_shape *shape,
                       struct assay_tensor **out,
                       struct assay_error *err) ASSAY_MUST_CHECK;
+/* The same with the data that lie at `bytes` in the list's mapped file, where
+ * they stay when they are aligned; else, and from anywhere else, a copy. */
+int assay_tensors_add_bytes(struct assay_tensors *list, const char *name,
+                            enum assay_dtype dtype,
+                            const struct assay_shape *shape, const void *bytes,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
 /* The same for f32 data that is copied in. */
 int assay_tensors_add_f32(struct assay_tensors *list, const char *name,
                           const struct assay_shape *shape, const float *data,

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -89,6 +90,38 @@ out:
     assay__free(block);
     fclose(f);
     return rc;
+}
+
+int assay__map_file(const char *path, size_t max_bytes, unsigned char **data,
+                    size_t *size, struct assay_error *err)
+{
+    static unsigned char none[1]; /* an empty file's bytes */
+    FILE *f = open_now(path);
+    void *block = none;
+    size_t n = 0;
+    int rc;
+
+    if (!f)
+        return fail(err, path, "open");
+    rc = file_size(f, path, max_bytes, &n, err);
+    if (!rc && n > 0) {
+        block =
+            mmap(NULL, n, PROT_READ | PROT_WRITE, MAP_PRIVATE, fileno(f), 0);
+        if (block == MAP_FAILED)
+            rc = fail(err, path, "map");
+    }
+    if (!rc) {
+        *data = block;
+        *size = n;
+    }
+    fclose(f);
+    return rc;
+}
+
+void assay__unmap(unsigned char *data, size_t size)
+{
+    if (size > 0)
+        (void)munmap(data, size);
 }
 
 bool assay__exists(const char *path)

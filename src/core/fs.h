@@ -22,6 +22,16 @@
 int assay__read_file(const char *path, size_t max_bytes, unsigned char **data,
                      size_t *size, struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * The same without a copy: pages come when they are looked at. What is
+ * written to the block stays in this process. A file that another program
+ * shortens meanwhile ends this one (SIGBUS), as with any mapped file. No NUL
+ * follows. Given back with assay__unmap().
+ */
+int assay__map_file(const char *path, size_t max_bytes, unsigned char **data,
+                    size_t *size, struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__unmap(unsigned char *data, size_t size);
+
 struct assay__writer {
     FILE *file;
     char *path;

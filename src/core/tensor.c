@@ -13,11 +13,23 @@
 #include <string.h>
 
 #include "core/checked.h"
+#include "core/fs.h"
 #include "core/mem.h"
 
 void assay_tensors_init(struct assay_tensors *list)
 {
     memset(list, 0, sizeof *list);
+}
+
+/* Whether size bytes at p lie in the mapped file. */
+static bool is_mapped(const struct assay_tensors *list, const void *p,
+                      size_t size)
+{
+    uintptr_t map = (uintptr_t)list->map;
+    uintptr_t at = (uintptr_t)p;
+
+    return list->map && at >= map && at - map <= list->map_bytes &&
+           size <= list->map_bytes - (at - map);
 }
 
 void assay_tensors_release(struct assay_tensors *list)
@@ -26,12 +38,14 @@ void assay_tensors_release(struct assay_tensors *list)
 
     for (i = 0; i < list->n_items; i++) {
         assay__free(list->item[i].name);
-        assay__free(list->item[i].data);
+        if (!is_mapped(list, list->item[i].data, 1))
+            assay__free(list->item[i].data);
     }
     for (i = 0; i < 2 * list->n_meta; i++)
         assay__free(list->meta[i]);
     assay__free(list->item);
     assay__free(list->meta);
+    assay__unmap(list->map, list->map_bytes);
     assay_tensors_init(list);
 }
 
@@ -79,35 +93,76 @@ static bool grow(struct assay_tensors *list)
     return true;
 }
 
+/* `data` of `size` bytes is the list's own on success. */
+static int append(struct assay_tensors *list, const char *name,
+                  enum assay_dtype dtype, const struct assay_shape *shape,
+                  void *data, struct assay_error *err)
+{
+    struct assay_tensor t = {.dtype = dtype, .shape = *shape, .data = data};
+
+    t.name = assay__strdup(name);
+    if (!t.name || !grow(list)) {
+        assay__free(t.name);
+        return assay_error_set(err, ASSAY_NOMEM, "%s: no memory for a tensor",
+                               name);
+    }
+    list->item[list->n_items++] = t;
+    return ASSAY_OK;
+}
+
+static int check_new(const struct assay_tensors *list, const char *name,
+                     enum assay_dtype dtype, const struct assay_shape *shape,
+                     size_t *size, struct assay_error *err)
+{
+    if (assay_tensors_find(list, name))
+        return assay_error_set(
+            err, ASSAY_ARG, "%s: a tensor of that name is already there", name);
+    return data_size(name, dtype, shape, size, err);
+}
+
 int assay_tensors_add(struct assay_tensors *list, const char *name,
                       enum assay_dtype dtype, const struct assay_shape *shape,
                       struct assay_tensor **out, struct assay_error *err)
 {
-    struct assay_tensor t = {0};
     size_t size = 0;
-    int code;
+    void *data;
+    int code = check_new(list, name, dtype, shape, &size, err);
 
-    if (assay_tensors_find(list, name))
-        return assay_error_set(
-            err, ASSAY_ARG, "%s: a tensor of that name is already there", name);
-    code = data_size(name, dtype, shape, &size, err);
     if (code)
         return code;
-    t.dtype = dtype;
-    t.shape = *shape;
-    t.name = assay__strdup(name);
-    t.data = assay__slab(size);
-    if (!t.name || !t.data || !grow(list)) {
-        assay__free(t.name);
-        assay__free(t.data);
+    data = assay__slab(size);
+    if (!data)
         return assay_error_set(err, ASSAY_NOMEM, "%s: no memory for %zu bytes",
                                name, size);
-    }
-    list->item[list->n_items] = t;
-    if (out)
-        *out = &list->item[list->n_items];
-    list->n_items++;
-    return ASSAY_OK;
+    code = append(list, name, dtype, shape, data, err);
+    if (code)
+        assay__free(data);
+    else if (out)
+        *out = &list->item[list->n_items - 1];
+    return code;
+}
+
+int assay_tensors_add_bytes(struct assay_tensors *list, const char *name,
+                            enum assay_dtype dtype,
+                            const struct assay_shape *shape, const void *bytes,
+                            struct assay_error *err)
+{
+    struct assay_tensor *t = NULL;
+    size_t size = 0;
+    int code = check_new(list, name, dtype, shape, &size, err);
+
+    if (code)
+        return code;
+    if (size > 0 && is_mapped(list, bytes, size) &&
+        (uintptr_t)bytes % assay_dtype_size(dtype) == 0)
+        return append(list, name, dtype, shape,
+                      (unsigned char *)list->map +
+                          ((uintptr_t)bytes - (uintptr_t)list->map),
+                      err);
+    code = assay_tensors_add(list, name, dtype, shape, &t, err);
+    if (!code && size > 0)
+        memcpy(t->data, bytes, size);
+    return code;
 }
 
 int assay_tensors_add_f32(struct assay_tensors *list, const char *name,

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * The public face of the tensor formats: find the row of formats.def that
- * knows a file, read it whole or not at all, write it atomically.
+ * knows a file, map it and read it whole or not at all, write it atomically.
  *
  * Content decides before the name does: a safetensors file called model.bin
  * is read, and an archive called model.safetensors is not mistaken for one.
@@ -75,14 +75,17 @@ int assay_tensors_read(struct assay_tensors *list, const char *path,
     size_t size = 0;
     int rc;
 
-    rc = assay__read_file(path, ASSAY_FORMAT_MAX_BYTES, &data, &size, err);
+    rc = assay__map_file(path, ASSAY_FORMAT_MAX_BYTES, &data, &size, err);
     if (rc)
         return rc;
 
+    list->map = data;
+    list->map_bytes = size;
     rc = assay__tensors_parse(list, data, size, path, err);
-    if (rc)
+    if (rc) {
         rc = assay_error_prefix(err, rc, "%s", path);
-    assay__free(data);
+        assay_tensors_release(list);
+    }
     return rc;
 }
 

@@ -392,14 +392,11 @@ static int load(const struct header *h, const struct entry *entry,
 
     for (size_t i = 0; i < h->n_entries; i++) {
         const struct entry *e = &entry[i];
-        struct assay_tensor *t = NULL;
-        int rc;
+        int rc = assay_tensors_add_bytes(list, e->name, e->dtype, &e->shape,
+                                         base + e->begin, err);
 
-        rc = assay_tensors_add(list, e->name, e->dtype, &e->shape, &t, err);
         if (rc)
             return rc;
-        if (e->end > e->begin)
-            memcpy(t->data, base + e->begin, e->end - e->begin);
     }
     return ASSAY_OK;
 }

@@ -301,11 +301,6 @@ static void copy(unsigned char *dst, const unsigned char *src,
     int64_t index[ASSAY_RANK_MAX] = {0};
     uint64_t at = view->offset;
 
-    if (is_dense(view)) {
-        if (count > 0)
-            memcpy(dst, src + view->offset * width, count * width);
-        return;
-    }
     for (size_t i = 0; i < count; i++) {
         memcpy(dst + i * width, src + at * width, width);
         for (int d = view->shape.rank - 1; d >= 0; d--) {
@@ -358,8 +353,12 @@ int assay__torch_add_tensor(struct assay_tensors *list, const char *name,
     rc = check_view(&view, v, size / width, width, &count, err);
     if (!rc)
         rc = check_total(total, count * width, source->file_size, v, err);
-    if (!rc)
-        rc = assay_tensors_add(list, name, dtype, &view.shape, &t, err);
+    if (rc)
+        return rc;
+    if (is_dense(&view) && count > 0)
+        return assay_tensors_add_bytes(list, name, dtype, &view.shape,
+                                       data + view.offset * width, err);
+    rc = assay_tensors_add(list, name, dtype, &view.shape, &t, err);
     if (!rc)
         copy(t->data, data, &view, count, width);
     return rc;

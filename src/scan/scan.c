@@ -330,11 +330,11 @@ int assay_scan_file(struct assay_scan *out, const char *path,
     size_t size = 0;
     int rc;
 
-    rc = assay__read_file(path, ASSAY_FORMAT_MAX_BYTES, &data, &size, err);
+    rc = assay__map_file(path, ASSAY_FORMAT_MAX_BYTES, &data, &size, err);
     if (rc)
         return rc;
     rc = scan_content(out, data, size, slash ? slash + 1 : path, path, err);
-    assay__free(data);
+    assay__unmap(data, size);
     if (rc)
         (void)assay_error_prefix(err, rc, "%s", path);
     return rc;

@@ -337,6 +337,50 @@ static void test_reserved_name_cannot_be_written(void)
     assay_tensors_release(&list);
 }
 
+static int lies_in_file(const struct assay_tensors *list,
+                        const struct assay_tensor *t)
+{
+    const char *map = list->map;
+    const char *data = t->data;
+
+    return map && data >= map && data < map + list->map_bytes;
+}
+
+/* Weights stay where they are in the file, and what is written to them stays
+ * out of it; data that are not aligned are copied. */
+static void test_weights_are_mapped_and_the_file_is_safe(void)
+{
+    static const char *const headers[] = {
+        "{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}  ",
+        "{\"x\":{\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}} "};
+    const float values[] = {1.5f, -2};
+
+    for (int aligned = 1; aligned >= 0; aligned--) {
+        const char *header = headers[!aligned];
+        size_t n = strlen(header);
+        unsigned char file[256] = {0};
+        struct assay_error err = {0};
+        struct assay_tensors list;
+        struct assay_tensors again;
+        const char *path = check_temp_path("mapped.safetensors");
+
+        file[0] = (unsigned char)n;
+        memcpy(file + 8, header, n);
+        memcpy(file + 8 + n, values, sizeof(values));
+        check_write_file(path, (const char *)file, 8 + n + sizeof(values));
+        assay_tensors_init(&list);
+        assay_tensors_init(&again);
+        CHECK_OK(assay_tensors_read(&list, path, &err), err);
+        CHECK_INT_EQ(lies_in_file(&list, &list.item[0]), (8 + n) % 4 == 0);
+        CHECK_MEM_EQ(list.item[0].data, values, sizeof(values));
+        ((float *)list.item[0].data)[0] = 9;
+        CHECK_OK(assay_tensors_read(&again, path, &err), err);
+        CHECK_MEM_EQ(again.item[0].data, values, sizeof(values));
+        assay_tensors_release(&again);
+        assay_tensors_release(&list);
+    }
+}
+
 static void test_missing_and_foreign_files_are_told_apart(void)
 {
     struct assay_error err = {0};
@@ -361,6 +405,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_equal_content_gives_equal_bytes),
     CHECK_TEST(test_no_prefix_of_a_file_is_accepted),
     CHECK_TEST(test_reserved_name_cannot_be_written),
+    CHECK_TEST(test_weights_are_mapped_and_the_file_is_safe),
     CHECK_TEST(test_missing_and_foreign_files_are_told_apart),
 };
 
