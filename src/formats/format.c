@@ -53,8 +53,8 @@ int assay__tensors_parse(struct assay_tensors *list, const unsigned char *data,
 
     if (!format)
         return assay_error_set(err, ASSAY_FORMAT,
-                               "byte 0: not a safetensors, NPZ, NPY or PyTorch "
-                               "file");
+                               "byte 0: not a safetensors, NPZ, NPY, PyTorch, "
+                               "HDF5 or Keras file");
     if (size > format->max_bytes)
         return assay_error_set(err, ASSAY_LIMIT,
                                "%zu bytes, over the limit of %zu for %s", size,
