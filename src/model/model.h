@@ -9,7 +9,7 @@
 struct json_t; /* jansson's */
 
 struct assay_model {
-    char *arch;   /* "onnx" when the graph is a file's own */
+    char *arch;   /* "onnx" or "keras" when the graph is a file's own */
     char *origin; /* SHA-256 of that file, else NULL */
     enum assay_norm norm;
     int n_classes;
@@ -23,9 +23,11 @@ struct assay_model {
     struct assay_tensors notes; /* its metadata list alone is used */
 };
 
-/* onnx.c: an ONNX file with the sidecar that it may have. */
-int assay__model_open_onnx(assay_model **out, const char *path,
-                           struct assay_error *err) ASSAY_MUST_CHECK;
+/* own_graph.c: whether a file is of a kind that holds its own graph, ONNX or
+ * Keras, by its name; and such a file with the sidecar that it may have. */
+int assay__model_owns_graph(const char *path);
+int assay__model_open_graph(assay_model **out, const char *path,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* A model of this description, without parameters. */
 int assay__model_build(assay_model **out, const struct assay_model_spec *spec,

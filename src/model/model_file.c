@@ -13,7 +13,6 @@
 
 #include "assay/arch.h"
 #include "assay/format.h"
-#include "assay/onnx.h"
 #include "assay/scan.h"
 #include "core/fs.h"
 #include "core/json.h"
@@ -92,8 +91,8 @@ int assay_model_save(const assay_model *m, const char *path,
     if (m->origin)
         return assay_error_set(err, ASSAY_UNSUPPORTED,
                                "%s: a model whose network came with its file "
-                               "(ONNX, or a list of layers) cannot be saved; "
-                               "keep that file",
+                               "(ONNX, Keras, or a list of layers) cannot be "
+                               "saved; keep that file",
                                path);
     assay_tensors_init(&list);
     rc = assay_params_to_tensors(&m->params, "", &list, err);
@@ -409,8 +408,8 @@ int assay_model_open(assay_model **out, const char *path,
     rc = assay_scan_gate(path, err);
     if (rc)
         return rc;
-    if (assay_onnx_probe(path))
-        return assay__model_open_onnx(out, path, err);
+    if (assay__model_owns_graph(path))
+        return assay__model_open_graph(out, path, err);
     assay_tensors_init(&list);
     rc = assay_tensors_read(&list, path, err);
     if (rc)
