@@ -5,7 +5,8 @@
 /*
  * Tensor files: safetensors (specification of 2022, header at most 100 MB),
  * NPZ/NPY (NumPy format 1.0 to 3.0) and, for reading, PyTorch's state dicts
- * of both layouts, as files or within a zip. Rows of formats/formats.def.
+ * of both layouts, as files or within a zip, and HDF5, as Keras writes it
+ * alone and within a zip. Rows of formats/formats.def.
  * Readers treat every byte as hostile: nothing is executed, no length is
  * trusted, object arrays and pickles that name more than weights need are
  * refused, memory is allocated only after the caps and the file's own size

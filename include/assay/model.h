@@ -15,10 +15,11 @@
  * "resnet18", "classes": 10, "preprocess": {...}}, and "norm": "group" where
  * that is not the published network's batch norm.
  *
- * An ONNX file holds its own graph and needs no sidecar: without one, pixels
- * are taken from 0 to 1 (scale 1/255). One may say {"preprocess": {...}},
- * "classes", "output" (the name of the output that has the scores) and
- * "scores": "logits" or "probabilities" where it is not to be found.
+ * ONNX and Keras files hold their own graph and need no sidecar: without one,
+ * pixels are taken from 0 to 1 (scale 1/255). One may say {"preprocess":
+ * {...}}, "classes", "output" (of ONNX: the name of the output that has the
+ * scores) and "scores": "logits" or "probabilities" where it is not to be
+ * found.
  */
 
 #include "assay/context.h"
@@ -47,17 +48,17 @@ struct assay_model_spec {
 /* Fresh parameters from `seed`. */
 int assay_model_new(assay_model **out, const struct assay_model_spec *spec,
                     uint64_t seed, struct assay_error *err) ASSAY_MUST_CHECK;
-/* Parameters from `path`, the rest from its sidecar; or an ONNX file. One
- * that a scan (assay/scan.h) calls dangerous is refused, ASSAY_DATA. */
+/* Parameters from `path`, the rest from its sidecar; or an ONNX or Keras
+ * file. One that a scan (assay/scan.h) calls dangerous is refused, ASSAY_DATA. */
 int assay_model_open(assay_model **out, const char *path,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 /* Both files, atomically, parameters first. ASSAY_UNSUPPORTED for a model
- * of an ONNX file. */
+ * of an ONNX or Keras file. */
 int assay_model_save(const assay_model *m, const char *path,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 void assay_model_free(assay_model *m);
 
-/* "onnx" for a model of an ONNX file, which is no row of archs.def. */
+/* "onnx" or "keras" for a model of such a file, which is no row of archs.def. */
 const char *assay_model_arch(const assay_model *m);
 enum assay_norm assay_model_norm(const assay_model *m);
 int assay_model_n_classes(const assay_model *m);

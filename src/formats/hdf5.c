@@ -22,8 +22,7 @@ bool assay__hdf5_probe(const unsigned char *data, size_t size)
            memcmp(data, signature, sizeof(signature)) == 0;
 }
 
-/* --- numbers ---------------------------------------------------------------
- */
+/* --- numbers -------------------------------------------------------------- */
 
 struct assay__hdf5_cursor assay__hdf5_at(const struct assay__hdf5 *h,
                                          uint64_t at, size_t size)
@@ -69,8 +68,7 @@ int assay__hdf5_check(const struct assay__hdf5_cursor *c, const char *what,
                            c->at, what);
 }
 
-/* --- places that were visited ------------------------------------------------
- */
+/* --- places that were visited --------------------------------------------- */
 
 static size_t slot_of(const size_t *set, size_t cap, size_t at)
 {
@@ -119,8 +117,7 @@ int assay__hdf5_visit(struct assay__hdf5 *h, size_t at, size_t size,
     return ASSAY_OK;
 }
 
-/* --- nodes
- * --------------------------------------------------------------------- */
+/* --- nodes ---------------------------------------------------------------- */
 
 static int check_name(struct assay__span name, size_t at,
                       struct assay_error *err)
@@ -188,8 +185,7 @@ int assay__hdf5_add_node(struct assay__hdf5 *h, int parent,
     return ASSAY_OK;
 }
 
-/* --- the superblock
- * ---------------------------------------------------------------- */
+/* --- the superblock ------------------------------------------------------- */
 
 /* The address of the root group's header. */
 static int read_superblock(const struct assay__hdf5 *h, uint64_t *root,
@@ -235,8 +231,7 @@ static int read_superblock(const struct assay__hdf5 *h, uint64_t *root,
     return rc;
 }
 
-/* --- finding
- * ------------------------------------------------------------------------- */
+/* --- finding -------------------------------------------------------------- */
 
 static int compare_names(const char *a, const char *b, size_t n)
 {
@@ -365,8 +360,7 @@ char *assay__hdf5_path(const struct assay__hdf5 *h, int node, char *out,
     return out;
 }
 
-/* --- open and close
- * ------------------------------------------------------------------- */
+/* --- open and close ------------------------------------------------------- */
 
 int assay__hdf5_open(struct assay__hdf5 *h, const unsigned char *data,
                      size_t size, struct assay_error *err)

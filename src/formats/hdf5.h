@@ -85,7 +85,7 @@ struct assay__hdf5 {
     size_t steps;  /* objects of global heaps that were passed so far */
 };
 
-/* --- hdf5.c -------------------------------------------------------------- */
+/* --- hdf5.c --------------------------------------------------------------- */
 
 bool assay__hdf5_probe(const unsigned char *data, size_t size);
 /* `data` is borrowed until the close. Errors: _FORMAT, _LIMIT, _UNSUPPORTED,
@@ -130,14 +130,12 @@ void assay__hdf5_skip(struct assay__hdf5_cursor *c, size_t size);
 int assay__hdf5_check(const struct assay__hdf5_cursor *c, const char *what,
                       struct assay_error *err) ASSAY_MUST_CHECK;
 
-/* --- hdf5_header.c: messages of an object ----------------------------------
- */
+/* --- hdf5_header.c: messages of an object --------------------------------- */
 
 int assay__hdf5_header(struct assay__hdf5 *h, int node,
                        struct assay_error *err) ASSAY_MUST_CHECK;
 
-/* --- hdf5_group.c: links of a group, as further nodes ------------------------
- */
+/* --- hdf5_group.c: links of a group, as further nodes --------------------- */
 
 int assay__hdf5_group(struct assay__hdf5 *h, int node,
                       struct assay_error *err) ASSAY_MUST_CHECK;
@@ -153,8 +151,7 @@ struct assay__hdf5_tree {
 int assay__hdf5_walk(struct assay__hdf5 *h, const struct assay__hdf5_tree *tree,
                      uint64_t root, struct assay_error *err) ASSAY_MUST_CHECK;
 
-/* --- hdf5_type.c: dataspaces and datatypes -----------------------------------
- */
+/* --- hdf5_type.c: dataspaces and datatypes -------------------------------- */
 
 enum assay__hdf5_class {
     ASSAY__HDF5_NUMBER,    /* of `dtype` */
@@ -179,8 +176,7 @@ int assay__hdf5_datatype(struct assay__hdf5_cursor *c,
                          struct assay__hdf5_type *type,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 
-/* --- hdf5_attribute.c
- * ---------------------------------------------------------- */
+/* --- hdf5_attribute.c ----------------------------------------------------- */
 
 /*
  * An attribute of texts: a scalar is one, an empty array none. *n is -1 and
@@ -195,8 +191,7 @@ int assay__hdf5_text(struct assay__hdf5 *h, int node, const char *name,
                      struct assay__span *out,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 
-/* --- hdf5_data.c
- * ------------------------------------------------------------------ */
+/* --- hdf5_data.c ---------------------------------------------------------- */
 
 /* A dataset of numbers, appended to the list under a name. */
 int assay__hdf5_read(struct assay__hdf5 *h, int node, const char *name,

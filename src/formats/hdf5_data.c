@@ -150,8 +150,7 @@ static int read_filters(struct assay__hdf5 *h, int node, struct dataset *d,
     return assay__hdf5_check(&c, "a list of filters", err);
 }
 
-/* --- in one piece
- * ------------------------------------------------------------- */
+/* --- in one piece --------------------------------------------------------- */
 
 static int add_tensor(struct dataset *d, const char *name,
                       struct assay_tensors *list, struct assay_tensor **t,
@@ -188,8 +187,7 @@ static int read_plain(struct assay__hdf5 *h, struct dataset *d, uint64_t at,
     return rc;
 }
 
-/* --- in chunks
- * ------------------------------------------------------------------ */
+/* --- in chunks ------------------------------------------------------------ */
 
 /* A leaf of the tree of chunks. */
 static int note_piece(struct assay__hdf5 *h, void *user, size_t key_at,
@@ -453,8 +451,7 @@ static int read_chunks(struct assay__hdf5 *h, struct dataset *d,
     return rc ? rc : unpack_pieces(h, d, t->data, err);
 }
 
-/* --- layouts
- * ------------------------------------------------------------------------ */
+/* --- layouts -------------------------------------------------------------- */
 
 static int read_layout(struct assay__hdf5 *h, int node, struct dataset *d,
                        const char *name, struct assay_tensors *list,

@@ -16,8 +16,7 @@
 
 #define UNDEFINED UINT64_MAX
 
-/* --- B-trees -----------------------------------------------------------------
- */
+/* --- B-trees -------------------------------------------------------------- */
 
 /* A level is above its children's, so there are at most so many calls. */
 static int walk_node(struct assay__hdf5 *h, const struct assay__hdf5_tree *tree,
@@ -65,8 +64,7 @@ int assay__hdf5_walk(struct assay__hdf5 *h, const struct assay__hdf5_tree *tree,
     return root == UNDEFINED ? ASSAY_OK : walk_node(h, tree, root, -1, err);
 }
 
-/* --- symbol tables
- * ------------------------------------------------------------- */
+/* --- symbol tables -------------------------------------------------------- */
 
 struct symbols {
     int node;
@@ -174,8 +172,7 @@ static int read_table(struct assay__hdf5 *h, int node,
     return rc ? rc : assay__hdf5_walk(h, &tree, root, err);
 }
 
-/* --- link messages
- * --------------------------------------------------------------- */
+/* --- link messages -------------------------------------------------------- */
 
 static int read_link(struct assay__hdf5 *h, int node,
                      const struct assay__hdf5_message *m,

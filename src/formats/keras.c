@@ -83,8 +83,7 @@ void assay__keras_close(struct assay__keras_file *f)
         assay__zip_close(&f->zip);
 }
 
-/* --- names -----------------------------------------------------------------
- */
+/* --- names ---------------------------------------------------------------- */
 
 static bool begins(const char *path, const char *with)
 {

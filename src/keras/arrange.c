@@ -102,8 +102,7 @@ void assay__keras_reshape(struct assay__keras_builder *b,
     out->v = assay__keras_to_first(b, out->v);
 }
 
-/* --- padding
- * ------------------------------------------------------------------ */
+/* --- padding -------------------------------------------------------------- */
 
 static int one_pad(struct assay__keras_builder *b, const json_t *v)
 {
@@ -172,8 +171,7 @@ void assay__keras_pad(struct assay__keras_builder *b,
     }
 }
 
-/* --- several values
- * ------------------------------------------------------------- */
+/* --- several values ------------------------------------------------------- */
 
 static bool same_rank(struct assay__keras_builder *b,
                       const struct assay__keras_item *in, int n)

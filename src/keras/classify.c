@@ -28,8 +28,7 @@ int assay_keras_probe(const char *path)
     return 0;
 }
 
-/* --- the input ---------------------------------------------------------------
- */
+/* --- the input ------------------------------------------------------------ */
 
 /* The shape that the input says, [batch, ...]; unknown sizes are 0. */
 static bool input_shape(struct assay__keras_builder *b, struct assay_shape *s)
@@ -162,8 +161,7 @@ static void bind_input(struct assay__keras_builder *b,
     assay__keras_build(b, m->input < 0 ? &item : NULL);
 }
 
-/* --- the output
- * ------------------------------------------------------------------ */
+/* --- the output ----------------------------------------------------------- */
 
 /* [N, K] of scores, whatever dimensions of 1 there are. */
 static assay_value as_rows(struct assay__keras_builder *b, assay_value v)
@@ -231,11 +229,12 @@ static void find_logits(struct assay__keras_builder *b,
 static void find_embedding(struct assay__keras_builder *b,
                            struct assay_keras_classifier *c)
 {
-    assay_value e = b->model.layer[b->model.output].item.reads;
     const struct assay_shape *s;
+    assay_value e;
 
     if (b->code != ASSAY_OK)
         return;
+    e = b->model.layer[b->model.output].item.reads;
     if (e == ASSAY_NO_VALUE || assay__keras_shape(b, e)->rank < 2)
         e = c->logits;
     s = assay__keras_shape(b, e);
@@ -260,8 +259,7 @@ static void fill_params(struct assay__keras_builder *b,
                b->param[i].count * sizeof(float));
 }
 
-/* --- files
- * -------------------------------------------------------------------------- */
+/* --- files ---------------------------------------------------------------- */
 
 static void release(struct assay__keras_builder *b)
 {
@@ -273,10 +271,10 @@ static void release(struct assay__keras_builder *b)
     assay_graph_free(b->g);
 }
 
-static int classify(struct assay_keras_classifier *out,
-                    struct assay__keras_file *file,
-                    const struct assay_keras_roles *roles,
-                    struct assay_error *err)
+int assay__keras_classify(struct assay_keras_classifier *out,
+                          struct assay__keras_file *file,
+                          const struct assay_keras_roles *roles,
+                          struct assay_error *err)
 {
     struct assay__keras_builder b = {.file = file, .roles = roles, .err = err};
 
@@ -309,7 +307,7 @@ int assay_keras_parse(struct assay_keras_classifier *out, const void *data,
     memset(out, 0, sizeof(*out));
     rc = assay__keras_open(&file, data, size, &why);
     if (!rc)
-        rc = classify(out, &file, roles, &why);
+        rc = assay__keras_classify(out, &file, roles, &why);
     assay__keras_close(&file);
     if (!rc && assay__sha256_begin(&hash) != 0)
         rc = assay_error_set(&why, ASSAY_NOMEM, "no memory to hash a file");

@@ -91,8 +91,7 @@ static int add_layers(struct assay__keras_model *m, const json_t *list,
     return rc;
 }
 
-/* --- inputs
- * --------------------------------------------------------------------- */
+/* --- inputs --------------------------------------------------------------- */
 
 static int add_input(struct assay__keras_model *m, int to, int from,
                      struct assay_error *err)
@@ -197,8 +196,10 @@ static int read_call(struct assay__keras_model *m, int to, const json_t *call,
 
     json_object_foreach(json_object_get(call, "kwargs"), key, value)
     {
-        /* What a layer does in training is not asked for. */
-        if (!rc && !json_is_null(value) && strcmp(key, "training") != 0)
+        bool plain = json_is_null(value) ||
+                     (json_is_false(value) && strcmp(key, "training") == 0);
+
+        if (!rc && !plain)
             rc = assay_error_set(err, ASSAY_UNSUPPORTED,
                                  "layer '%.60s': its call has the argument "
                                  "'%.40s', which is not supported",
@@ -287,8 +288,7 @@ static int read_sequential(struct assay__keras_model *m, const json_t *config,
     return ASSAY_OK;
 }
 
-/* --- files
- * ------------------------------------------------------------------------ */
+/* --- files ---------------------------------------------------------------- */
 
 static json_t *parse(const void *text, size_t size, const char *what,
                      struct assay_error *err)

@@ -92,15 +92,14 @@ struct assay__keras_builder {
     struct assay_error *err;
 };
 
-/* --- config.c ------------------------------------------------------------ */
+/* --- config.c ------------------------------------------------------------- */
 
 int assay__keras_config(struct assay__keras_model *m,
                         struct assay__keras_file *f,
                         struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__keras_model_release(struct assay__keras_model *m);
 
-/* --- setting.c: what a layer's configuration says ---------------------------
- */
+/* --- setting.c: what a layer's configuration says ------------------------- */
 
 /* Make an error stick. */
 void assay__keras_fail(struct assay__keras_builder *b, int code,
@@ -121,8 +120,7 @@ const json_t *assay__keras_get(const struct assay__keras_builder *b,
 /* Channels are last, or a failure. */
 void assay__keras_channels_last(struct assay__keras_builder *b);
 
-/* --- weights.c ---------------------------------------------------------------
- */
+/* --- weights.c ------------------------------------------------------------ */
 
 /* The weights of the layer under way are to be taken; and all were. */
 void assay__keras_weights_begin(struct assay__keras_builder *b);
@@ -142,8 +140,7 @@ assay_value assay__keras_param(struct assay__keras_builder *b,
 assay_value assay__keras_constant(struct assay__keras_builder *b,
                                   const char *suffix, int64_t n, double x);
 
-/* --- build.c
- * ------------------------------------------------------------------- */
+/* --- build.c -------------------------------------------------------------- */
 
 /* Build all layers; the input layer is done, or `first` is what layer 0
  * reads. */
@@ -160,15 +157,21 @@ assay_value assay__keras_to_first(struct assay__keras_builder *b,
 /* Fails unless the value is a map. */
 bool assay__keras_is_map(struct assay__keras_builder *b, assay_value v);
 
-/* --- activation.c
- * ---------------------------------------------------------------- */
+/* --- classify.c ----------------------------------------------------------- */
+
+/* A file that was opened as a classifier; on failure release it. */
+int assay__keras_classify(struct assay_keras_classifier *out,
+                          struct assay__keras_file *file,
+                          const struct assay_keras_roles *roles,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* --- activation.c --------------------------------------------------------- */
 
 /* The activation that the setting `key` names, upon an item. */
 void assay__keras_activate(struct assay__keras_builder *b, const char *key,
                            struct assay__keras_item *item);
 
-/* --- pool.c
- * ------------------------------------------------------------------------ */
+/* --- pool.c --------------------------------------------------------------- */
 
 /* Padding of the layer under way for windows of attrs' kernel, stride and
  * dilation over a map. */

@@ -14,6 +14,9 @@ void assay__keras_fail(struct assay__keras_builder *b, int code,
     char msg[sizeof(b->err->msg)];
     va_list args;
 
+    /* What the graph could not make comes first. */
+    if (b->code == ASSAY_OK && b->g)
+        b->code = assay_graph_check(b->g, b->err);
     if (b->code != ASSAY_OK)
         return;
     va_start(args, fmt);
