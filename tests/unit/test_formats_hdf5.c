@@ -50,8 +50,7 @@ static int parse(const unsigned char *data, size_t size,
     return rc;
 }
 
-/* --- what is read -----------------------------------------------------------
- */
+/* --- what is read --------------------------------------------------------- */
 
 static void check_numbers(const struct assay_tensors *list, const char *name,
                           enum assay_dtype dtype, int n, int shift)
@@ -150,8 +149,7 @@ static void test_attributes_are_texts(void)
     assay__free(data);
 }
 
-/* --- what is refused
- * ---------------------------------------------------------- */
+/* --- what is refused ------------------------------------------------------ */
 
 static void test_every_cut_is_refused(void)
 {

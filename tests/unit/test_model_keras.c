@@ -131,8 +131,7 @@ static void test_parameters_are_the_engines(void)
     assay_model_free(m);
 }
 
-/* --- sidecars
- * ----------------------------------------------------------------- */
+/* --- sidecars ------------------------------------------------------------- */
 
 static void copy_model(const char *name, const char *to)
 {
@@ -189,8 +188,7 @@ static void test_sidecars(void)
                    "unknown key 'output'");
 }
 
-/* --- public models
- * ------------------------------------------------------------- */
+/* --- public models -------------------------------------------------------- */
 
 static const char *public_model(const char *name)
 {
