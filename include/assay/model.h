@@ -49,7 +49,8 @@ struct assay_model_spec {
 int assay_model_new(assay_model **out, const struct assay_model_spec *spec,
                     uint64_t seed, struct assay_error *err) ASSAY_MUST_CHECK;
 /* Parameters from `path`, the rest from its sidecar; or an ONNX or Keras
- * file. One that a scan (assay/scan.h) calls dangerous is refused, ASSAY_DATA. */
+ * file. One that a scan (assay/scan.h) calls dangerous is refused, ASSAY_DATA.
+ */
 int assay_model_open(assay_model **out, const char *path,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 /* Both files, atomically, parameters first. ASSAY_UNSUPPORTED for a model
@@ -58,7 +59,8 @@ int assay_model_save(const assay_model *m, const char *path,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 void assay_model_free(assay_model *m);
 
-/* "onnx" or "keras" for a model of such a file, which is no row of archs.def. */
+/* "onnx" or "keras" for a model of such a file, which is no row of archs.def.
+ */
 const char *assay_model_arch(const assay_model *m);
 enum assay_norm assay_model_norm(const assay_model *m);
 int assay_model_n_classes(const assay_model *m);

@@ -392,7 +392,8 @@ static void test_missing_and_foreign_files_are_told_apart(void)
     check_write_file(check_temp_path("text"), "hello, world", 12);
     CHECK_FAILS(assay_tensors_read(&list, check_temp_path("text"), &err),
                 ASSAY_FORMAT, err);
-    CHECK_STR_HAS(err.msg, "not a safetensors, NPZ, NPY, PyTorch, HDF5 or Keras file");
+    CHECK_STR_HAS(err.msg,
+                  "not a safetensors, NPZ, NPY, PyTorch, HDF5 or Keras file");
 }
 
 static const struct check_test tests[] = {
