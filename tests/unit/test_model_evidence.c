@@ -577,7 +577,8 @@ static void test_layers_go_through_files_and_selections(void)
     CHECK_OK(assay_evidence_select(&part, &e, order, 2, &err), err);
     CHECK_MEM_EQ(part.layer, e.layer + 2 * 128, 128 * sizeof(float));
     CHECK_OK(assay_evidence_join(&both, &part, &e, &err), err);
-    CHECK_MEM_EQ(both.layer + 128, e.layer, 128 * sizeof(float));
+    CHECK_MEM_EQ(both.layer + 2 * 128, e.layer, 128 * sizeof(float));
+    assay_evidence_release(&both);
     snprintf(path, sizeof(path), "%s/layer.safetensors", check_temp_dir());
     CHECK_OK(assay_evidence_write(&e, path, &err), err);
     CHECK_OK(assay_evidence_read(&back, path, &err), err);
