@@ -100,6 +100,13 @@ static void build_layer(struct assay__keras_builder *b,
     const struct row *row;
 
     b->layer = l;
+    l->done = true;
+    /* A model that is spelled out, and its input, pass on what they read. */
+    if (l->model ||
+        (l->scope >= 0 && strcmp(l->class_name, "InputLayer") == 0)) {
+        l->item = in[0];
+        return;
+    }
     row = find_row(b);
     if (row && (n < row->least || n > row->most))
         assay__keras_fail(b, ASSAY_FORMAT, "it reads %d values, must %d to %d",
@@ -117,7 +124,6 @@ static void build_layer(struct assay__keras_builder *b,
     if (b->code != ASSAY_OK)
         b->code = assay_error_prefix(b->err, b->code, "layer '%.60s' (%.40s)",
                                      l->name, l->class_name);
-    l->done = true;
 }
 
 /* The items that the layer reads, if all are there. */

@@ -28,6 +28,7 @@
 enum {
     ASSAY__KERAS_LAYERS_MAX = 4096,
     ASSAY__KERAS_INPUTS_MAX = 64, /* of a layer */
+    ASSAY__KERAS_DEPTH_MAX = 4,   /* models in models */
     ASSAY__KERAS_NAME_MAX = 200,
     ASSAY__KERAS_SIZE_MAX = 1 << 16 /* of a window, or channels */
 };
@@ -52,7 +53,9 @@ struct assay__keras_layer {
     const json_t *config;
     size_t first; /* of the layers that it reads, in model->in */
     int n_in;
-    int turn; /* how many of its class come before it */
+    int scope;  /* the model that it is in, a layer too, or -1 */
+    bool model; /* whether it is one; it reads that model's output then */
+    int turn;   /* how many of its class come before it in its scope */
     bool done;
     struct assay__keras_item item;
 };

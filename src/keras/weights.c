@@ -47,23 +47,37 @@ static void check_owner(struct assay__keras_builder *b, int group)
                           assay__span_length(name), name.text);
 }
 
+/* The group of a layer below those of the models that it is in. */
+static size_t group_path(const struct assay__keras_builder *b,
+                         const struct assay__keras_layer *l, const char *root,
+                         char *out, size_t size)
+{
+    char name[PATH_BYTES];
+    size_t n = 0;
+
+    if (l->scope >= 0)
+        n = group_path(b, &b->model.layer[l->scope], root, out, size);
+    snake(l->class_name, name, sizeof(name));
+    if (l->turn > 0)
+        n += (size_t)snprintf(out + n, size - n, "%s/%s_%d/", root, name,
+                              l->turn);
+    else
+        n += (size_t)snprintf(out + n, size - n, "%s/%s/", root, name);
+    return n < size ? n : size - 1;
+}
+
 static void begin_zip(struct assay__keras_builder *b)
 {
     static const char *const roots[] = {"layers",
                                         "_layer_checkpoint_dependencies"};
     const struct assay__hdf5 *h = &b->file->h5;
-    char name[PATH_BYTES];
-    char path[2 * PATH_BYTES];
+    char path[(ASSAY__KERAS_DEPTH_MAX + 1) * PATH_BYTES];
     int group = -1;
 
-    snake(b->layer->class_name, name, sizeof(name));
     for (size_t i = 0; i < 2 && group < 0; i++) {
-        if (b->layer->turn > 0)
-            snprintf(path, sizeof(path), "%s/%s_%d/vars", roots[i], name,
-                     b->layer->turn);
-        else
-            snprintf(path, sizeof(path), "%s/%s/vars", roots[i], name);
+        (void)group_path(b, b->layer, roots[i], path, sizeof(path));
         group = assay__hdf5_find_text(h, 0, path);
+        group = group < 0 ? -1 : assay__hdf5_find_text(h, group, "vars");
     }
     b->group = group;
     if (group < 0)
@@ -97,13 +111,44 @@ static bool add_names(struct assay__keras_builder *b, const char *key)
     return b->code == ASSAY_OK;
 }
 
-static void begin_hdf5(struct assay__keras_builder *b)
+/* Whether a weight's path says that it is a layer's: "LAYER/kernel:0". */
+static bool is_of(struct assay__span path, const char *layer)
+{
+    const char *slash = memrchr(path.text, '/', path.size);
+    struct assay__span owner = {path.text, 0};
+    const char *before;
+
+    if (!slash)
+        return false;
+    owner.size = (size_t)(slash - path.text);
+    before = memrchr(path.text, '/', owner.size);
+    if (before) {
+        owner.size -= (size_t)(before + 1 - path.text);
+        owner.text = before + 1;
+    }
+    return assay__span_is(owner, layer);
+}
+
+/* Of the weights of a model that is a layer, those of the layer under way;
+ * their order within it is kept. */
+static void keep_own(struct assay__keras_builder *b)
+{
+    int n = 0;
+
+    for (int i = 0; i < b->n_weights; i++) {
+        if (is_of(b->weight[i], b->layer->name))
+            b->weight[n++] = b->weight[i];
+    }
+    b->n_weights = n;
+}
+
+static void find_names(struct assay__keras_builder *b, const char *layer)
 {
     const struct assay__hdf5 *h = &b->file->h5;
     int root = assay__hdf5_find_text(h, 0, "model_weights");
     char key[32];
 
-    b->group = root < 0 ? -1 : assay__hdf5_find_text(h, root, b->layer->name);
+    b->group = root < 0 ? -1 : assay__hdf5_find_text(h, root, layer);
     if (b->group < 0 || add_names(b, "weight_names"))
         return;
     for (int i = 0; i < 1000 && b->code == ASSAY_OK; i++) {
@@ -111,6 +156,17 @@ static void begin_hdf5(struct assay__keras_builder *b)
         if (!add_names(b, key))
             return;
     }
+}
+
+static void begin_hdf5(struct assay__keras_builder *b)
+{
+    const struct assay__keras_layer *top = b->layer;
+
+    while (top->scope >= 0)
+        top = &b->model.layer[top->scope];
+    find_names(b, top->name);
+    if (top != b->layer)
+        keep_own(b);
 }
 
 void assay__keras_weights_begin(struct assay__keras_builder *b)
@@ -228,16 +284,31 @@ static bool note_param(struct assay__keras_builder *b, float *data,
     return true;
 }
 
+/* "MODEL.LAYER" */
+static size_t label(const struct assay__keras_builder *b,
+                    const struct assay__keras_layer *l, char *out, size_t size)
+{
+    size_t n = 0;
+
+    if (l->scope >= 0) {
+        n = label(b, &b->model.layer[l->scope], out, size);
+        out[n++] = '.';
+    }
+    n += (size_t)snprintf(out + n, size - n, "%s", l->name);
+    return n;
+}
+
 assay_value assay__keras_param(struct assay__keras_builder *b,
                                const char *suffix,
                                const struct assay_shape *shape, float *data,
                                unsigned flags)
 {
     static const struct assay_init zero = {ASSAY_INIT_ZERO, 0.0, 0.0};
-    char name[ASSAY__KERAS_NAME_MAX + 40];
+    char name[(ASSAY__KERAS_DEPTH_MAX + 1) * (ASSAY__KERAS_NAME_MAX + 1) + 40];
     assay_value v = ASSAY_NO_VALUE;
+    size_t n = label(b, b->layer, name, sizeof(name));
 
-    snprintf(name, sizeof(name), "%s.%s", b->layer->name, suffix);
+    snprintf(name + n, sizeof(name) - n, ".%s", suffix);
     if (b->code == ASSAY_OK && data) {
         v = assay_graph_param(b->g, name, shape, zero, flags);
         b->code = assay_graph_check(b->g, b->err);

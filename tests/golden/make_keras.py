@@ -8,6 +8,8 @@ layer.
 Run in this folder: /usr/bin/python3 make_keras.py
 With a model as argument: print what it says, and write nothing.
 Needs Debian's python3-h5py and python3-numpy. Weights are random.
+The same bytes come out each time, but for the times in functional.keras,
+which HDF5's newer headers have.
 """
 
 import io
@@ -184,18 +186,27 @@ def inputs_of(entry):
     return [a[0] for a in nodes[0]]
 
 
+MODELS = ("Sequential", "Functional", "Model")
+
+
+def layers_of(entry):
+    config = entry["config"]
+    return config if isinstance(config, list) else config["layers"]
+
+
 def run(model, weights, x, version):
     """Logits and embedding."""
-    config = model["config"]
-    layers = config if isinstance(config, list) else config["layers"]
     value, reads = {None: x}, None
     last = None
-    for entry in layers:
+    for entry in layers_of(model):
         kind, c = entry["class_name"], entry["config"]
         name = c["name"]
         ins = inputs_of(entry) if "inbound_nodes" in entry else [last]
         if kind == "InputLayer":
             value[name] = x
+        elif kind in MODELS:
+            value[name] = run(entry, weights[name], value[ins[0]],
+                              version)[0]
         else:
             ins = [value[i] for i in ins]
             w = weights.get(name, [])
@@ -204,6 +215,8 @@ def run(model, weights, x, version):
                 reads = ins[0]
         last = name
     soft = kind == "Softmax" or c.get("activation") in ("softmax", "sigmoid")
+    if not soft and value[last].ndim == 4:
+        return value[last], reads  # of an inner model
     logits = (before if soft else value[last]).reshape(len(x), -1)
     if logits.shape[1] == 1:
         logits = np.concatenate([0 * logits, logits], 1)
@@ -228,30 +241,42 @@ def snake(name):
     return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
 
 
+def load_zip(f, top, layers):
+    weights, turns = {}, {}
+    for entry in layers:
+        kind = snake(entry["class_name"])
+        turn = turns.get(kind, 0)
+        turns[kind] = turn + 1
+        group = f"{top}/{kind}_{turn}" if turn else f"{top}/{kind}"
+        if entry["class_name"] in MODELS:
+            weights[entry["config"]["name"]] = load_zip(
+                f, group + "/layers", layers_of(entry))
+        elif group + "/vars" in f:
+            v = f[group + "/vars"]
+            weights[entry["config"]["name"]] = [
+                np.array(v[str(i)], float) for i in range(len(v))]
+    return weights
+
+
 def load(path):
     if path.endswith(".keras"):
         z = zipfile.ZipFile(path)
         model = json.loads(z.read("config.json"))
         f = h5py.File(io.BytesIO(z.read("model.weights.h5")), "r")
-        weights, turns = {}, {}
-        for entry in model["config"]["layers"]:
-            kind = snake(entry["class_name"])
-            turn = turns.get(kind, 0)
-            turns[kind] = turn + 1
-            group = f"layers/{kind}_{turn}" if turn else f"layers/{kind}"
-            if group + "/vars" in f:
-                v = f[group + "/vars"]
-                weights[entry["config"]["name"]] = [
-                    np.array(v[str(i)], float) for i in range(len(v))]
-        return model, weights, 3
+        return model, load_zip(f, "layers", layers_of(model)), 3
     f = h5py.File(path, "r")
     model = json.loads(f.attrs["model_config"])
     weights = {}
     for name, group in f["model_weights"].items():
         names = [n for k, a in sorted(group.attrs.items())
                  if k.startswith("weight_names") for n in a]
-        weights[name] = [np.array(group[n.decode() if isinstance(n, bytes) else n],
-                                  float) for n in names]
+        names = [n.decode() if isinstance(n, bytes) else n for n in names]
+        arrays = [np.array(group[n], float) for n in names]
+        weights[name] = arrays
+        if any(not n.startswith(name + "/") for n in names):
+            weights[name] = {}
+            for n, a in zip(names, arrays):
+                weights[name].setdefault(n.split("/")[-2], []).append(a)
     return model, weights, int(f.attrs["keras_version"][0])
 
 
@@ -283,6 +308,17 @@ def write_h5(path, model, weights, version, **options):
         for name in layers:
             group = top.create_group(name)
             arrays = weights.get(name, [])
+            if isinstance(arrays, dict):  # a model: trained ones first
+                full = [f"{k}/{n}" for half in (0, 1)
+                        for k, a in arrays.items()
+                        for i, n in enumerate(names[len(a)])
+                        if (i >= 2 and len(a) == 4) == half]
+                group.attrs["weight_names"] = [n.encode() for n in full]
+                for n in full:
+                    k, i = n.split("/")
+                    i = names[len(arrays[k])].index(i)
+                    group.create_dataset(n, data=arrays[k][i].astype("f4"))
+                continue
             full = [f"{name}/{n}" for n in
                     (names[len(arrays)] if arrays else [])]
             if len(full) == 3:  # as Keras cuts lists that are too long
@@ -300,22 +336,30 @@ def write_h5(path, model, weights, version, **options):
             top["iterations:0"] = np.int64(3)
 
 
+def put_zip(f, top, layers, weights, sparse):
+    turns = {}
+    for entry in layers:
+        kind, name = snake(entry["class_name"]), entry["config"]["name"]
+        turn = turns.get(kind, 0)
+        turns[kind] = turn + 1
+        group = f"{top}/{kind}_{turn}" if turn else f"{top}/{kind}"
+        if entry["class_name"] in MODELS:
+            put_zip(f, group + "/layers", layers_of(entry), weights[name],
+                    sparse)
+        if sparse and name not in weights:
+            continue  # newer HDF5 keeps over 8 links elsewhere
+        v = f.create_group(group + "/vars")
+        v.attrs["name"] = name
+        if entry["class_name"] not in MODELS:
+            for i, a in enumerate(weights.get(name, [])):
+                v[str(i)] = a if a.dtype == np.int64 else a.astype(np.float32)
+
+
 def write_zip(path, model, weights, method, **options):
     """As Keras 3 does: numbered weights in groups called after classes."""
     h5 = io.BytesIO()
-    turns = {}
     with h5py.File(h5, "w", **options) as f:
-        for entry in model["config"]["layers"]:
-            kind, name = snake(entry["class_name"]), entry["config"]["name"]
-            turn = turns.get(kind, 0)
-            turns[kind] = turn + 1
-            group = f"layers/{kind}_{turn}" if turn else f"layers/{kind}"
-            if options and name not in weights:
-                continue  # newer HDF5 keeps over 8 links elsewhere
-            v = f.create_group(group + "/vars")
-            v.attrs["name"] = name
-            for i, a in enumerate(weights.get(name, [])):
-                v[str(i)] = a if a.dtype == np.int64 else a.astype(np.float32)
+        put_zip(f, "layers", layers_of(model), weights, bool(options))
     with zipfile.ZipFile(path, "w", method) as z:
         for name, data in (("metadata.json", '{"keras_version": "3.10.0"}'),
                            ("config.json", json.dumps(model)),
@@ -471,6 +515,55 @@ def functional_3():
               libver="latest")
 
 
+def inner(make):
+    """A feature extractor of a convolution, a norm and an activation."""
+    shape = {"batch_shape" if make is new else "batch_input_shape":
+             [None, 4, 4, 2]}
+    layers = [make("InputLayer", "in", [], **shape),
+              make("Conv2D", "conv", ["in"], filters=3, kernel_size=[2, 2],
+                   strides=[1, 1], padding="same", activation="linear",
+                   use_bias=True),
+              make("BatchNormalization", "norm", ["conv"], axis=-1,
+                   epsilon=.001, momentum=.99, scale=True, center=True),
+              make("Activation", "act", ["norm"], activation="tanh")]
+    return {"layers": layers, "input_layers": [["in", 0, 0]],
+            "output_layers": [["act", 0, 0]]}, \
+        {"conv": [near(2, 2, 2, 3), near(3)], "norm": norm(3)}
+
+
+def transfer_2():
+    config, w = inner(old)
+    base = old("Model", "base", ["in"], **config)
+    gap = old("GlobalAveragePooling2D", "gap", ["base"])
+    gap["inbound_nodes"] = [[["base", 1, 0, {"training": False}]]]
+    layers = [old("InputLayer", "in", [], batch_input_shape=[None, 4, 4, 2]),
+              base, gap,
+              old("Dense", "conv", ["gap"], units=3, activation="softmax",
+                  use_bias=True)]
+    model = {"class_name": "Functional", "config": {
+        "name": "m", "layers": layers, "input_layers": [["in", 0, 0]],
+        "output_layers": [["conv", 0, 0]]}}
+    write_h5("keras/transfer.h5", model,
+             {"base": w, "conv": [near(3, 3), near(3)]}, "2.9.0")
+
+
+def transfer_3():
+    config, w = inner(new)
+    layers = [new("InputLayer", "input", batch_shape=[None, 4, 4, 2]),
+              new("Functional", "base", **config),
+              new("Conv2D", "more", filters=4, kernel_size=[3, 3],
+                  strides=[1, 1], padding="valid", activation="relu",
+                  use_bias=True),
+              new("Flatten", "flat"),
+              new("Dense", "out", units=2, activation="softmax",
+                  use_bias=True)]
+    write_zip("keras/transfer.keras",
+              {"module": "keras", "class_name": "Sequential",
+               "config": {"name": "s", "layers": layers}},
+              {"base": w, "more": [near(3, 3, 3, 4), near(4)],
+               "out": [near(16, 2), near(2)]}, zipfile.ZIP_DEFLATED)
+
+
 def tensors():
     """Datasets of all types and layouts, no model."""
     i = np.arange(35).reshape(5, 7)
@@ -489,6 +582,7 @@ def tensors():
         space = h5py.h5s.create_simple((5, 7))
         plist = h5py.h5p.create(h5py.h5p.DATASET_CREATE)
         plist.set_layout(h5py.h5d.COMPACT)
+        plist.set_obj_track_times(False)
         d = h5py.h5d.create(f.id, b"compact", h5py.h5t.IEEE_F32LE, space,
                             plist)
         d.write(h5py.h5s.ALL, h5py.h5s.ALL, i.astype("f4"))
@@ -523,9 +617,11 @@ def main():
     sequential_3()
     functional_3()
     tensors()
+    transfer_2()
+    transfer_3()
     with open("keras/expected.txt", "w") as out:
         for name in ("sequential.h5", "functional.h5", "sequential.keras",
-                     "functional.keras"):
+                     "functional.keras", "transfer.h5", "transfer.keras"):
             logits, embedding = expected("keras/" + name)
             print(name, "logits", logits.size // 2, numbers(logits), file=out)
             print(name, "embedding", embedding.size // 2, numbers(embedding),

@@ -57,6 +57,8 @@ static void test_models(void)
     walk_model("functional.h5", 2);
     walk_model("sequential.keras", 4);
     walk_model("functional.keras", 3);
+    walk_model("transfer.h5", 3);
+    walk_model("transfer.keras", 2);
 }
 
 static void test_tensors(void)

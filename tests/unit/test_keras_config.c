@@ -53,6 +53,10 @@ static int classify(struct assay_keras_classifier *c, const char *text,
 #define IN_NODE \
     NODE("InputLayer", "in", ", \"batch_input_shape\": [null, 2, 2, 1]", "")
 
+#define IN_LINE INPUT("[null, 2, 2]")
+#define FLATTEN LAYER("Flatten", "f", "")
+#define NEST(list) LAYER("Sequential", "n", ", \"layers\": [" list "]")
+
 /* --- what is computed ----------------------------------------------------- */
 
 /* The logits of one image of the numbers 1, 2, 3 ... */
@@ -145,6 +149,15 @@ static const struct answer answers[] = {
                   "[[\"f\", 0, 0, {}], [\"f\", 0, 0, {}]]")),
      8,
      {1, 2, 3, 4, 1, 2, 3, 4}},
+    /* Models in models. */
+    {MODEL_OF(INPUT("[null, 2, 2]") ", " LAYER(
+         "Sequential", "a",
+         ", \"layers\": [" LAYER("Flatten", "in", "") ", " LAYER(
+             "Sequential", "a",
+             ", \"layers\": [" INPUT("[null, 4]") ", " LAYER(
+                 "Rescaling", "a", ", \"scale\": 2, \"offset\": 1") "]") "]")),
+     4,
+     {3, 5, 7, 9}},
     /* Layers in any order. */
     {GRAPH_OF(NODE("Flatten", "out", "", "[[\"a\", 0, 0, {}]]") ", " NODE(
          "Add", "a", "",
@@ -205,8 +218,8 @@ static const struct lie lies[] = {
      "layer 'it' (Lambda): the layer is not supported"},
     {ONE("TFOpLambda", ""), ASSAY_UNSUPPORTED,
      "layer 'it' (TFOpLambda): the layer is not supported"},
-    {ONE("Functional", ", \"layers\": []"), ASSAY_UNSUPPORTED,
-     "layer 'it' (Functional): the layer is not supported"},
+    {ONE("Functional", ", \"layers\": []"), ASSAY_LIMIT,
+     "2 layers; 1 to 4096 are possible"},
     {ONE("InputLayer", ""), ASSAY_UNSUPPORTED,
      "(InputLayer): the layer is not supported"},
     {ONE("Conv2D", ", \"kernel_size\": [3, 3]"), ASSAY_FORMAT,
@@ -276,6 +289,32 @@ static const struct lie lies[] = {
      "the output is no row of 1 to 65536 scores"},
     {ONE("GlobalMaxPooling2D", ""), ASSAY_UNSUPPORTED,
      "the output is one number and no sigmoid"},
+    /* Models in models. */
+    {MODEL_OF(IN_LINE ", " NEST(NEST(NEST(NEST(NEST(FLATTEN)))))),
+     ASSAY_UNSUPPORTED,
+     "layer 'n' (Sequential): a model of 1 inputs, 5 deep; 1 and up to 4"},
+    {GRAPH_OF(IN_NODE
+              ", " NODE("Sequential", "out", ", \"layers\": [" FLATTEN "]",
+                        "[[\"in\", 0, 0, {}], [\"in\", 0, 0, {}]]")),
+     ASSAY_UNSUPPORTED, "a model of 2 inputs"},
+    {GRAPH_OF(IN_NODE
+              ", " NODE("Sequential", "out", ", \"layers\": [" FLATTEN "]",
+                        "[[\"in\", 0, 0, {\"training\": true}]]")),
+     ASSAY_UNSUPPORTED, "its call has the argument 'training'"},
+    {GRAPH_OF(IN_NODE ", " NODE(
+         "Sequential", "a", ", \"layers\": [" FLATTEN "]",
+         "[[\"in\", 0, 0, {}]]") ", " NODE("Flatten", "out", "",
+                                           "[[\"a\", 2, 0, {}]]")),
+     ASSAY_UNSUPPORTED, "layer 'a' is used more than once"},
+    {GRAPH_OF(IN_NODE ", " NODE(
+         "Model", "out",
+         ", \"layers\": [" NODE(
+             "Flatten", "f", "",
+             "[[\"in\", 0, 0, {}]]") "]"
+                                     ", \"input_layers\": [[\"f\", 0, 0]], \"output_layers\": [[\"f\", 0,"
+                                     " 0]]",
+         "[[\"in\", 0, 0, {}]]")),
+     ASSAY_FORMAT, "no layer is called 'in'"},
     /* Graphs. */
     {GRAPH_OF(IN_NODE), ASSAY_FORMAT, "no layer is called 'out'"},
     {GRAPH_OF(IN_NODE ", " NODE("Flatten", "out", "", "[[\"x\", 0, 0, {}]]")),
@@ -284,7 +323,7 @@ static const struct lie lies[] = {
      ASSAY_UNSUPPORTED, "layer 'in' is used more than once"},
     {GRAPH_OF(IN_NODE ", " NODE("Flatten", "out", "",
                                 "[[\"in\", 0, 0, {\"mask\": 1}]]")),
-     ASSAY_UNSUPPORTED, "its call has arguments"},
+     ASSAY_UNSUPPORTED, "its call has the argument 'mask'"},
     {GRAPH_OF(IN_NODE ", " NODE("Flatten", "out", "", "[[\"in\", 0]]")),
      ASSAY_FORMAT, "an input is not [name, node, tensor]"},
     {GRAPH_OF(IN_NODE ", " NODE("Flatten", "out", "",

@@ -94,8 +94,9 @@ static void check_model(const assay_model *m, const char *file,
 
 static void test_models_say_what_keras_would(void)
 {
-    static const char *const files[] = {"sequential.h5", "functional.h5",
-                                        "sequential.keras", "functional.keras"};
+    static const char *const files[] = {"sequential.h5",    "functional.h5",
+                                        "sequential.keras", "functional.keras",
+                                        "transfer.h5",      "transfer.keras"};
 
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         struct assay_error err = {0, ""};
@@ -128,6 +129,10 @@ static void test_parameters_are_the_engines(void)
     slot = assay_params_find(assay_model_params(m), "norm.running_mean");
     CHECK(slot != NULL && (slot->flags & ASSAY_PARAM_BUFFER));
     CHECK_OK(assay_model_sha256(m, sha, &err), err);
+    assay_model_free(m);
+    CHECK_OK(assay_model_open(&m, path_of("transfer.h5"), &err), err);
+    CHECK(assay_params_find(assay_model_params(m), "base.conv.weight"));
+    CHECK(assay_params_find(assay_model_params(m), "conv.weight"));
     assay_model_free(m);
 }
 
