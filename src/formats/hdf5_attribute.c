@@ -19,7 +19,7 @@
 #include "core/mem.h"
 #include "formats/hdf5.h"
 
-enum { STEPS_MAX = 1 << 24 };
+enum { STEPS_MAX = 1 << 28 };
 
 struct attribute {
     struct assay_shape shape;

@@ -122,6 +122,11 @@ static int add_input(struct assay__keras_model *m, int to, int from,
         return assay_error_set(err, ASSAY_LIMIT,
                                "layer '%.60s': over %d inputs", l->name,
                                ASSAY__KERAS_INPUTS_MAX);
+    if (m->n_in >= ASSAY__KERAS_LINKS_MAX)
+        return assay_error_set(err, ASSAY_LIMIT,
+                               "layer '%.60s': layers have over %d inputs in "
+                               "all",
+                               l->name, ASSAY__KERAS_LINKS_MAX);
     if (m->n_in == m->cap_in) {
         size_t cap = m->cap_in ? 2 * m->cap_in : 64;
         int *all = assay__realloc(m->in, cap, sizeof(*all));

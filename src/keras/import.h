@@ -27,8 +27,9 @@
 
 enum {
     ASSAY__KERAS_LAYERS_MAX = 4096,
-    ASSAY__KERAS_INPUTS_MAX = 64, /* of a layer */
-    ASSAY__KERAS_DEPTH_MAX = 4,   /* models in models */
+    ASSAY__KERAS_LINKS_MAX = 1 << 14, /* from layers to what they read */
+    ASSAY__KERAS_INPUTS_MAX = 64,     /* of a layer */
+    ASSAY__KERAS_DEPTH_MAX = 4,       /* models in models */
     ASSAY__KERAS_NAME_MAX = 200,
     ASSAY__KERAS_SIZE_MAX = 1 << 16 /* of a window, or channels */
 };
