@@ -103,6 +103,16 @@ int assay_graph_append(assay_graph *g, const assay_graph *other,
                        assay_value *wanted, int n_wanted,
                        struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * The same as `other` is in evaluation, also in a plan for training: batch
+ * norms take their running statistics, which stay as they are, and dropouts
+ * are left out. For a teacher beside a student.
+ */
+int assay_graph_append_evaluating(assay_graph *g, const assay_graph *other,
+                                  const char *prefix, const assay_value *inputs,
+                                  assay_value *wanted, int n_wanted,
+                                  struct assay_error *err) ASSAY_MUST_CHECK;
+
 /* A fed value; the order of calls is the order of inputs. */
 assay_value assay_graph_input(assay_graph *g, const char *name,
                               const struct assay_shape *shape);
@@ -127,6 +137,30 @@ assay_value assay_graph_find(const assay_graph *g, const char *name);
  * weights are the parameter "NAME.weight", or the inner value called NAME.
  * ASSAY_NO_VALUE when there is none. */
 assay_value assay_graph_layer(const assay_graph *g, const char *name);
+
+/* Layers with parameters, in the order in which they compute. */
+enum assay_layer_kind {
+    ASSAY_LAYER_CONV,
+    ASSAY_LAYER_CONV_TRANSPOSED,
+    ASSAY_LAYER_LINEAR,
+    ASSAY_LAYER_BATCHNORM,
+    ASSAY_LAYER_GROUPNORM
+};
+struct assay_layer {
+    enum assay_layer_kind kind;
+    assay_value source; /* what it reads, and what it gives */
+    assay_value result;
+    assay_value weight; /* parameters; ASSAY_NO_VALUE where it has none */
+    assay_value bias;
+    assay_value mean; /* running statistics of a batch norm */
+    assay_value variance;
+    int groups;
+    double eps; /* of a norm */
+};
+/* Their number, and layer i of them: zeroed, with kind -1, when there is
+ * none. Values name parameters by assay_graph_value_name(). */
+int assay_graph_n_layers(const assay_graph *g);
+struct assay_layer assay_graph_layer_at(const assay_graph *g, int i);
 
 /* The first error of building, if any. */
 int assay_graph_check(const assay_graph *g,

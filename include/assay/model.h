@@ -58,6 +58,9 @@ int assay_model_open(assay_model **out, const char *path,
 int assay_model_save(const assay_model *m, const char *path,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 void assay_model_free(assay_model *m);
+/* One of its own with equal parameters, graph, preprocessing and notes. */
+int assay_model_clone(assay_model **out, const assay_model *m,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* "onnx" or "keras" for a model of such a file, which is no row of archs.def.
  */
@@ -70,6 +73,7 @@ assay_value assay_model_input(const assay_model *m);     /* [N, C, H, W] */
 assay_value assay_model_logits(const assay_model *m);    /* [N, K] */
 assay_value assay_model_embedding(const assay_model *m); /* [N, h] */
 struct assay_params *assay_model_params(assay_model *m); /* borrowed */
+const struct assay_params *assay_model_weights(const assay_model *m);
 /*
  * Name the layer whose output ASSAY_EVIDENCE_LAYER keeps: "fc" for the
  * layer with the parameter fc.weight (assay_graph_layer()), before its
@@ -170,6 +174,9 @@ struct assay_objective {
      * label's probabilities (Zhang et al., ICLR 2018). Excludes `soft`. */
     double mixup;
     int wants_epoch; /* the loss reads the number of the epoch */
+    /* Values of the parameters that the loss adds to the model's graph (a
+     * teacher's, appended); they are not trained. NULL: it adds none. */
+    const struct assay_params *constants;
 };
 
 /* One model to train: a row of assay_models_train(). */
@@ -180,7 +187,11 @@ struct assay_training {
     const struct assay_recipe *recipe;
     const struct assay_objective *objective; /* NULL: cross-entropy */
     struct assay_privacy_options privacy;    /* all 0: ordinary training */
-    uint64_t seed;                           /* order, augmentation, dropout */
+    /* Names of parameters that stay as they are; running statistics of batch
+     * norms still move. */
+    const char *const *frozen;
+    size_t n_frozen;
+    uint64_t seed;          /* order, augmentation, dropout */
     const char *task;       /* for progress: "target", "shadow" */
     const char *checkpoint; /* path, or NULL */
     /* Called after each epoch (from 1) that this process trains, with the

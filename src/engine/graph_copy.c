@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "assay/layers.h"
 #include "assay/rng.h"
 #include "core/mem.h"
 #include "engine/graph.h"
@@ -101,8 +102,44 @@ static assay_value append_param(assay_graph *g, const struct assay__value *v,
     return found;
 }
 
+/* [C] as it stands beside maps of the rank of x. */
+static assay_value along_channels(assay_graph *g, assay_value v, assay_value x)
+{
+    struct assay_shape shape = *assay_graph_shape(g, v);
+
+    if (assay_graph_shape(g, x)->rank != 4 || shape.rank != 1)
+        return v;
+    shape =
+        assay_shape_make(4, (int64_t)1, shape.dim[0], (int64_t)1, (int64_t)1);
+    return assay_op_reshape(g, v, &shape);
+}
+
+/* (x - mean) gamma / sqrt(var + eps) + beta. */
+static assay_value append_running_norm(assay_graph *g, const assay_value *in,
+                                       double eps)
+{
+    assay_value rstd = assay_op_unary(g, ASSAY_UNARY_RSQRT,
+                                      assay_op_affine(g, in[4], 1, eps), 0, 0);
+    assay_value factor = assay_op_mul(g, in[1], rstd);
+    assay_value y = assay_op_binary(g, ASSAY_BINARY_SUB, in[0],
+                                    along_channels(g, in[3], in[0]));
+
+    y = assay_op_binary(g, ASSAY_BINARY_MUL, y, along_channels(g, factor, y));
+    return assay_op_binary(g, ASSAY_BINARY_ADD, y, along_channels(g, in[2], y));
+}
+
+/* What stands for a node in evaluation, or ASSAY_NO_VALUE: itself. */
+static assay_value append_evaluated(assay_graph *g,
+                                    const struct assay__node *node,
+                                    const assay_value *in)
+{
+    if (strcmp(node->op->name, "batchnorm") == 0)
+        return append_running_norm(g, in, node->attrs.eps);
+    return strcmp(node->op->name, "dropout") == 0 ? in[0] : ASSAY_NO_VALUE;
+}
+
 static void append_node(assay_graph *g, const assay_graph *other, int index,
-                        assay_value *map)
+                        bool evaluating, assay_value *map)
 {
     const struct assay__node *node = &other->node[index];
     assay_value in[ASSAY__OP_INPUTS_MAX];
@@ -111,15 +148,19 @@ static void append_node(assay_graph *g, const assay_graph *other, int index,
     for (int k = 0; k < node->n_in; k++)
         in[k] =
             node->in[k] == ASSAY_NO_VALUE ? ASSAY_NO_VALUE : map[node->in[k]];
+    out = evaluating ? append_evaluated(g, node, in) : ASSAY_NO_VALUE;
+    if (out != ASSAY_NO_VALUE) {
+        map[node->out] = out;
+        return;
+    }
     out = assay_graph_node(g, node->op->name, in, node->n_in, &node->attrs);
     for (int k = 0; k < node->op->n_out && out != ASSAY_NO_VALUE; k++)
         map[node->out + k] = out + k;
 }
 
-int assay_graph_append(assay_graph *g, const assay_graph *other,
-                       const char *prefix, const assay_value *inputs,
-                       assay_value *wanted, int n_wanted,
-                       struct assay_error *err)
+static int append(assay_graph *g, const assay_graph *other, const char *prefix,
+                  const assay_value *inputs, bool evaluating,
+                  assay_value *wanted, int n_wanted, struct assay_error *err)
 {
     assay_value *map;
     int code = assay_graph_check(other, err);
@@ -140,13 +181,29 @@ int assay_graph_append(assay_graph *g, const assay_graph *other,
         map[other->param[i]] =
             append_param(g, &other->value[other->param[i]], prefix);
     for (int i = 0; i < other->n_nodes; i++)
-        append_node(g, other, i, map);
+        append_node(g, other, i, evaluating, map);
     for (int i = 0; i < n_wanted; i++)
         wanted[i] = wanted[i] >= 0 && wanted[i] < other->n_values
                         ? map[wanted[i]]
                         : ASSAY_NO_VALUE;
     assay__free(map);
     return assay_graph_check(g, err);
+}
+
+int assay_graph_append(assay_graph *g, const assay_graph *other,
+                       const char *prefix, const assay_value *inputs,
+                       assay_value *wanted, int n_wanted,
+                       struct assay_error *err)
+{
+    return append(g, other, prefix, inputs, false, wanted, n_wanted, err);
+}
+
+int assay_graph_append_evaluating(assay_graph *g, const assay_graph *other,
+                                  const char *prefix, const assay_value *inputs,
+                                  assay_value *wanted, int n_wanted,
+                                  struct assay_error *err)
+{
+    return append(g, other, prefix, inputs, true, wanted, n_wanted, err);
 }
 
 static struct assay_shape of_one_record(const assay_graph *g, assay_value v)

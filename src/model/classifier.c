@@ -53,6 +53,10 @@ struct classifier {
     assay_graph *graph;
     assay_value inputs[ASSAY__INPUTS_MAX]; /* as targets.c fills them */
     struct assay_program program;
+    assay_value *wrt; /* what is trained, where some of it is frozen */
+    /* The model's parameters and the objective's constants, where there are
+     * any; else the model's own are trained in place. */
+    struct assay_params joined;
     struct assay__targets targets;
     struct assay_source source;
     struct assay_train_options options;
@@ -60,6 +64,43 @@ struct classifier {
     struct assay__scorer scorer; /* made at the first evaluation */
     char *key;
 };
+
+/* Where the values of training start and end up. */
+static struct assay_params *params_of(struct classifier *c)
+{
+    return c->joined.data ? &c->joined : &c->t->model->params;
+}
+
+static int join_params(struct classifier *c, struct assay_error *err)
+{
+    const struct assay_objective *o = c->t->objective;
+    int rc;
+
+    if (!o || !o->constants)
+        return ASSAY_OK;
+    rc = assay_params_make(&c->joined, c->graph, err);
+    if (!rc)
+        rc = assay__params_fill(&c->joined, "", &c->t->model->params, err);
+    return rc ? rc : assay__params_fill(&c->joined, "", o->constants, err);
+}
+
+/* The model's part of what was trained, back into the model. */
+static int part_params(struct classifier *c, struct assay_error *err)
+{
+    struct assay_params *own = &c->t->model->params;
+
+    for (int i = 0; c->joined.data && i < own->n_slots; i++) {
+        const struct assay_param_slot *from =
+            assay_params_find(&c->joined, own->slot[i].name);
+
+        if (!from)
+            return assay_error_set(err, ASSAY_INTERNAL, "%s: lost '%.100s'",
+                                   c->t->task, own->slot[i].name);
+        memcpy(own->data + own->slot[i].offset, c->joined.data + from->offset,
+               from->count * sizeof(float));
+    }
+    return ASSAY_OK;
+}
 
 static int score_test(struct classifier *c, double *accuracy,
                       struct assay_error *err)
@@ -106,8 +147,9 @@ static int on_epoch(void *user, assay_trainer *trainer, size_t epoch,
     if (!rc)
         assay_trainer_note(trainer, MONITOR_TEST, accuracy);
     if (!rc && c->t->on_epoch) {
-        rc = assay_plan_save(assay_trainer_plan(trainer), &c->t->model->params,
-                             err);
+        rc = assay_plan_save(assay_trainer_plan(trainer), params_of(c), err);
+        if (!rc)
+            rc = part_params(c, err);
         if (!rc)
             rc = c->t->on_epoch(c->t->user, c->t->model, epoch, err);
     }
@@ -144,6 +186,36 @@ static void make_loss(struct classifier *c, const assay_model *m)
         c->program.loss = assay_op_mean(c->graph, loss);
 }
 
+/* The parameters that are trained: all but the frozen ones and the
+ * objective's constants. */
+static int choose_trained(struct classifier *c, struct assay_error *err)
+{
+    const assay_graph *own = c->t->model->graph;
+    const struct assay_training *t = c->t;
+    int n = assay_graph_n_params(own);
+
+    if (t->n_frozen == 0 && !(t->objective && t->objective->constants))
+        return ASSAY_OK;
+    c->wrt = assay__calloc((size_t)n, sizeof(*c->wrt));
+    if (!c->wrt)
+        return assay_error_set(err, ASSAY_NOMEM, "%s: out of memory", t->task);
+    for (int i = 0; i < n; i++) {
+        assay_value v = assay_graph_param_at(own, i);
+        const char *name = assay_graph_value_name(own, v);
+        int frozen = !(assay_graph_param_flags(own, v) & ASSAY_PARAM_TRAINABLE);
+
+        for (size_t k = 0; k < t->n_frozen && !frozen; k++)
+            frozen = strcmp(t->frozen[k], name) == 0;
+        if (!frozen)
+            c->wrt[c->program.n_wrt++] = v;
+    }
+    c->program.wrt = c->wrt;
+    return c->program.n_wrt > 0
+               ? ASSAY_OK
+               : assay_error_set(err, ASSAY_ARG,
+                                 "%s: all parameters are frozen", t->task);
+}
+
 /* The training graph: model, labels, loss, correctness. */
 static int make_program(struct classifier *c, struct assay_error *err)
 {
@@ -166,7 +238,29 @@ static int make_program(struct classifier *c, struct assay_error *err)
     c->program.n_monitors = 1;
     c->program.graph = c->graph;
     c->program.inputs = c->inputs;
-    return assay_graph_check(c->graph, err);
+    rc = choose_trained(c, err);
+    return rc ? rc : assay_graph_check(c->graph, err);
+}
+
+/* What is frozen, into the key; nothing where nothing is. */
+static int add_frozen(struct classifier *c, struct assay_error *err)
+{
+    uint64_t names = 0;
+    char *key;
+
+    if (c->t->n_frozen == 0)
+        return ASSAY_OK;
+    for (size_t i = 0; i < c->t->n_frozen; i++)
+        for (const char *p = c->t->frozen[i]; *p; p++)
+            names = assay_rng_hash(names, (uint64_t)(unsigned char)*p, i);
+    key =
+        assay__format("%s, frozen %016llx", c->key, (unsigned long long)names);
+    if (!key)
+        return assay_error_set(err, ASSAY_NOMEM, "%s: out of memory",
+                               c->t->task);
+    assay__free(c->key);
+    c->options.key = c->key = key;
+    return ASSAY_OK;
 }
 
 /* A checkpoint fits when it began from these parameters, with these
@@ -191,7 +285,7 @@ static int make_key(struct classifier *c, struct assay_error *err)
         (unsigned long long)records, aug->flip, aug->crop_pad,
         c->t->objective ? ", objective " : "",
         c->t->objective ? c->t->objective->text : "");
-    return c->key ? ASSAY_OK
+    return c->key ? add_frozen(c, err)
                   : assay_error_set(err, ASSAY_NOMEM, "%s: out of memory",
                                     c->t->task);
 }
@@ -255,6 +349,8 @@ static int classifier_init(struct classifier *c,
     rc = check_records(t, err);
     if (!rc)
         rc = make_program(c, err);
+    if (!rc)
+        rc = join_params(c, err);
     if (rc)
         return rc;
     rc = assay__targets_init(&c->targets, t, err);
@@ -273,6 +369,8 @@ static void classifier_release(struct classifier *c)
     assay__targets_release(&c->targets);
     assay_history_release(&c->history);
     assay_graph_free(c->graph);
+    assay_params_release(&c->joined);
+    assay__free(c->wrt);
     assay__free(c->key);
 }
 
@@ -315,8 +413,7 @@ static int choose_threads(struct classifier *c, assay_tuning *tuning,
         return ASSAY_OK;
     options.tuning = tuning;
     return assay_train_measure(c->ctx, &c->program, &c->source, &options,
-                               &c->t->model->params, &workers, &c->threads,
-                               err);
+                               params_of(c), &workers, &c->threads, err);
 }
 
 /* Without a tuning to remember it in, equal problems of one call still get
@@ -351,7 +448,7 @@ static size_t collect_alike(struct assay_train_job *jobs, struct classifier *c,
         jobs[n_jobs].program = &c[i].program;
         jobs[n_jobs].source = &c[i].source;
         jobs[n_jobs].options = &c[i].options;
-        jobs[n_jobs].params = &c[i].t->model->params;
+        jobs[n_jobs].params = params_of(&c[i]);
         jobs[n_jobs++].history = &c[i].history;
         c[i].collected = true;
     }
@@ -435,6 +532,8 @@ int assay_models_train(const struct assay_context *ctx,
         rc = choose_all(c, n, err);
     if (!rc)
         rc = train_all(c, n, err);
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = part_params(&c[i], err);
     for (size_t i = 0; i < n && !rc; i++)
         rc = keep_curve(&c[i], err);
     close_all(c, n);

@@ -118,6 +118,48 @@ int assay_model_new(assay_model **out, const struct assay_model_spec *spec,
     return ASSAY_OK;
 }
 
+static int copy_notes(assay_model *to, const assay_model *from,
+                      struct assay_error *err)
+{
+    int rc = ASSAY_OK;
+
+    for (size_t i = 0; i < from->notes.n_meta && !rc; i++)
+        rc = assay_tensors_set_meta(&to->notes, from->notes.meta[2 * i],
+                                    from->notes.meta[2 * i + 1], err);
+    return rc;
+}
+
+int assay_model_clone(assay_model **out, const assay_model *m,
+                      struct assay_error *err)
+{
+    assay_model *copy = assay__calloc(1, sizeof(*copy));
+    int rc;
+
+    if (!copy)
+        return assay_error_set(err, ASSAY_NOMEM, "model: out of memory");
+    *copy = *m;
+    copy->graph = NULL;
+    memset(&copy->params, 0, sizeof(copy->params));
+    assay_tensors_init(&copy->notes);
+    copy->arch = assay__strdup(m->arch);
+    copy->origin = m->origin ? assay__strdup(m->origin) : NULL;
+    rc = copy->arch && (copy->origin || !m->origin)
+             ? assay_graph_clone(&copy->graph, m->graph, err)
+             : assay_error_set(err, ASSAY_NOMEM, "model: out of memory");
+    if (!rc)
+        rc = assay_params_make(&copy->params, copy->graph, err);
+    if (!rc)
+        rc = assay_params_copy(&copy->params, &m->params, err);
+    if (!rc)
+        rc = copy_notes(copy, m, err);
+    if (rc) {
+        assay_model_free(copy);
+        return rc;
+    }
+    *out = copy;
+    return ASSAY_OK;
+}
+
 void assay_model_free(assay_model *m)
 {
     if (!m)
@@ -192,6 +234,11 @@ assay_value assay_model_embedding(const assay_model *m)
 }
 
 struct assay_params *assay_model_params(assay_model *m)
+{
+    return &m->params;
+}
+
+const struct assay_params *assay_model_weights(const assay_model *m)
 {
     return &m->params;
 }

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The layers of a graph: nodes that read parameters, in their order. */
+
+#include <string.h>
+
+#include "engine/graph.h"
+
+/* Which ops are layers, and at which inputs their parameters stand. */
+static const struct {
+    const char *op;
+    enum assay_layer_kind kind;
+    int n_params;
+} kinds[] = {{"conv", ASSAY_LAYER_CONV, 2},
+             {"deconv", ASSAY_LAYER_CONV_TRANSPOSED, 2},
+             {"linear", ASSAY_LAYER_LINEAR, 2},
+             {"batchnorm", ASSAY_LAYER_BATCHNORM, 4},
+             {"groupnorm", ASSAY_LAYER_GROUPNORM, 2}};
+
+enum { N_KINDS = sizeof(kinds) / sizeof(kinds[0]) };
+
+/* The row of `kinds` that the node is, or -1. */
+static int kind_of(const assay_graph *g, const struct assay__node *node)
+{
+    for (int i = 0; i < N_KINDS; i++) {
+        assay_value weight;
+
+        if (strcmp(node->op->name, kinds[i].op) != 0)
+            continue;
+        weight = node->n_in > 1 ? node->in[1] : ASSAY_NO_VALUE;
+        return weight != ASSAY_NO_VALUE && g->value[weight].kind == ASSAY__PARAM
+                   ? i
+                   : -1;
+    }
+    return -1;
+}
+
+int assay_graph_n_layers(const assay_graph *g)
+{
+    int n = 0;
+
+    for (int i = 0; i < g->n_nodes; i++)
+        n += kind_of(g, &g->node[i]) >= 0;
+    return n;
+}
+
+static struct assay_layer describe(const struct assay__node *node, int row)
+{
+    struct assay_layer l = {.kind = kinds[row].kind,
+                            .source = node->in[0],
+                            .result = node->out,
+                            .bias = ASSAY_NO_VALUE,
+                            .mean = ASSAY_NO_VALUE,
+                            .variance = ASSAY_NO_VALUE,
+                            .groups = node->attrs.groups,
+                            .eps = node->attrs.eps};
+    assay_value *const param[] = {&l.weight, &l.bias, &l.mean, &l.variance};
+
+    for (int k = 0; k < kinds[row].n_params; k++)
+        *param[k] = k + 1 < node->n_in ? node->in[k + 1] : ASSAY_NO_VALUE;
+    return l;
+}
+
+struct assay_layer assay_graph_layer_at(const assay_graph *g, int i)
+{
+    struct assay_layer none = {.kind = (enum assay_layer_kind) - 1};
+
+    for (int k = 0; k < g->n_nodes; k++) {
+        int row = kind_of(g, &g->node[k]);
+
+        if (row >= 0 && i-- == 0)
+            return describe(&g->node[k], row);
+    }
+    return none;
+}
