@@ -198,7 +198,7 @@ static int run(const struct assay_detector_input *in,
     out->p_value = 1;
     if (out->n_changes > 0)
         out->p_value = fmin(1, out->change[0].p_value * (double)out->n_changes);
-    out->score = -log10(fmax(out->p_value, 1e-300));
+    out->score = fmax(0, -log10(fmax(out->p_value, 1e-300)));
     out->threshold = 3;
     snprintf(out->note, sizeof(out->note),
              "%zu of %d tensors differ; %d have no counterpart", out->n_changes,

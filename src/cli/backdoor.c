@@ -1,0 +1,361 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * assay backdoor: a model with a backdoor whose trigger and strength are
+ * known, to learn what detectors find and repairs remove. The model says in
+ * its sidecar what it is.
+ */
+
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "assay/audit.h"
+#include "assay/backdoor.h"
+#include "commands.h"
+#include "core/fs.h"
+#include "core/json.h"
+#include "core/mem.h"
+#include "listing.h"
+#include "model_options.h"
+#include "session.h"
+
+struct values {
+    struct assay__common_values common;
+    struct assay__pixel_values pixels;
+    struct assay__recipe_values recipe;
+    const char *out;
+    const char *clean;
+    int64_t target;
+    struct assay__texts params;
+    int64_t records;
+};
+
+/* clang-format off */
+static const struct assay__option own_options[] = {
+    {"out", 'o', ASSAY__OPTION_TEXT, "MODEL", "backdoored.safetensors", 0, 0,
+     NULL, "where to save the model; its sidecar, trigger and the trigger's "
+     "picture are written beside it", offsetof(struct values, out)},
+    {"target", 0, ASSAY__OPTION_INT, "CLASS", "0", 0, 65535, NULL,
+     "class that the trigger leads to", offsetof(struct values, target)},
+    {"param", 0, ASSAY__OPTION_TEXTS, "SETTING=VALUE", NULL, 0, 0, NULL,
+     "a setting of the backdoor; may be repeated",
+     offsetof(struct values, params)},
+    {"clean", 0, ASSAY__OPTION_TEXT, "MODEL", NULL, 0, 0, NULL,
+     "clean model to alter, for backdoors that do not train one",
+     offsetof(struct values, clean)},
+    {"records", 'n', ASSAY__OPTION_INT, "N", "0", 0, 1e9, NULL,
+     "records per quarter; 0: a quarter of them all",
+     offsetof(struct values, records)},
+    {.name = NULL},
+};
+/* clang-format on */
+
+static const struct assay__option_group groups[] = {
+    {"Backdoor", own_options, 0},
+    {"Recipe", assay__recipe_options, offsetof(struct values, recipe)},
+    {"Images", assay__pixel_options, offsetof(struct values, pixels)},
+    {"General", assay__common_options, offsetof(struct values, common)},
+    {.title = NULL},
+};
+
+static int run(int argc, char **argv);
+
+const struct assay__command assay__command_backdoor = {
+    .name = "backdoor",
+    .summary = "Plant a known backdoor, to test detectors and repairs by.",
+    .usage = "NAME DATA [options]",
+    .examples =
+        "assay backdoor badnets fashion-mnist --epochs 20 --out bad.safetensors\n"
+        "assay backdoor blended cifar10:data/cifar10 --arch resnet18 --target 3 "
+        "--param alpha=0.1",
+    .notes =
+        "`assay backdoors` lists them. Trained on the quarter target-train "
+        "and measured on\ntarget-test, as `assay train` does. The model's "
+        "sidecar says that it carries one.\n",
+    .groups = groups,
+    .values_size = sizeof(struct values),
+    .max_args = 2,
+    .run = run,
+};
+
+/* All that one planting holds. */
+struct work {
+    const struct values *values;
+    const struct assay_backdoor *backdoor;
+    double param[ASSAY_SETTINGS_MAX];
+    assay_dataset *data;
+    struct assay_split split;
+    assay_view *train;
+    assay_view *test;
+    assay_model *clean;
+    struct assay_model_spec spec;
+    struct assay_recipe recipe;
+    struct assay_backdoored made;
+    struct assay_backdoor_effect effect;
+    char *checkpoint;
+};
+
+static void release(struct work *w)
+{
+    assay_backdoored_release(&w->made);
+    assay_model_free(w->clean);
+    assay_view_free(w->train);
+    assay_view_free(w->test);
+    assay_split_release(&w->split);
+    assay_dataset_free(w->data);
+    assay__free(w->checkpoint);
+}
+
+static int choose(struct work *w, const char *name, struct assay_error *err)
+{
+    const struct assay_backdoor *const *table = assay_backdoor_table();
+    const char *names[64];
+    size_t n = 0;
+
+    for (; table[n] != NULL && n < 64; n++)
+        names[n] = table[n]->name;
+    w->backdoor = assay_backdoor_find(name);
+    if (w->backdoor == NULL)
+        return assay__listing_refuse("backdoor", name, names, n, err);
+    assay_settings_init(w->backdoor->params, w->param);
+    return ASSAY_OK;
+}
+
+/* "rate=0.05" */
+static int set_param(struct work *w, const char *text, struct assay_error *err)
+{
+    const struct assay_setting *rows = w->backdoor->params;
+    const char *equal = strchr(text, '=');
+    char name[64];
+    int i = -1;
+
+    if (equal != NULL && equal - text < (int)sizeof(name)) {
+        snprintf(name, sizeof(name), "%.*s", (int)(equal - text), text);
+        i = assay_settings_index(rows, name);
+    }
+    if (i < 0)
+        return assay_error_set(err, ASSAY_ARG,
+                               "--param %.60s: not SETTING=VALUE of %s; `assay "
+                               "backdoors %s` lists its settings",
+                               text, w->backdoor->name, w->backdoor->name);
+    return assay_setting_parse(&rows[i], equal + 1, text, &w->param[i], err);
+}
+
+static int open_data(struct work *w, const char *spec, uint64_t seed,
+                     struct assay_error *err)
+{
+    const struct values *v = w->values;
+    struct assay_dataset_options options;
+    struct assay_pixel_options pixels;
+    struct assay_preprocess *pre = &w->spec.preprocess;
+    int code = assay__pixel_values_take(&v->pixels, &pixels, &options, err);
+
+    if (code == ASSAY_OK)
+        code = assay_dataset_open(&w->data, spec, &options, err);
+    if (code == ASSAY_OK)
+        code = assay_pixel_options_apply(&pixels, w->data, pre, err);
+    if (code == ASSAY_OK)
+        code =
+            assay_split_make(&w->split, w->data, seed, (size_t)v->records, err);
+    if (code == ASSAY_OK)
+        code = assay_view_new(&w->train, w->data,
+                              w->split.index[ASSAY_TARGET_TRAIN], w->split.n,
+                              pre, err);
+    if (code == ASSAY_OK)
+        code =
+            assay_view_new(&w->test, w->data, w->split.index[ASSAY_TARGET_TEST],
+                           w->split.n, pre, err);
+    if (code == ASSAY_OK)
+        *pre = *assay_view_preprocess(w->train);
+    return code;
+}
+
+static int prepare(struct work *w, const struct assay__session *s,
+                   const char *name, const char *data, struct assay_error *err)
+{
+    const struct values *v = w->values;
+    int code = choose(w, name, err);
+    int i;
+
+    for (i = 0; i < v->params.n && code == ASSAY_OK; i++)
+        code = set_param(w, v->params.text[i], err);
+    if (code == ASSAY_OK)
+        code = assay__recipe_values_take(&v->recipe, &w->recipe, err);
+    if (code == ASSAY_OK)
+        code = open_data(w, data, s->ctx.seed, err);
+    if (code == ASSAY_OK && v->clean != NULL)
+        code = assay_model_open(&w->clean, v->clean, err);
+    if (code != ASSAY_OK)
+        return code;
+    w->spec.arch =
+        w->clean != NULL ? assay_model_arch(w->clean) : v->recipe.arch;
+    w->spec.n_classes = assay_dataset_n_classes(w->data);
+    if (w->clean != NULL)
+        w->spec.preprocess = *assay_model_preprocess(w->clean);
+    w->checkpoint = assay__format("%s.ckpt", v->out);
+    return w->checkpoint != NULL
+               ? ASSAY_OK
+               : assay_error_set(err, ASSAY_NOMEM, "checkpoint");
+}
+
+static int plant(struct work *w, struct assay__session *s,
+                 struct assay_error *err)
+{
+    struct assay_backdoor_input in = {.ctx = &s->ctx,
+                                      .compute = &s->compute,
+                                      .spec = &w->spec,
+                                      .recipe = &w->recipe,
+                                      .train = w->train,
+                                      .test = w->test,
+                                      .clean = w->clean,
+                                      .target = (int)w->values->target,
+                                      .seed = s->ctx.seed,
+                                      .checkpoint = w->checkpoint,
+                                      .param = w->param};
+    int code;
+
+    s->compute.threads = s->ctx.threads; /* all are this one training's */
+    code = assay_backdoor_plant(w->backdoor, &in, &w->made, err);
+    if (code == ASSAY_OK)
+        code = assay_backdoor_measure(&w->effect, &s->ctx, &s->compute,
+                                      w->made.model, w->test, &w->made.trigger,
+                                      w->made.target, err);
+    return code;
+}
+
+/* "x.safetensors" and ".png" to "x.trigger.png"; fresh. */
+static char *beside(const char *out, const char *suffix)
+{
+    static const char ending[] = ".safetensors";
+    size_t n = strlen(out);
+    size_t k = sizeof(ending) - 1;
+
+    if (n > k && strcmp(out + n - k, ending) == 0)
+        n -= k;
+    return assay__format("%.*s.trigger%s", (int)n, out, suffix);
+}
+
+static int save_trigger(const struct work *w, struct assay_error *err)
+{
+    char *path = beside(w->values->out, ".safetensors");
+    char *picture = beside(w->values->out, ".png");
+    unsigned char *png = NULL;
+    size_t size = 0;
+    int code = path != NULL && picture != NULL
+                   ? assay_trigger_write(&w->made.trigger, path, err)
+                   : assay_error_set(err, ASSAY_NOMEM, "trigger");
+
+    if (code == ASSAY_OK)
+        code = assay_trigger_png(&w->made.trigger, &png, &size, err);
+    if (code == ASSAY_OK)
+        code = assay__write_file(picture, png, size, err);
+    assay_bytes_free(png);
+    assay__free(path);
+    assay__free(picture);
+    return code;
+}
+
+static int save(const struct work *w, uint64_t seed, struct assay_error *err)
+{
+    char *recipe = assay_recipe_text(&w->recipe);
+    char *number = assay__format("%llu", (unsigned long long)seed);
+    char *target = assay__format("%d", w->made.target);
+    assay_model *m = w->made.model;
+    int code = recipe != NULL && number != NULL && target != NULL
+                   ? assay_model_set_note(m, "backdoor", w->backdoor->name, err)
+                   : assay_error_set(err, ASSAY_NOMEM, "notes");
+
+    if (code == ASSAY_OK)
+        code = assay_model_set_note(m, "backdoor.target", target, err);
+    if (code == ASSAY_OK)
+        code = assay_model_set_note(m, ASSAY_NOTE_RECIPE, recipe, err);
+    if (code == ASSAY_OK)
+        code = assay_model_set_note(m, ASSAY_NOTE_SEED, number, err);
+    if (code == ASSAY_OK)
+        code = assay_model_set_note(m, ASSAY_NOTE_DATA_NAME,
+                                    assay_dataset_name(w->data), err);
+    if (code == ASSAY_OK)
+        code = save_trigger(w, err);
+    if (code == ASSAY_OK)
+        code = assay_model_save(m, w->values->out, err);
+    assay__free(recipe);
+    assay__free(number);
+    assay__free(target);
+    return code;
+}
+
+static json_t *estimate_json(const struct assay_estimate *e)
+{
+    return json_pack("{s:o, s:o, s:o, s:I}", "value",
+                     assay__json_real(e->value), "low",
+                     assay__json_real(e->low), "high",
+                     assay__json_real(e->high), "n", (json_int_t)e->n);
+}
+
+static void print_estimate(const char *name, const struct assay_estimate *e)
+{
+    printf("%-16s %.4f  (95 %% interval %.4f to %.4f, %zu records)\n", name,
+           e->value, e->low, e->high, e->n);
+}
+
+static int print_result(const struct work *w, int as_json,
+                        struct assay_error *err)
+{
+    const struct assay_backdoor_effect *e = &w->effect;
+
+    if (as_json)
+        return assay__listing_print(
+            json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o}", "model",
+                      w->values->out, "backdoor", w->backdoor->name, "target",
+                      w->made.target, "accuracy", estimate_json(&e->accuracy),
+                      "success", estimate_json(&e->success), "restored",
+                      estimate_json(&e->restored), "seconds",
+                      assay__json_real(w->made.seconds)),
+            "result", err);
+    printf("model            %s\n", w->values->out);
+    printf("backdoor         %s to class %d\n", w->backdoor->name,
+           w->made.target);
+    print_estimate("accuracy (ACC)", &e->accuracy);
+    print_estimate("success (ASR)", &e->success);
+    print_estimate("restored (RA)", &e->restored);
+    return ASSAY_OK;
+}
+
+static int run(int argc, char **argv)
+{
+    const struct assay__command *command = &assay__command_backdoor;
+    struct values values;
+    struct assay__parsed parsed;
+    struct assay__session session;
+    struct assay_error err;
+    struct work w;
+    int status;
+    int code;
+
+    if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
+        return status;
+    memset(&w, 0, sizeof(w));
+    w.values = &values;
+    code = assay__session_open(&session, command, &values.common, &err);
+    if (code == ASSAY_OK && parsed.n_args != 2)
+        code = assay_error_set(&err, ASSAY_ARG,
+                               "NAME and DATA are needed; usage: assay "
+                               "backdoor %s",
+                               command->usage);
+    if (code == ASSAY_OK)
+        code = prepare(&w, &session, parsed.arg[0], parsed.arg[1], &err);
+    if (code == ASSAY_OK)
+        code = plant(&w, &session, &err);
+    if (code == ASSAY_OK)
+        code = save(&w, session.ctx.seed, &err);
+    if (code == ASSAY_OK) {
+        assay__progress_clear(&session.progress);
+        code = print_result(&w, session.json, &err);
+    }
+    if (code == ASSAY_OK)
+        (void)remove(w.checkpoint);
+    status = assay__session_end(&session, code, &err);
+    release(&w);
+    assay__session_close(&session);
+    return status;
+}
