@@ -1,0 +1,75 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# What detectors of models find, and how often they are wrong: N clean models
+# and N with a backdoor (BadNets, Blended and the others of BACKDOORS in
+# turn, targets in turn), of one architecture on Fashion-MNIST, each of a
+# split of its own; areas under the ROC curve with intervals, and false
+# alarms at each detector's own threshold. MNTD learns from other models,
+# half of them with other backdoors. Models are kept with KEEP=1, and with
+# OUT=FOLDER, where a second run goes on.
+# N, ARCH, RECORDS, EPOCHS, BACKDOORS, SHADOWS, CLEAN, SEED and THREADS
+# change the run.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+n=${N:-20}
+out=${OUT:-$work}
+recipe="--records ${RECORDS:-5000} --epochs ${EPOCHS:-8} --batch 64 --lr .05 \
+    --schedule cosine --augment crop:2 --evaluate-every 0 --resize 32x32 \
+    --threads ${THREADS:-1} --quiet"
+mkdir -p "$out/clean" "$out/bad" "$out/clean-shadows" "$out/bad-shadows"
+
+clean() { # file seed architecture
+    # shellcheck disable=SC2086
+    [ -f "$1" ] || "$assay" train fashion-mnist --arch "$3" $recipe \
+        --seed "$2" --out "$1" >>"$out/models.txt"
+}
+bad() { # file seed architecture backdoor target
+    extra=
+    case $4 in
+    trojannn | latent | badencoder) # these alter a clean model of their own
+        base=$out/bases/$3-$2.safetensors
+        mkdir -p "$out/bases"
+        clean "$base" "$2" "$3"
+        extra="--clean $base" ;;
+    esac
+    # shellcheck disable=SC2086
+    [ -f "$1" ] || "$assay" backdoor "$4" fashion-mnist --arch "$3" $recipe \
+        $extra --target "$5" --seed "$2" --out "$1" >>"$out/models.txt"
+}
+
+# The i-th of the kinds, in turn.
+kind() {
+    # shellcheck disable=SC2086
+    set -- "$1" ${BACKDOORS:-badnets blended}
+    shift $(($1 % ($# - 1) + 1))
+    echo "$1"
+}
+
+i=0
+while [ $i -lt "$n" ]; do
+    clean "$out/clean/c$i.safetensors" $((${SEED:-0} + i)) "${ARCH:-resnet18}"
+    bad "$out/bad/b$i.safetensors" $((${SEED:-0} + 1000 + i)) \
+        "${ARCH:-resnet18}" "$(kind $i)" $((i % 10))
+    i=$((i + 1))
+done
+i=0
+while [ $i -lt "${SHADOWS:-16}" ]; do
+    clean "$out/clean-shadows/s$i.safetensors" $((${SEED:-0} + 2000 + i)) simplecnn
+    bad "$out/bad-shadows/s$i.safetensors" $((${SEED:-0} + 3000 + i)) simplecnn \
+        "$(kind $i)" $(((i + 5) % 10))
+    i=$((i + 1))
+done
+
+shadows=
+[ "${SHADOWS:-16}" = 0 ] ||
+    shadows="--clean-shadows $out/clean-shadows --backdoored-shadows $out/bad-shadows"
+status=0
+# shellcheck disable=SC2086
+"$assay" detect "$out/bad" --references "$out/clean" --data fashion-mnist \
+    --clean "${CLEAN:-500}" $shadows ${DETECTORS:+--detectors $DETECTORS} \
+    --out "$out/found" --seed "${SEED:-0}" --threads "${THREADS:-1}" \
+    >"$out/detect.txt" || status=$?
+[ $status -le 1 ] || exit $status
+sed -n '/^all models/,/^$/p' "$out/detect.txt"
