@@ -37,6 +37,24 @@ extern "C" {
 int assay_tensors_read(struct assay_tensors *list, const char *path,
                        struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * The same without reading the weights' own bytes where they stay in the
+ * file: checksums that a zip states of those are kept for
+ * assay_tensors_check(). All else is checked here.
+ */
+int assay_tensors_open(struct assay_tensors *list, const char *path,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
+/*
+ * Compare the checksum of the bytes that tensor `t` of `list` lies in, to be
+ * done before its values are used, or of all (NULL), on up to four threads.
+ * Each is compared once; the list may not be used by another thread
+ * meanwhile. Errors: _FORMAT with the place of the bytes, _NOMEM.
+ */
+int assay_tensors_check(struct assay_tensors *list,
+                        const struct assay_tensor *t,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+
 /* Write atomically as safetensors (with metadata) or, when the path ends in
  * .npz, as NPZ (stored, f32 and integers; metadata dropped). Equal content
  * gives equal bytes. */

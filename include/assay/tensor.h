@@ -70,6 +70,16 @@ struct assay_tensor {
                    file that is mapped, aligned to the size */
 };
 
+/* The checksum (CRC-32) that a file states of some of its mapped bytes. */
+struct assay_tensor_sum {
+    const unsigned char *at;
+    size_t size;
+    uint32_t crc;
+    int passed;       /* they have it */
+    const char *name; /* what the file calls them; mapped too, no NUL */
+    size_t n_name;
+};
+
 struct assay_tensors {
     struct assay_tensor *item;
     size_t n_items;
@@ -78,6 +88,9 @@ struct assay_tensors {
     size_t n_meta;
     void *map; /* a file's bytes that tensors may lie in; owned, or NULL */
     size_t map_bytes;
+    struct assay_tensor_sum *sum; /* see assay_tensors_check() */
+    size_t n_sums;
+    size_t cap_sums;
 };
 
 void assay_tensors_init(struct assay_tensors *list);

@@ -45,6 +45,7 @@ void assay_tensors_release(struct assay_tensors *list)
         assay__free(list->meta[i]);
     assay__free(list->item);
     assay__free(list->meta);
+    assay__free(list->sum);
     assay__unmap(list->map, list->map_bytes);
     assay_tensors_init(list);
 }

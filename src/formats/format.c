@@ -68,7 +68,7 @@ int assay__tensors_parse(struct assay_tensors *list, const unsigned char *data,
     return rc;
 }
 
-int assay_tensors_read(struct assay_tensors *list, const char *path,
+int assay_tensors_open(struct assay_tensors *list, const char *path,
                        struct assay_error *err)
 {
     unsigned char *data = NULL;
@@ -82,6 +82,21 @@ int assay_tensors_read(struct assay_tensors *list, const char *path,
     list->map = data;
     list->map_bytes = size;
     rc = assay__tensors_parse(list, data, size, path, err);
+    if (rc) {
+        rc = assay_error_prefix(err, rc, "%s", path);
+        assay_tensors_release(list);
+    }
+    return rc;
+}
+
+int assay_tensors_read(struct assay_tensors *list, const char *path,
+                       struct assay_error *err)
+{
+    int rc = assay_tensors_open(list, path, err);
+
+    if (rc)
+        return rc;
+    rc = assay_tensors_check(list, NULL, err);
     if (rc) {
         rc = assay_error_prefix(err, rc, "%s", path);
         assay_tensors_release(list);

@@ -52,4 +52,17 @@ int assay__tensors_parse(struct assay_tensors *list, const unsigned char *data,
                          size_t size, const char *suffix_of,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * Note that the file states a checksum of bytes that lie in the list's map;
+ * assay_tensors_check() compares. Errors: _NOMEM.
+ */
+bool assay__sums_can(const struct assay_tensors *list, const void *at,
+                     size_t size);
+int assay__sums_add(struct assay_tensors *list,
+                    const struct assay_tensor_sum *sum,
+                    struct assay_error *err) ASSAY_MUST_CHECK;
+/* Compare at once those of the bytes around `at`: they are copied. */
+int assay__sums_check(struct assay_tensors *list, const void *at,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+
 #endif

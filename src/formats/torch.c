@@ -28,8 +28,10 @@ static const char *const inner_suffixes[] = {".pth", ".pt", ".th", ".ckpt",
 
 struct reader {
     struct assay__zip zip;
+    struct assay_tensors *list;
     unsigned char **owned; /* unpacked members, by number */
     size_t unpacked;       /* bytes of them */
+    bool *noted;           /* by number: the list has the checksum */
     char root[ASSAY__ZIP_NAME_MAX + 1];
 };
 
@@ -114,6 +116,30 @@ static int member_bytes(struct reader *r, const struct assay__zip_member *m,
     return ASSAY_OK;
 }
 
+/* A storage's bytes. Where its tensors can stay in the file, its checksum is
+ * compared when they are used. */
+static int storage_bytes(struct reader *r, const struct assay__zip_member *m,
+                         const unsigned char **data, size_t *size,
+                         struct assay_error *err)
+{
+    size_t i = (size_t)(m - r->zip.member);
+    struct assay_tensor_sum sum = {.at = r->zip.data + m->data_at,
+                                   .size = m->size,
+                                   .crc = m->crc,
+                                   .name = assay__zip_name_in_file(&r->zip, m),
+                                   .n_name = strlen(m->name)};
+    int rc = ASSAY_OK;
+
+    if (m->method != 0 || !assay__sums_can(r->list, sum.at, sum.size))
+        return member_bytes(r, m, data, size, err);
+    *data = sum.at;
+    *size = sum.size;
+    if (!r->noted[i])
+        rc = assay__sums_add(r->list, &sum, err);
+    r->noted[i] = rc == ASSAY_OK;
+    return rc;
+}
+
 static int read_storage(void *user, const struct assay__torch_id *id,
                         const unsigned char **data, size_t *size,
                         struct assay_error *err)
@@ -135,7 +161,7 @@ static int read_storage(void *user, const struct assay__torch_id *id,
                                id->at,
                                (int)(id->key_size < 40 ? id->key_size : 40),
                                (const char *)id->key);
-    rc = member_bytes(r, m, data, size, err);
+    rc = storage_bytes(r, m, data, size, err);
     if (!rc &&
         (id->n_elements > *size / width || id->n_elements * width != *size))
         rc = assay_error_set(err, ASSAY_FORMAT,
@@ -253,8 +279,10 @@ static int read_bytes(struct assay_tensors *list, const unsigned char *data,
     if (!rc)
         rc = check_members(&r->zip, err);
     if (!rc) {
+        r->list = list;
         r->owned = assay__calloc(r->zip.n_members + 1, sizeof(*r->owned));
-        if (!r->owned)
+        r->noted = assay__calloc(r->zip.n_members + 1, sizeof(*r->noted));
+        if (!r->owned || !r->noted)
             rc = assay_error_set(err, ASSAY_NOMEM, "no memory to read a zip");
     }
     if (!rc)
@@ -262,6 +290,7 @@ static int read_bytes(struct assay_tensors *list, const unsigned char *data,
     for (size_t i = 0; r->owned && i < r->zip.n_members; i++)
         assay__free(r->owned[i]);
     assay__free(r->owned);
+    assay__free(r->noted);
     assay__zip_close(&r->zip);
     assay__free(r);
     return rc;

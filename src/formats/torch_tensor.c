@@ -313,6 +313,19 @@ static void copy(unsigned char *dst, const unsigned char *src,
     }
 }
 
+static int add_copy(struct assay_tensors *list, const char *name,
+                    enum assay_dtype dtype, const struct view *view,
+                    const unsigned char *data, size_t count,
+                    struct assay_error *err)
+{
+    struct assay_tensor *t = NULL;
+    int rc = assay_tensors_add(list, name, dtype, &view->shape, &t, err);
+
+    if (!rc)
+        copy(t->data, data, view, count, assay_dtype_size(dtype));
+    return rc;
+}
+
 static int check_total(size_t *total, size_t bytes, size_t file_size, value *v,
                        struct assay_error *err)
 {
@@ -332,7 +345,6 @@ int assay__torch_add_tensor(struct assay_tensors *list, const char *name,
 {
     const unsigned char *data = NULL;
     struct assay__torch_id id;
-    struct assay_tensor *t = NULL;
     enum assay_dtype dtype = ASSAY_DTYPE_F32;
     struct view view;
     size_t size = 0, count = 0, width;
@@ -356,10 +368,12 @@ int assay__torch_add_tensor(struct assay_tensors *list, const char *name,
     if (rc)
         return rc;
     if (is_dense(&view) && count > 0)
-        return assay_tensors_add_bytes(list, name, dtype, &view.shape,
-                                       data + view.offset * width, err);
-    rc = assay_tensors_add(list, name, dtype, &view.shape, &t, err);
-    if (!rc)
-        copy(t->data, data, &view, count, width);
+        rc = assay_tensors_add_bytes(list, name, dtype, &view.shape,
+                                     data + view.offset * width, err);
+    else
+        rc = add_copy(list, name, dtype, &view, data, count, err);
+    /* What was copied has left the bytes that its checksum is of. */
+    if (!rc && list->item[list->n_items - 1].data != data + view.offset * width)
+        rc = assay__sums_check(list, data, err);
     return rc;
 }

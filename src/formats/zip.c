@@ -476,6 +476,12 @@ const char *assay__zip_fault_text(unsigned faults)
     return "nothing is wrong with it";
 }
 
+const char *assay__zip_name_in_file(const struct assay__zip *zip,
+                                    const struct assay__zip_member *member)
+{
+    return (const char *)zip->data + member->entry_at + ENTRY_SIZE;
+}
+
 const struct assay__zip_member *assay__zip_find(const struct assay__zip *zip,
                                                 const char *name)
 {

@@ -96,6 +96,9 @@ void assay__zip_close(struct assay__zip *zip);
 const char *assay__zip_fault_text(unsigned faults);
 const struct assay__zip_member *assay__zip_find(const struct assay__zip *zip,
                                                 const char *name);
+/* A member's name as it stands in the central directory, without NUL. */
+const char *assay__zip_name_in_file(const struct assay__zip *zip,
+                                    const struct assay__zip_member *member);
 /* A member's bytes: stored ones lie within the archive, deflated ones in
  * `owned`, to be freed (assay__free). */
 struct assay__zip_bytes {

@@ -9,6 +9,7 @@
 #include <zlib.h>
 
 #include "core/mem.h"
+#include "formats/crc32.h"
 #include "formats/gzip.h"
 #include "formats/zip.h"
 
@@ -100,23 +101,11 @@ static int unpack(const struct assay__zip *zip,
     return ASSAY_OK;
 }
 
-static uint32_t checksum(const unsigned char *data, size_t size)
-{
-    uLong crc = crc32(0, NULL, 0);
-
-    while (size > 0) {
-        crc = crc32(crc, data, part(size));
-        data += part(size);
-        size -= part(size);
-    }
-    return (uint32_t)crc;
-}
-
 static int check(const struct assay__zip_member *m, bool lenient,
                  struct assay__zip_bytes *b, struct assay_error *err)
 {
     b->whole = b->whole && b->size == m->size;
-    b->crc_ok = !b->whole || checksum(b->data, b->size) == m->crc;
+    b->crc_ok = !b->whole || assay__crc32(b->data, b->size) == m->crc;
     if (lenient || (b->whole && b->crc_ok))
         return ASSAY_OK;
     if (!b->whole)

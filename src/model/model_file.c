@@ -384,12 +384,14 @@ out:
 
 /* The file must have what the sidecar asks for before memory does: a few
  * bytes of sidecar can ask for much. */
-static int read_params(assay_model *m, const struct assay_tensors *list,
+static int read_params(assay_model *m, struct assay_tensors *list,
                        struct assay_error *err)
 {
     const assay_graph *graph = assay_model_graph(m);
     int rc = assay_params_match(graph, "", list, err);
 
+    if (!rc)
+        rc = assay_tensors_check(list, NULL, err);
     if (!rc)
         rc = assay_params_make(&m->params, graph, err);
     if (!rc)
@@ -411,7 +413,7 @@ int assay_model_open(assay_model **out, const char *path,
     if (assay__model_owns_graph(path))
         return assay__model_open_graph(out, path, err);
     assay_tensors_init(&list);
-    rc = assay_tensors_read(&list, path, err);
+    rc = assay_tensors_open(&list, path, err);
     if (rc)
         goto out;
     side = assay__sidecar_path(path);

@@ -311,6 +311,120 @@ static void test_archives_that_disagree_are_refused(void)
     check_zip(big, 3, ASSAY_UNSUPPORTED, "big-endian");
 }
 
+static void write_bytes(const char *path, const void *data, size_t size)
+{
+    FILE *f = fopen(path, "wb");
+
+    CHECK(f != NULL);
+    CHECK_UINT_EQ(fwrite(data, 1, size, f), size);
+    CHECK_INT_EQ(fclose(f), 0);
+}
+
+/*
+ * With one byte of the file turned at `at`, which a tensor lies in or was
+ * copied from: reading refuses; opening refuses, or the check of the tensors
+ * around that byte does, and no other one.
+ */
+static void check_turned(const char *path, const unsigned char *good,
+                         size_t size, size_t at)
+{
+    struct assay_error err = {0};
+    struct assay_tensors list;
+    unsigned char *bytes = malloc(size);
+    size_t bad = 0;
+    int rc;
+
+    CHECK(bytes != NULL);
+    memcpy(bytes, good, size);
+    bytes[at] ^= 0x10;
+    write_bytes(path, bytes, size);
+    assay_tensors_init(&list);
+    CHECK_FAILS(assay_tensors_read(&list, path, &err), ASSAY_FORMAT, err);
+    CHECK_STR_HAS(err.msg, "does not have its checksum");
+    CHECK_UINT_EQ(list.n_items, 0);
+    rc = assay_tensors_open(&list, path, &err);
+    for (size_t i = 0; i < list.n_items && !rc; i++)
+        bad += assay_tensors_check(&list, &list.item[i], &err) != ASSAY_OK;
+    CHECK(rc == ASSAY_FORMAT || bad > 0);
+    CHECK(rc || bad < list.n_items);
+    if (!rc)
+        CHECK_FAILS(assay_tensors_check(&list, NULL, &err), ASSAY_FORMAT, err);
+    assay_tensors_release(&list);
+    free(bytes);
+}
+
+/* Each byte of each storage: of those that stay in the file, are copied
+ * because they are strided or shared, or are unpacked. */
+static void test_turned_byte_in_any_storage_is_refused(void)
+{
+    const char *files[] = {"state.pth", "checkpoint.pth", "script.pt"};
+
+    for (size_t f = 0; f < sizeof(files) / sizeof(files[0]); f++) {
+        char *path = strdup(check_temp_path("turned.pth"));
+        struct assay_error err = {0};
+        struct assay_tensors list;
+        unsigned char *good = NULL;
+        size_t size = 0;
+
+        CHECK_OK(
+            assay__map_file(golden(files[f]), SIZE_MAX, &good, &size, &err),
+            err);
+        assay_tensors_init(&list);
+        CHECK_OK(assay_tensors_open(&list, golden(files[f]), &err), err);
+        CHECK(list.n_sums > 1);
+        CHECK_OK(assay_tensors_check(&list, NULL, &err), err);
+        for (size_t i = 0; i < list.n_sums; i++) {
+            const struct assay_tensor_sum *s = &list.sum[i];
+            size_t at = (size_t)(s->at - (unsigned char *)list.map);
+
+            CHECK(s->passed);
+            for (size_t k = 0; k < s->size; k += 3)
+                check_turned(path, good, size, at + k);
+        }
+        assay_tensors_release(&list);
+        assay__unmap(good, size);
+        free(path);
+    }
+}
+
+/* What is not a storage is compared when the file is opened. */
+static void test_turned_byte_in_a_pickle_is_refused_at_once(void)
+{
+    const char *path = check_temp_path("turned.pth");
+    struct zip_member m[] = {{PICKLE("m/data.pkl"), .crc_xor = 1}, {STORAGE}};
+    struct zip_bytes z = {.size = 0};
+    struct assay_error err = {0};
+    struct assay_tensors list;
+
+    zip_make(&z, m, 2);
+    write_bytes(path, z.data, z.size);
+    assay_tensors_init(&list);
+    CHECK_FAILS(assay_tensors_open(&list, path, &err), ASSAY_FORMAT, err);
+    CHECK_STR_HAS(err.msg, "m/data.pkl' does not have its checksum");
+    m[0].crc_xor = 0;
+    m[1].crc_xor = 1;
+    m[1].gap = 0;
+    z.size = 0;
+    zip_make(&z, m, 2);
+    while (m[1].at % 4 != 0 || m[1].gap == 0) {
+        z.size = 0;
+        m[1].gap++;
+        zip_make(&z, m, 2);
+    }
+    write_bytes(path, z.data, z.size);
+    CHECK_OK(assay_tensors_open(&list, path, &err), err);
+    CHECK_FAILS(assay_tensors_check(&list, &list.item[0], &err), ASSAY_FORMAT,
+                err);
+    assay_tensors_release(&list);
+    /* Out of line it is copied, and compared before that. */
+    m[1].gap++;
+    z.size = 0;
+    zip_make(&z, m, 2);
+    write_bytes(path, z.data, z.size);
+    CHECK_FAILS(assay_tensors_open(&list, path, &err), ASSAY_FORMAT, err);
+    CHECK_STR_HAS(err.msg, "m/data/0' does not have its checksum");
+}
+
 static void test_file_within_a_zip_is_read_once(void)
 {
     struct zip_member m[] = {{PICKLE("m/data.pkl")}, {STORAGE}};
@@ -447,6 +561,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_no_prefix_of_a_file_is_accepted),
     CHECK_TEST(test_each_lie_of_a_pickle_is_refused),
     CHECK_TEST(test_archives_that_disagree_are_refused),
+    CHECK_TEST(test_turned_byte_in_any_storage_is_refused),
+    CHECK_TEST(test_turned_byte_in_a_pickle_is_refused_at_once),
     CHECK_TEST(test_file_within_a_zip_is_read_once),
     CHECK_TEST(test_each_lie_of_the_older_layout_is_refused),
     CHECK_TEST(test_published_models_are_read),

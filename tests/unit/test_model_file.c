@@ -13,6 +13,7 @@
 #include "core/fs.h"
 #include "core/mem.h"
 #include "small_data.h"
+#include "zip_bytes.h"
 
 static void check_same_params(assay_model *a, assay_model *b)
 {
@@ -384,6 +385,52 @@ static void test_dangerous_file_is_not_opened(void)
     CHECK(back == NULL);
 }
 
+#define PART(name, key, n, view)                                         \
+    "V" name "\nctorch._utils\n_rebuild_tensor_v2\n((Vstorage\nctorch\n" \
+    "FloatStorage\nV" key "\nVcpu\n" n "tQK\0" view "\x89)tRs"
+
+/* A linear layer of 12x12 numbers to two, in PyTorch's zip, with a turned
+ * byte in no, the first and the last part of each of its members. */
+static void test_turned_byte_in_any_member_is_refused(void)
+{
+    static const char pickle[] =
+        "\x80\2}" PART("w.weight", "0", "M\x20\1", "K\2K\x90\x86K\x90K\1\x86")
+            PART("w.bias", "1", "K\2", "K\2\x85K\1\x85") ".";
+    static const char side[] =
+        "{\"layers\": [\"flatten\", {\"linear\": \"w\"}], "
+        "\"preprocess\": {\"channels\": 1, \"height\": 12, \"width\": 12, "
+        "\"scale\": 1, \"mean\": [0], \"std\": [1]}}";
+    static unsigned char weight[2 * 144 * 4];
+    static unsigned char bias[8];
+    struct zip_member m[] = {
+        {.name = "m/data.pkl", .data = pickle, .size = sizeof(pickle) - 1},
+        {.name = "m/data/0", .data = weight, .size = sizeof(weight)},
+        {.name = "m/data/1", .data = bias, .size = sizeof(bias), .gap = 1}};
+    static struct zip_bytes z;
+    struct assay_error err = {0};
+    assay_model *back = NULL;
+
+    zip_make(&z, m, 3);
+    check_write_file(check_temp_path("net.pth"), z.data, z.size);
+    check_write_file(check_temp_path("net.json"), side, sizeof(side) - 1);
+    CHECK_OK(assay_model_open(&back, check_temp_path("net.pth"), &err), err);
+    assay_model_free(back);
+    back = NULL;
+    for (int i = 0; i < 3; i++) {
+        for (size_t k = 0; k < m[i].size; k += m[i].size - 1) {
+            z.data[m[i].at + k] ^= 1;
+            check_write_file(check_temp_path("net.pth"), z.data, z.size);
+            z.data[m[i].at + k] ^= 1;
+            CHECK(assay_model_open(&back, check_temp_path("net.pth"), &err) !=
+                  ASSAY_OK);
+            CHECK(back == NULL);
+            CHECK_STR_HAS(err.msg, i == 0 && k == 0
+                                       ? "net.pth"
+                                       : "does not have its checksum");
+        }
+    }
+}
+
 /* The model's tensors after `change`, under the sidecar that fits. */
 static int open_changed(void (*change)(struct assay_tensors *list),
                         struct assay_error *err)
@@ -472,6 +519,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_sidecar_cannot_ask_for_memory),
     CHECK_TEST(test_missing_files_are_named),
     CHECK_TEST(test_dangerous_file_is_not_opened),
+    CHECK_TEST(test_turned_byte_in_any_member_is_refused),
     CHECK_TEST(test_unusable_weights_are_refused),
     CHECK_TEST(test_failed_save_leaves_nothing),
 };
