@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "core/mem.h"
+#include "engine/graph.h"
 #include "onnx/import.h"
 
 int assay__im_unary(struct assay__importer *im, enum assay_unary_kind kind,
@@ -115,6 +116,46 @@ int assay__im_reshape(struct assay__importer *im, int x,
     return assay__im_op(im, "reshape", &x, 1, &attrs);
 }
 
+/* Does `perm` put the axes of `y`, which the node made, back in the order of
+ * its input? */
+static bool is_undone(const struct assay__node *node,
+                      const struct assay_shape *y, const int *perm)
+{
+    if (node->op != &assay__op_pick)
+        return false;
+    for (int i = 0; i < y->rank; i++) {
+        int axis = node->attrs.axes[perm[i]];
+
+        if (axis != i || node->attrs.step[perm[i]] != 1 ||
+            node->attrs.begin[perm[i]] != 0)
+            return false;
+    }
+    return true;
+}
+
+/* What `x` was before a transpose that `perm` undoes, as when a file wants
+ * the channels of images last and puts them first itself; else -1. */
+static int before_transpose(struct assay__importer *im, int x, const int *perm)
+{
+    const struct assay__item *item = assay__im_at(im, x);
+    const struct assay__node *node;
+
+    if (item->known || item->v == ASSAY_NO_VALUE || item->folded > 0 ||
+        im->g->value[item->v].node < 0)
+        return -1;
+    node = &im->g->node[im->g->value[item->v].node];
+    if (!is_undone(node, &item->shape, perm) ||
+        assay_graph_shape(im->g, node->in[0])->rank != item->shape.rank)
+        return -1;
+    /* Parts are picked too: the whole must come back. */
+    for (int i = 0; i < item->shape.rank; i++) {
+        if (assay_graph_shape(im->g, node->in[0])->dim[i] !=
+            item->shape.dim[perm[i]])
+            return -1;
+    }
+    return assay__im_of_value(im, node->in[0], item->type);
+}
+
 int assay__im_transpose(struct assay__importer *im, int x, const int *perm)
 {
     struct assay_attrs attrs = {.index = 0};
@@ -129,7 +170,11 @@ int assay__im_transpose(struct assay__importer *im, int x, const int *perm)
         moved = moved || perm[i] != i;
     }
     if (moved) {
-        int y = assay__im_op(im, "pick", &x, 1, &attrs);
+        int y = im->code == ASSAY_OK ? before_transpose(im, x, perm) : -1;
+
+        if (y >= 0)
+            return y;
+        y = assay__im_op(im, "pick", &x, 1, &attrs);
 
         assay__im_inherit(im, y, x);
         return y;

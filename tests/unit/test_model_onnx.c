@@ -11,6 +11,7 @@
 
 #include "assay/context.h"
 #include "assay/model.h"
+#include "assay/plan.h"
 #include "check.h"
 #include "core/fs.h"
 #include "onnx_bytes.h"
@@ -86,6 +87,87 @@ static void test_logits_are_before_the_softmax(void)
     CHECK_NEAR(logits[3], 0, 1e-6);
     assay_predictor_free(p);
     assay_model_free(m);
+}
+
+/* Images of 5x6 with 2 channels last, turned by `perm`; score k is number k
+ * of what comes of it. */
+static void write_last_channels(const char *path, const int64_t *perm)
+{
+    static const int64_t image[4] = {1, 5, 6, 2};
+    static const int64_t rows[2] = {1, 60};
+    static const int64_t square[2] = {60, 60};
+    static float w[60 * 60];
+    struct onnx_bytes graph = {.n = 0};
+    struct onnx_bytes model = {.n = 0};
+    struct onnx_bytes turn = {.n = 0};
+
+    for (int i = 0; i < 60; i++)
+        w[i * 61] = 1;
+    ob_port(&graph, 11, "x", 4, image);
+    ob_port(&graph, 12, "y", 2, rows);
+    ob_tensor(&graph, "w", 2, square, w, 3600);
+    ob_node(&turn, "Transpose", "x", "t");
+    ob_attr_ints(&turn, "perm", 4, perm);
+    ob_put(&graph, 1, &turn);
+    ob_add_node(&graph, "Flatten", "t", "f");
+    ob_add_node(&graph, "MatMul", "f w", "y");
+    ob_model(&model, 13, &graph);
+    check_write_file(path, model.data, model.n);
+}
+
+/* Does the plan of the logits move numbers about? */
+static bool moves(const assay_model *m)
+{
+    assay_value logits = assay_model_logits(m);
+    struct assay_plan_options o = {
+        .batch = 1, .threads = 1, .backend = "onednn"};
+    struct assay_error err = {0, ""};
+    assay_plan *plan = NULL;
+    char *text;
+    bool found;
+
+    o.outputs = &logits;
+    o.n_outputs = 1;
+    CHECK_OK(assay_plan_new(&plan, assay_model_graph(m), &o, &err), err);
+    text = assay_plan_describe(plan);
+    CHECK(text != NULL);
+    found = strstr(text, "pick") != NULL;
+    assay_bytes_free(text);
+    assay_plan_free(plan);
+    return found;
+}
+
+/* Images come with channels first: a file that puts its last ones first
+ * takes them as they are, any other order is made. */
+static void test_transposes_that_undo_each_other_vanish(void)
+{
+    static const int64_t first[] = {0, 3, 1, 2};
+    static const int64_t other[] = {0, 3, 2, 1};
+    struct assay_compute compute = {.backend = "onednn"};
+    struct assay_error err = {0, ""};
+
+    for (int k = 0; k < 2; k++) {
+        const char *path = check_temp_path("last.onnx");
+        assay_predictor *p = NULL;
+        assay_model *m = NULL;
+        float x[60];
+        float y[60];
+
+        for (int i = 0; i < 60; i++)
+            x[i] = (float)i;
+        write_last_channels(path, k == 0 ? first : other);
+        CHECK_OK(assay_model_open(&m, path, &err), err);
+        CHECK_OK(assay_predictor_new(&p, m, &compute, 1, &err), err);
+        CHECK_OK(assay_predictor_run(p, x, 1, y, NULL, &err), err);
+        for (int c = 0; c < 2; c++)
+            for (int i = 0; i < 5; i++)
+                for (int j = 0; j < 6; j++)
+                    CHECK_NEAR(y[30 * c + (k == 0 ? 6 * i + j : 5 * j + i)],
+                               x[30 * c + 6 * i + j], 1e-6);
+        CHECK_INT_EQ(moves(m), k);
+        assay_predictor_free(p);
+        assay_model_free(m);
+    }
 }
 
 static void expect_sidecar(const char *text, int code, const char *words)
@@ -297,6 +379,7 @@ static void test_resnet_2b_gives_what_pytorch_gives(void)
 static const struct check_test tests[] = {
     CHECK_TEST(test_without_a_sidecar),
     CHECK_TEST(test_logits_are_before_the_softmax),
+    CHECK_TEST(test_transposes_that_undo_each_other_vanish),
     CHECK_TEST(test_sidecars),
     CHECK_TEST(test_resnet_2b_gives_what_pytorch_gives),
     CHECK_TEST(test_public_models_are_as_good_as_they_were),
