@@ -66,6 +66,38 @@ assay_value assay__arch_linear(assay_graph *g, assay_value x,
     return assay_layer_linear(g, x, name, out);
 }
 
+assay_value assay__block_conv(const struct assay__block *b, assay_value x,
+                              const char *name, int out, int kernel, int stride,
+                              int groups)
+{
+    struct assay_conv conv = {.out = out,
+                              .kernel = kernel,
+                              .stride = stride,
+                              .pad = kernel / 2,
+                              .groups = groups,
+                              .no_bias = 1,
+                              .fan_out = 1};
+    char full[128];
+
+    snprintf(full, sizeof(full), "%s%s", b->name, name);
+    return assay_layer_conv(b->g, x, full, &conv);
+}
+
+assay_value assay__block_norm(const struct assay__block *b, assay_value x,
+                              const char *name)
+{
+    char full[128];
+
+    snprintf(full, sizeof(full), "%s%s", b->name, name);
+    return assay_layer_norm(b->g, x, full, b->o->norm);
+}
+
+assay_value assay__block_norm_relu(const struct assay__block *b, assay_value x,
+                                   const char *name)
+{
+    return assay_op_relu(b->g, assay__block_norm(b, x, name));
+}
+
 assay_value assay__arch_silu(assay_graph *g, assay_value x)
 {
     return assay_op_mul(g, x, assay_op_sigmoid(g, x));

@@ -13,6 +13,22 @@ assay_value assay__arch_conv(assay_graph *g, assay_value x, const char *prefix,
 assay_value assay__arch_linear(assay_graph *g, assay_value x,
                                const char *prefix, int index, int out);
 
+/* A part of a network whose layers' names begin alike. */
+struct assay__block {
+    assay_graph *g;
+    const struct assay_arch_options *o;
+    char name[64]; /* "layer1.0." */
+};
+/* A convolution without bias that keeps the size at stride 1; `groups` 0 is
+ * 1. */
+assay_value assay__block_conv(const struct assay__block *b, assay_value x,
+                              const char *name, int out, int kernel, int stride,
+                              int groups);
+assay_value assay__block_norm(const struct assay__block *b, assay_value x,
+                              const char *name);
+assay_value assay__block_norm_relu(const struct assay__block *b, assay_value x,
+                                   const char *name);
+
 /*
  * Squeeze and excitation (Hu et al., CVPR 2018): the means of the channels,
  * two 1x1 convolutions called prefix + name, a factor for each channel.

@@ -17,52 +17,29 @@ struct variant {
     int stem;
 };
 
-struct part {
-    assay_graph *g;
-    const struct assay_arch_options *o;
-    char name[64]; /* "features.denseblock1.denselayer1." */
-};
-
-static assay_value conv(const struct part *p, assay_value x, const char *name,
-                        int out, int kernel, int stride)
+static assay_value conv(const struct assay__block *b, assay_value x,
+                        const char *name, int out, int kernel)
 {
-    struct assay_conv c = {.out = out,
-                           .kernel = kernel,
-                           .stride = stride,
-                           .pad = kernel / 2,
-                           .no_bias = 1,
-                           .fan_out = 1};
-    char full[96];
-
-    snprintf(full, sizeof(full), "%s%s", p->name, name);
-    return assay_layer_conv(p->g, x, full, &c);
+    return assay__block_conv(b, x, name, out, kernel, 1, 1);
 }
 
-static assay_value norm_relu(const struct part *p, assay_value x,
-                             const char *name)
-{
-    char full[96];
-
-    snprintf(full, sizeof(full), "%s%s", p->name, name);
-    return assay_op_relu(p->g, assay_layer_norm(p->g, x, full, p->o->norm));
-}
-
-static assay_value dense_layer(const struct part *p, assay_value x, int growth)
+static assay_value dense_layer(const struct assay__block *b, assay_value x,
+                               int growth)
 {
     assay_value both[2] = {x, ASSAY_NO_VALUE};
-    assay_value y =
-        conv(p, norm_relu(p, x, "norm1"), "conv1", 4 * growth, 1, 1);
+    assay_value y = assay__block_norm_relu(b, x, "norm1");
 
-    both[1] = conv(p, norm_relu(p, y, "norm2"), "conv2", growth, 3, 1);
-    return assay_op_concat(p->g, both, 2, 1);
+    y = assay__block_norm_relu(b, conv(b, y, "conv1", 4 * growth, 1), "norm2");
+    both[1] = conv(b, y, "conv2", growth, 3);
+    return assay_op_concat(b->g, both, 2, 1);
 }
 
-static assay_value transition(const struct part *p, assay_value x)
+static assay_value transition(const struct assay__block *b, assay_value x)
 {
-    int half = (int)assay_graph_shape(p->g, x)->dim[1] / 2;
+    int half = (int)assay_graph_shape(b->g, x)->dim[1] / 2;
 
-    x = conv(p, norm_relu(p, x, "norm"), "conv", half, 1, 1);
-    return assay_op_avgpool(p->g, x, 2, 2, 0);
+    x = conv(b, assay__block_norm_relu(b, x, "norm"), "conv", half, 1);
+    return assay_op_avgpool(b->g, x, 2, 2, 0);
 }
 
 static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
@@ -70,22 +47,23 @@ static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
                  struct assay_arch_values *out)
 {
     const struct variant *v = self->variant;
-    struct part p = {g, o, "features."};
+    struct assay__block b = {g, o, "features."};
 
-    x = norm_relu(&p, conv(&p, x, "conv0", v->stem, 7, 2), "norm0");
+    x = assay__block_conv(&b, x, "conv0", v->stem, 7, 2, 1);
+    x = assay__block_norm_relu(&b, x, "norm0");
     x = assay_op_maxpool(g, x, 3, 2, 1);
-    for (int b = 0; b < BLOCKS; b++) {
-        for (int i = 0; i < v->depth[b]; i++) {
-            snprintf(p.name, sizeof(p.name),
-                     "features.denseblock%d.denselayer%d.", b + 1, i + 1);
-            x = dense_layer(&p, x, v->growth);
+    for (int k = 0; k < BLOCKS; k++) {
+        for (int i = 0; i < v->depth[k]; i++) {
+            snprintf(b.name, sizeof(b.name),
+                     "features.denseblock%d.denselayer%d.", k + 1, i + 1);
+            x = dense_layer(&b, x, v->growth);
         }
-        snprintf(p.name, sizeof(p.name), "features.transition%d.", b + 1);
-        if (b + 1 < BLOCKS)
-            x = transition(&p, x);
+        snprintf(b.name, sizeof(b.name), "features.transition%d.", k + 1);
+        if (k + 1 < BLOCKS)
+            x = transition(&b, x);
     }
-    snprintf(p.name, sizeof(p.name), "features.");
-    x = norm_relu(&p, x, "norm5");
+    snprintf(b.name, sizeof(b.name), "features.");
+    x = assay__block_norm_relu(&b, x, "norm5");
     x = assay_op_flatten(g, assay_op_global_avgpool(g, x));
     return assay__arch_finish(
         g, x, assay_layer_linear(g, x, "classifier", o->n_classes), out);

@@ -19,32 +19,19 @@ struct variant {
     int excited;
 };
 
-struct block {
-    assay_graph *g;
-    const struct assay_arch_options *o;
-    char name[64]; /* "trunk_output.block1.block1-0." */
-};
-
-static assay_value conv_norm(const struct block *b, assay_value x,
+static assay_value conv_norm(const struct assay__block *b, assay_value x,
                              const char *part, int out, int kernel, int stride,
                              int groups)
 {
-    struct assay_conv conv = {.out = out,
-                              .kernel = kernel,
-                              .stride = stride,
-                              .pad = kernel / 2,
-                              .groups = groups,
-                              .no_bias = 1,
-                              .fan_out = 1};
-    char name[96];
+    char name[32];
 
-    snprintf(name, sizeof(name), "%s%s.0", b->name, part);
-    x = assay_layer_conv(b->g, x, name, &conv);
-    snprintf(name, sizeof(name), "%s%s.1", b->name, part);
-    return assay_layer_norm(b->g, x, name, b->o->norm);
+    snprintf(name, sizeof(name), "%s.0", part);
+    x = assay__block_conv(b, x, name, out, kernel, stride, groups);
+    snprintf(name, sizeof(name), "%s.1", part);
+    return assay__block_norm(b, x, name);
 }
 
-static assay_value one_block(const struct block *b, assay_value x,
+static assay_value one_block(const struct assay__block *b, assay_value x,
                              const struct variant *v, int out, int stride)
 {
     int in = (int)assay_graph_shape(b->g, x)->dim[1];
@@ -86,7 +73,7 @@ static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
                  struct assay_arch_values *out)
 {
     const struct variant *v = self->variant;
-    struct block b = {.g = g, .o = o};
+    struct assay__block b = {.g = g, .o = o};
     int stage = 0;
     int index = 0;
 

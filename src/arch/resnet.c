@@ -20,64 +20,31 @@ struct variant {
     int excited;     /* squeeze and excitation */
 };
 
-/* A block as it is being built. */
-struct block {
-    assay_graph *g;
-    const struct assay_arch_options *o;
-    char name[64]; /* "layer1.0." */
-};
-
-static assay_value conv_norm(const struct block *b, assay_value x,
-                             const char *conv_name, const char *norm_name,
-                             const struct assay_conv *conv)
+static assay_value basic(const struct assay__block *b, assay_value x,
+                         int channels, int stride)
 {
-    char name[128];
-
-    snprintf(name, sizeof(name), "%s%s", b->name, conv_name);
-    x = assay_layer_conv(b->g, x, name, conv);
-    snprintf(name, sizeof(name), "%s%s", b->name, norm_name);
-    return assay_layer_norm(b->g, x, name, b->o->norm);
+    x = assay__block_conv(b, x, "conv1", channels, 3, stride, 1);
+    x = assay__block_norm_relu(b, x, "bn1");
+    x = assay__block_conv(b, x, "conv2", channels, 3, 1, 1);
+    return assay__block_norm(b, x, "bn2");
 }
 
-static struct assay_conv square(int out, int kernel, int stride, int groups)
-{
-    struct assay_conv conv = {.out = out,
-                              .kernel = kernel,
-                              .stride = stride,
-                              .pad = kernel / 2,
-                              .groups = groups,
-                              .no_bias = 1,
-                              .fan_out = 1};
-
-    return conv;
-}
-
-static assay_value basic(const struct block *b, assay_value x, int channels,
-                         int stride)
-{
-    struct assay_conv first = square(channels, 3, stride, 1);
-    struct assay_conv second = square(channels, 3, 1, 1);
-
-    x = assay_op_relu(b->g, conv_norm(b, x, "conv1", "bn1", &first));
-    return conv_norm(b, x, "conv2", "bn2", &second);
-}
-
-static assay_value bottleneck(const struct block *b, assay_value x,
+static assay_value bottleneck(const struct assay__block *b, assay_value x,
                               const struct variant *v, int channels, int stride)
 {
     int groups = v->groups ? v->groups : 1;
     int per_group = v->group_width ? v->group_width : 64;
     int width = channels * per_group / 64 * groups;
-    struct assay_conv in = square(width, 1, 1, 1);
-    struct assay_conv middle = square(width, 3, stride, groups);
-    struct assay_conv out = square(4 * channels, 1, 1, 1);
 
-    x = assay_op_relu(b->g, conv_norm(b, x, "conv1", "bn1", &in));
-    x = assay_op_relu(b->g, conv_norm(b, x, "conv2", "bn2", &middle));
-    return conv_norm(b, x, "conv3", "bn3", &out);
+    x = assay__block_conv(b, x, "conv1", width, 1, 1, 1);
+    x = assay__block_norm_relu(b, x, "bn1");
+    x = assay__block_conv(b, x, "conv2", width, 3, stride, groups);
+    x = assay__block_norm_relu(b, x, "bn2");
+    x = assay__block_conv(b, x, "conv3", 4 * channels, 1, 1, 1);
+    return assay__block_norm(b, x, "bn3");
 }
 
-static assay_value one_block(const struct block *b, assay_value x,
+static assay_value one_block(const struct assay__block *b, assay_value x,
                              const struct variant *v, int channels, int stride)
 {
     int out = v->bottleneck ? 4 * channels : channels;
@@ -90,9 +57,8 @@ static assay_value one_block(const struct block *b, assay_value x,
         y = assay__arch_excite(b->g, y, b->name, "se.fc1", "se.fc2", &e);
     }
     if (stride != 1 || assay_graph_shape(b->g, x)->dim[1] != out) {
-        struct assay_conv down = square(out, 1, stride, 1);
-
-        x = conv_norm(b, x, "downsample.0", "downsample.1", &down);
+        x = assay__block_conv(b, x, "downsample.0", out, 1, stride, 1);
+        x = assay__block_norm(b, x, "downsample.1");
     }
     return assay_op_relu(b->g, assay_op_add(b->g, y, x));
 }
@@ -102,10 +68,10 @@ static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
                  struct assay_arch_values *out)
 {
     const struct variant *v = self->variant;
-    struct assay_conv stem = square(64, 7, 2, 1);
-    struct block b = {g, o, ""};
+    struct assay__block b = {g, o, ""};
 
-    x = assay_op_relu(g, conv_norm(&b, x, "conv1", "bn1", &stem));
+    x = assay__block_conv(&b, x, "conv1", 64, 7, 2, 1);
+    x = assay__block_norm_relu(&b, x, "bn1");
     x = assay_op_maxpool(g, x, 3, 2, 1);
     for (int stage = 0; stage < 4; stage++) {
         for (int i = 0; i < v->depth[stage]; i++) {

@@ -31,10 +31,8 @@ struct variant {
 };
 
 struct block {
-    assay_graph *g;
+    struct assay__block at;
     const struct variant *v;
-    const struct assay_arch_options *o;
-    char name[64]; /* "layer1.0." */
     int channels;
     int stride;
 };
@@ -42,30 +40,18 @@ struct block {
 static assay_value conv(const struct block *b, assay_value x, const char *name,
                         int out, int kernel, int stride)
 {
-    struct assay_conv c = {.out = out,
-                           .kernel = kernel,
-                           .stride = stride,
-                           .pad = kernel / 2,
-                           .no_bias = 1,
-                           .fan_out = 1};
-    char full[128];
-
-    snprintf(full, sizeof(full), "%s%s", b->name, name);
-    return assay_layer_conv(b->g, x, full, &c);
+    return assay__block_conv(&b->at, x, name, out, kernel, stride, 1);
 }
 
 static assay_value norm(const struct block *b, assay_value x, const char *name)
 {
-    char full[128];
-
-    snprintf(full, sizeof(full), "%s%s", b->name, name);
-    return assay_layer_norm(b->g, x, full, b->o->norm);
+    return assay__block_norm(&b->at, x, name);
 }
 
 static assay_value norm_relu(const struct block *b, assay_value x,
                              const char *name)
 {
-    return assay_op_relu(b->g, norm(b, x, name));
+    return assay__block_norm_relu(&b->at, x, name);
 }
 
 /* Every second place of x, which an average over one place is, between as
@@ -76,16 +62,16 @@ static assay_value padded(const struct block *b, assay_value x)
     assay_value part[3];
     int missing;
 
-    x = assay_op_avgpool(b->g, x, 1, b->stride, 0);
-    zeros.shape = *assay_graph_shape(b->g, x);
+    x = assay_op_avgpool(b->at.g, x, 1, b->stride, 0);
+    zeros.shape = *assay_graph_shape(b->at.g, x);
     missing = b->channels - (int)zeros.shape.dim[1];
     if (missing == 0)
         return x;
     zeros.shape.dim[1] = missing / 2;
-    part[0] = assay_graph_node(b->g, "fill", NULL, 0, &zeros);
+    part[0] = assay_graph_node(b->at.g, "fill", NULL, 0, &zeros);
     part[1] = x;
     part[2] = part[0];
-    return assay_op_concat(b->g, part, 3, 1);
+    return assay_op_concat(b->at.g, part, 3, 1);
 }
 
 static assay_value shortcut(const struct block *b, assay_value x, int out)
@@ -106,7 +92,8 @@ static assay_value postact(const struct block *b, assay_value x)
 {
     int out = b->v->bottleneck ? 4 * b->channels : b->channels;
     int middle = b->v->bottleneck ? 1 : b->stride;
-    int changes = b->stride != 1 || assay_graph_shape(b->g, x)->dim[1] != out;
+    int changes =
+        b->stride != 1 || assay_graph_shape(b->at.g, x)->dim[1] != out;
     assay_value y =
         conv(b, x, "conv1", b->channels, b->v->bottleneck ? 1 : 3, middle);
 
@@ -116,25 +103,25 @@ static assay_value postact(const struct block *b, assay_value x)
         conv(b, y, "conv2", b->channels, 3, b->v->bottleneck ? b->stride : 1),
         "bn2");
     if (b->v->bottleneck) {
-        y = conv(b, assay_op_relu(b->g, y), "conv3", out, 1, 1);
+        y = conv(b, assay_op_relu(b->at.g, y), "conv3", out, 1, 1);
         y = norm(b, y, "bn3");
     }
     if (changes)
         x = shortcut(b, x, out);
-    return assay_op_relu(b->g, assay_op_add(b->g, y, x));
+    return assay_op_relu(b->at.g, assay_op_add(b->at.g, y, x));
 }
 
 static assay_value preact(const struct block *b, assay_value x)
 {
     int changes =
-        b->stride != 1 || assay_graph_shape(b->g, x)->dim[1] != b->channels;
+        b->stride != 1 || assay_graph_shape(b->at.g, x)->dim[1] != b->channels;
     assay_value y = norm_relu(b, x, "bn1");
 
     if (changes)
         x = shortcut(b, y, b->channels);
     y = conv(b, y, "conv1", b->channels, 3, b->stride);
     y = conv(b, norm_relu(b, y, "bn2"), "conv2", b->channels, 3, 1);
-    return assay_op_add(b->g, y, x);
+    return assay_op_add(b->at.g, y, x);
 }
 
 static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
@@ -142,7 +129,7 @@ static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
                  struct assay_arch_values *out)
 {
     const struct variant *v = self->variant;
-    struct block b = {.g = g, .v = v, .o = o};
+    struct block b = {.at = {.g = g, .o = o}, .v = v};
 
     x = conv(&b, x, "conv1", v->width, 3, 1);
     if (!v->preact)
@@ -150,7 +137,7 @@ static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
     for (int stage = 0; stage < 4; stage++) {
         b.channels = v->width << stage;
         for (int i = 0; i < v->depth[stage]; i++) {
-            snprintf(b.name, sizeof(b.name), "layer%d.%d.", stage + 1, i);
+            snprintf(b.at.name, sizeof(b.at.name), "layer%d.%d.", stage + 1, i);
             b.stride = stage > 0 && i == 0 ? 2 : 1;
             x = v->preact ? preact(&b, x) : postact(&b, x);
         }

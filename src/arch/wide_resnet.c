@@ -15,47 +15,20 @@ struct variant {
     int width;
 };
 
-struct block {
-    assay_graph *g;
-    const struct assay_arch_options *o;
-    char name[64]; /* "block1.layer.0." */
-};
-
-static assay_value conv(const struct block *b, assay_value x, const char *name,
-                        int out, int kernel, int stride)
-{
-    struct assay_conv c = {.out = out,
-                           .kernel = kernel,
-                           .stride = stride,
-                           .pad = kernel / 2,
-                           .no_bias = 1,
-                           .fan_out = 1};
-    char full[128];
-
-    snprintf(full, sizeof(full), "%s%s", b->name, name);
-    return assay_layer_conv(b->g, x, full, &c);
-}
-
-static assay_value norm_relu(const struct block *b, assay_value x,
-                             const char *name)
-{
-    char full[128];
-
-    snprintf(full, sizeof(full), "%s%s", b->name, name);
-    return assay_op_relu(b->g, assay_layer_norm(b->g, x, full, b->o->norm));
-}
-
 /* A block that widens takes its shortcut after the first activation. */
-static assay_value one_block(const struct block *b, assay_value x, int channels,
-                             int stride)
+static assay_value one_block(const struct assay__block *b, assay_value x,
+                             int channels, int stride)
 {
     int same = assay_graph_shape(b->g, x)->dim[1] == channels;
-    assay_value y = norm_relu(b, x, "bn1");
+    assay_value y = assay__block_norm_relu(b, x, "bn1");
     assay_value way =
-        same ? x : conv(b, y, "convShortcut", channels, 1, stride);
+        same ? x
+             : assay__block_conv(b, y, "convShortcut", channels, 1, stride, 1);
 
-    y = norm_relu(b, conv(b, y, "conv1", channels, 3, stride), "bn2");
-    return assay_op_add(b->g, way, conv(b, y, "conv2", channels, 3, 1));
+    y = assay__block_conv(b, y, "conv1", channels, 3, stride, 1);
+    y = assay__block_norm_relu(b, y, "bn2");
+    y = assay__block_conv(b, y, "conv2", channels, 3, 1, 1);
+    return assay_op_add(b->g, way, y);
 }
 
 static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
@@ -63,9 +36,9 @@ static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
                  struct assay_arch_values *out)
 {
     const struct variant *v = self->variant;
-    struct block b = {.g = g, .o = o};
+    struct assay__block b = {.g = g, .o = o};
 
-    x = conv(&b, x, "conv1", 16, 3, 1);
+    x = assay__block_conv(&b, x, "conv1", 16, 3, 1, 1);
     for (int stage = 0; stage < 3; stage++) {
         for (int i = 0; i < (v->depth - 4) / 6; i++) {
             snprintf(b.name, sizeof(b.name), "block%d.layer.%d.", stage + 1, i);
@@ -74,7 +47,7 @@ static int build(const struct assay_arch *self, assay_graph *g, assay_value x,
         }
     }
     b.name[0] = '\0';
-    x = norm_relu(&b, x, "bn1");
+    x = assay__block_norm_relu(&b, x, "bn1");
     x = assay_op_flatten(g, assay_op_global_avgpool(g, x));
     return assay__arch_finish(
         g, x, assay_layer_linear(g, x, "fc", o->n_classes), out);
