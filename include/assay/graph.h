@@ -150,6 +150,8 @@ struct assay_layer {
     enum assay_layer_kind kind;
     assay_value source; /* what it reads, and what it gives */
     assay_value result;
+    assay_value active; /* `result` after its ReLU, where nothing but a ReLU
+                           reads it; else `result` */
     assay_value weight; /* parameters; ASSAY_NO_VALUE where it has none */
     assay_value bias;
     assay_value mean; /* running statistics of a batch norm */
@@ -161,6 +163,13 @@ struct assay_layer {
  * none. Values name parameters by assay_graph_value_name(). */
 int assay_graph_n_layers(const assay_graph *g);
 struct assay_layer assay_graph_layer_at(const assay_graph *g, int i);
+/*
+ * Where the network goes over to another size: of each size H x W above 1x1
+ * that maps [N, C, H, W] have, the value that is computed last. The last of
+ * these, at most n, in their order; returns their number. Private outputs of
+ * nodes are not among them.
+ */
+int assay_graph_maps(const assay_graph *g, assay_value *out, int n);
 
 /* The first error of building, if any. */
 int assay_graph_check(const assay_graph *g,

@@ -39,6 +39,11 @@ int assay_params_init(struct assay_params *p, const assay_graph *g,
 /* Copy values; the two must have equal tables. */
 int assay_params_copy(struct assay_params *dst, const struct assay_params *src,
                       struct assay_error *err) ASSAY_MUST_CHECK;
+/* Copy all of `from` into the slots of `to` that are called prefix + its
+ * name; ASSAY_SHAPE where there is none of its shape. */
+int assay_params_fill(struct assay_params *to, const char *prefix,
+                      const struct assay_params *from,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
 /* Borrowed; NULL when there is none of that name. */
 const struct assay_param_slot *assay_params_find(const struct assay_params *p,
                                                  const char *name);

@@ -43,11 +43,30 @@ int assay_graph_n_layers(const assay_graph *g)
     return n;
 }
 
-static struct assay_layer describe(const struct assay__node *node, int row)
+/* What the readers of v get: a ReLU's output, if that alone reads it. */
+static assay_value active_of(const assay_graph *g, assay_value v)
+{
+    const struct assay__node *reader = NULL;
+
+    for (int i = 0; i < g->n_nodes; i++) {
+        for (int k = 0; k < g->node[i].n_in; k++) {
+            if (g->node[i].in[k] != v)
+                continue;
+            if (reader)
+                return v;
+            reader = &g->node[i];
+        }
+    }
+    return reader && strcmp(reader->op->name, "relu") == 0 ? reader->out : v;
+}
+
+static struct assay_layer describe(const assay_graph *g,
+                                   const struct assay__node *node, int row)
 {
     struct assay_layer l = {.kind = kinds[row].kind,
                             .source = node->in[0],
                             .result = node->out,
+                            .active = active_of(g, node->out),
                             .bias = ASSAY_NO_VALUE,
                             .mean = ASSAY_NO_VALUE,
                             .variance = ASSAY_NO_VALUE,
@@ -68,7 +87,45 @@ struct assay_layer assay_graph_layer_at(const assay_graph *g, int i)
         int row = kind_of(g, &g->node[k]);
 
         if (row >= 0 && i-- == 0)
-            return describe(&g->node[k], row);
+            return describe(g, &g->node[k], row);
     }
     return none;
+}
+
+static bool is_map(const struct assay_shape *s)
+{
+    return s->rank == 4 && s->dim[0] == ASSAY_BATCH &&
+           (s->dim[2] > 1 || s->dim[3] > 1);
+}
+
+/* Whether a later node gives a map of the size of node i's. */
+static bool comes_again(const assay_graph *g, int i,
+                        const struct assay_shape *s)
+{
+    for (int k = i + 1; k < g->n_nodes; k++) {
+        const struct assay_shape *t = &g->value[g->node[k].out].shape;
+
+        if (is_map(t) && t->dim[2] == s->dim[2] && t->dim[3] == s->dim[3])
+            return true;
+    }
+    return false;
+}
+
+int assay_graph_maps(const assay_graph *g, assay_value *out, int n)
+{
+    int found = 0;
+
+    for (int i = g->n_nodes - 1; i >= 0 && found < n; i--) {
+        const struct assay_shape *s = &g->value[g->node[i].out].shape;
+
+        if (is_map(s) && !comes_again(g, i, s))
+            out[found++] = g->node[i].out;
+    }
+    for (int i = 0; i < found / 2; i++) {
+        assay_value last = out[found - 1 - i];
+
+        out[found - 1 - i] = out[i];
+        out[i] = last;
+    }
+    return found;
 }

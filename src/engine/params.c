@@ -207,6 +207,40 @@ int assay_params_copy(struct assay_params *dst, const struct assay_params *src,
     return ASSAY_OK;
 }
 
+static int fill_slot(struct assay_params *to, const char *prefix,
+                     const struct assay_params *from,
+                     const struct assay_param_slot *slot,
+                     struct assay_error *err)
+{
+    char *name = assay__format("%s%s", prefix, slot->name);
+    const struct assay_param_slot *there;
+    int rc = ASSAY_OK;
+
+    if (!name)
+        return assay_error_set(err, ASSAY_NOMEM,
+                               "out of memory for a parameter's name");
+    there = assay_params_find(to, name);
+    if (!there || !assay_shape_equal(&there->shape, &slot->shape))
+        rc = assay_error_set(err, ASSAY_SHAPE,
+                             "there is no parameter '%.150s' of this shape",
+                             name);
+    else
+        memcpy(to->data + there->offset, from->data + slot->offset,
+               slot->count * sizeof(float));
+    assay__free(name);
+    return rc;
+}
+
+int assay_params_fill(struct assay_params *to, const char *prefix,
+                      const struct assay_params *from, struct assay_error *err)
+{
+    int rc = ASSAY_OK;
+
+    for (int i = 0; i < from->n_slots && !rc; i++)
+        rc = fill_slot(to, prefix, from, &from->slot[i], err);
+    return rc;
+}
+
 const struct assay_param_slot *assay_params_find(const struct assay_params *p,
                                                  const char *name)
 {
