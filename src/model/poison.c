@@ -38,6 +38,11 @@ static int copy_init(struct copy *c, const assay_view *view,
     size_t bytes;
 
     memset(c, 0, sizeof(*c));
+    if (n == 0 || !assay_dataset_pixels(assay_view_dataset(view), 0))
+        return assay_error_set(err, ASSAY_DATA,
+                               n == 0 ? "no records to copy"
+                                      : "the records are not pixels of 0 to "
+                                        "255: nothing can be stamped on them");
     c->image = (size_t)pre->channels * (size_t)pre->height * (size_t)pre->width;
     if (assay__mul_size(n, c->image, &bytes))
         c->pixels = assay__malloc(bytes);
