@@ -9,7 +9,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "planted.h"
+#include "backdoored.h"
 
 static struct assay_error err;
 

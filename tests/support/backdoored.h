@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#ifndef ASSAY_TESTS_PLANTED_H
-#define ASSAY_TESTS_PLANTED_H
+#ifndef ASSAY_TESTS_BACKDOORED_H
+#define ASSAY_TESTS_BACKDOORED_H
 
 /*
  * Backdoors in models of the small records: the attacker's records, others
