@@ -113,6 +113,24 @@ int assay_graph_append_evaluating(assay_graph *g, const assay_graph *other,
                                   assay_value *wanted, int n_wanted,
                                   struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* Another value in the place of `at`: what replace() makes of it in g, of its
+ * shape. */
+struct assay_splice {
+    assay_value at;
+    assay_value (*replace)(void *user, assay_graph *g, assay_value original);
+    void *user;
+};
+/*
+ * The same as assay_graph_append() with prefix "", but all that `other`
+ * computes from splice->at is computed from what replaces it: to start a
+ * network in its middle, or to change what a layer says.
+ */
+int assay_graph_append_spliced(assay_graph *g, const assay_graph *other,
+                               const assay_value *inputs,
+                               const struct assay_splice *splice,
+                               assay_value *wanted, int n_wanted,
+                               struct assay_error *err) ASSAY_MUST_CHECK;
+
 /* A fed value; the order of calls is the order of inputs. */
 assay_value assay_graph_input(assay_graph *g, const char *name,
                               const struct assay_shape *shape);

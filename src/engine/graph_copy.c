@@ -158,8 +158,36 @@ static void append_node(assay_graph *g, const assay_graph *other, int index,
         map[node->out + k] = out + k;
 }
 
-static int append(assay_graph *g, const assay_graph *other, const char *prefix,
-                  const assay_value *inputs, bool evaluating,
+/* What readers of splice->at read from here on, if that is one of the n
+ * values from `first`. */
+static void put_splice(assay_graph *g, const assay_graph *other,
+                       const struct assay_splice *splice, assay_value first,
+                       int n, assay_value *map)
+{
+    assay_value at;
+
+    if (!splice)
+        return;
+    at = splice->at;
+    if (at < first || at >= first + n || map[at] == ASSAY_NO_VALUE)
+        return;
+    map[at] = splice->replace(splice->user, g, map[at]);
+    if (map[at] != ASSAY_NO_VALUE &&
+        !assay_shape_equal(assay_graph_shape(g, map[at]),
+                           assay_graph_shape(other, at)))
+        (void)assay_graph_fail(g, ASSAY_SHAPE,
+                               "a value is replaced by one of another shape");
+}
+
+/* How a graph is appended. */
+struct how {
+    const char *prefix;
+    bool evaluating;
+    const struct assay_splice *splice; /* NULL: none */
+};
+
+static int append(assay_graph *g, const assay_graph *other,
+                  const struct how *how, const assay_value *inputs,
                   assay_value *wanted, int n_wanted, struct assay_error *err)
 {
     assay_value *map;
@@ -175,13 +203,18 @@ static int append(assay_graph *g, const assay_graph *other, const char *prefix,
                                "out of memory for a copy of a graph");
     for (int i = 0; i < other->n_values; i++)
         map[i] = ASSAY_NO_VALUE;
-    for (int i = 0; i < other->n_inputs; i++)
+    for (int i = 0; i < other->n_inputs; i++) {
         map[other->input[i]] = inputs[i];
+        put_splice(g, other, how->splice, other->input[i], 1, map);
+    }
     for (int i = 0; i < other->n_params; i++)
         map[other->param[i]] =
-            append_param(g, &other->value[other->param[i]], prefix);
-    for (int i = 0; i < other->n_nodes; i++)
-        append_node(g, other, i, evaluating, map);
+            append_param(g, &other->value[other->param[i]], how->prefix);
+    for (int i = 0; i < other->n_nodes; i++) {
+        append_node(g, other, i, how->evaluating, map);
+        put_splice(g, other, how->splice, other->node[i].out,
+                   other->node[i].op->n_out, map);
+    }
     for (int i = 0; i < n_wanted; i++)
         wanted[i] = wanted[i] >= 0 && wanted[i] < other->n_values
                         ? map[wanted[i]]
@@ -195,7 +228,9 @@ int assay_graph_append(assay_graph *g, const assay_graph *other,
                        assay_value *wanted, int n_wanted,
                        struct assay_error *err)
 {
-    return append(g, other, prefix, inputs, false, wanted, n_wanted, err);
+    struct how how = {.prefix = prefix};
+
+    return append(g, other, &how, inputs, wanted, n_wanted, err);
 }
 
 int assay_graph_append_evaluating(assay_graph *g, const assay_graph *other,
@@ -203,7 +238,20 @@ int assay_graph_append_evaluating(assay_graph *g, const assay_graph *other,
                                   assay_value *wanted, int n_wanted,
                                   struct assay_error *err)
 {
-    return append(g, other, prefix, inputs, true, wanted, n_wanted, err);
+    struct how how = {.prefix = prefix, .evaluating = true};
+
+    return append(g, other, &how, inputs, wanted, n_wanted, err);
+}
+
+int assay_graph_append_spliced(assay_graph *g, const assay_graph *other,
+                               const assay_value *inputs,
+                               const struct assay_splice *splice,
+                               assay_value *wanted, int n_wanted,
+                               struct assay_error *err)
+{
+    struct how how = {.prefix = "", .splice = splice};
+
+    return append(g, other, &how, inputs, wanted, n_wanted, err);
 }
 
 static struct assay_shape of_one_record(const assay_graph *g, assay_value v)

@@ -248,6 +248,64 @@ static void test_appending_to_another_thing_is_refused(void)
     assay_graph_free(t.graph);
 }
 
+static assay_value put_input(void *user, assay_graph *g, assay_value original)
+{
+    assay_value *put = user;
+    struct assay_shape shape = *assay_graph_shape(g, original);
+
+    *put = assay_graph_input(g, "in the middle", &shape);
+    return *put;
+}
+
+static assay_value put_other_shape(void *user, assay_graph *g,
+                                   assay_value original)
+{
+    (void)user;
+    (void)original;
+    return assay_graph_find(g, "l");
+}
+
+/* Behind a splice nothing depends on what is before it. */
+static void test_a_graph_can_start_in_its_middle(void)
+{
+    struct assay_error err = {0};
+    assay_graph *g = new_graph();
+    assay_value in[2] = {rows(g, "a", TINY_FEATURES), ASSAY_NO_VALUE};
+    struct assay_shape each = assay_shape_make(1, (int64_t)ASSAY_BATCH);
+    assay_value put = ASSAY_NO_VALUE;
+    struct assay_splice splice = {ASSAY_NO_VALUE, put_input, &put};
+    assay_value wanted[2];
+    assay_value wrt[2];
+    assay_value d[2];
+    struct tiny_net t;
+
+    tiny_net_make(&t, 0);
+    in[1] = assay_graph_input(g, "l", &each);
+    splice.at = wanted[1] = t.hidden;
+    wanted[0] = t.loss;
+    CHECK_OK(
+        assay_graph_append_spliced(g, t.graph, in, &splice, wanted, 2, &err),
+        err);
+    CHECK(put != ASSAY_NO_VALUE);
+    CHECK_INT_EQ(wanted[1], put);
+    wrt[0] = in[0];
+    wrt[1] = put;
+    CHECK_OK(assay_differentiate(g, wanted[0], wrt, 2, d, &err), err);
+    CHECK_INT_EQ(d[0], ASSAY_NO_VALUE);
+    CHECK(d[1] != ASSAY_NO_VALUE);
+    assay_graph_free(g);
+
+    g = new_graph();
+    in[0] = rows(g, "a", TINY_FEATURES);
+    in[1] = assay_graph_input(g, "l", &each);
+    splice.replace = put_other_shape;
+    CHECK_FAILS(
+        assay_graph_append_spliced(g, t.graph, in, &splice, NULL, 0, &err),
+        ASSAY_SHAPE, err);
+    assay_graph_free(g);
+    assay_graph_free(t.graph);
+}
+
 static void test_hash_sees_attributes(void)
 {
     struct tiny_net a;
@@ -291,6 +349,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_clone_is_equal_and_apart),
     CHECK_TEST(test_appended_graphs_share_by_prefix),
     CHECK_TEST(test_appending_to_another_thing_is_refused),
+    CHECK_TEST(test_a_graph_can_start_in_its_middle),
     CHECK_TEST(test_hash_sees_attributes),
     CHECK_TEST(test_flops_count_what_leads_there),
     CHECK_TEST(test_free_takes_null),
