@@ -1,20 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Records of a view as images in memory, no more than are wanted. */
 
-#include <stdlib.h>
-
 #include "assay/rng.h"
 #include "core/checked.h"
 #include "core/mem.h"
 #include "detectors/reverse.h"
-
-static int by_row(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a;
-    uint32_t y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
 
 int assay__gather_images(const assay_view *view, size_t most, uint64_t seed,
                          const char *task, float **x, int32_t **label,
@@ -42,11 +32,8 @@ int assay__gather_images(const assay_view *view, size_t most, uint64_t seed,
     }
     for (size_t i = 0; i < all; i++)
         row[i] = (uint32_t)i;
-    if (some < all) {
-        assay_rng_init(&rng, seed, task, 0);
-        assay_rng_shuffle(&rng, row, all);
-        qsort(row, some, sizeof(*row), by_row);
-    }
+    assay_rng_init(&rng, seed, task, 0);
+    assay_rng_shuffle(&rng, row, all);
     assay_view_fill(view, row, some, NULL, 0, 0, images);
     for (size_t i = 0; i < some; i++)
         of[i] = assay_view_label(view, row[i]);

@@ -19,10 +19,10 @@
 #include <math.h>
 #include <string.h>
 
-#include "assay/layers.h"
 #include "assay/rng.h"
 #include "core/checked.h"
 #include "core/mem.h"
+#include "detectors/middle.h"
 
 #define BETA1 .5
 #define BETA2 .9
@@ -105,19 +105,10 @@ static int make_arrays(struct assay__reverse *r, struct assay_error *err)
     return ASSAY_OK;
 }
 
-/* The sum over rows of [N]: each row's gradient is its own. */
 static int differentiate(struct assay__reverse *r, struct assay_error *err)
 {
-    struct assay_attrs attrs = {.alpha = 1};
-    assay_value sum;
-    int rc;
+    int rc = assay__row_slopes(r->graph, r->loss, &r->image, 1, &r->slope, err);
 
-    attrs.shape = assay_shape_make(1, (int64_t)ASSAY_BATCH);
-    sum = assay_op_weighted_sum(
-        r->graph, r->loss, assay_graph_node(r->graph, "fill", NULL, 0, &attrs));
-    rc = assay_graph_check(r->graph, err);
-    if (!rc)
-        rc = assay_differentiate(r->graph, sum, &r->image, 1, &r->slope, err);
     if (!rc && r->slope == ASSAY_NO_VALUE)
         rc = assay_error_set(err, ASSAY_UNSUPPORTED,
                              "%s: what the model says does not depend on its "
@@ -129,20 +120,13 @@ static int differentiate(struct assay__reverse *r, struct assay_error *err)
 static int make_plan(struct assay__reverse *r, assay_plan **out, size_t slots,
                      struct assay_error *err)
 {
-    const struct assay_compute *c = r->compute;
     assay_value outputs[3] = {r->loss, r->slope, r->hit};
-    struct assay_plan_options o = {
-        .backend = c->backend,
-        .batch = (int64_t)(slots * r->o.batch),
-        .mode = ASSAY_MODE_EVAL,
-        .threads = c->threads ? c->threads : r->ctx->threads,
-        .algorithms = c->algorithms,
-        .compute = c->dtype,
-        .tuning = c->tuning,
-        .outputs = outputs,
-        .n_outputs = r->hit == ASSAY_NO_VALUE ? 2 : 3,
-        .share = r->first};
+    struct assay_plan_options o =
+        assay__evaluation(r->ctx, r->compute, slots * r->o.batch);
 
+    o.outputs = outputs;
+    o.n_outputs = r->hit == ASSAY_NO_VALUE ? 2 : 3;
+    o.share = r->first;
     return assay_plan_new(out, r->graph, &o, err);
 }
 
@@ -370,8 +354,13 @@ static void adapt(const struct assay__reverse *r, struct assay__reverse_slot *s,
 {
     s->up = enough ? s->up + 1 : 0;
     s->down = enough ? 0 : s->down + 1;
-    if (r->o.patience == 0)
+    if (r->o.patience == 0) {
+        if (l1_of(r, s) > r->o.limit)
+            s->c *= r->o.factor;
+        else
+            s->c = fmax(s->c / r->o.factor, r->o.weight);
         return;
+    }
     if (s->up >= r->o.patience) {
         s->raised = s->raised || s->c > 0;
         s->c = s->c > 0 ? s->c * r->o.factor : r->o.weight;
@@ -389,8 +378,9 @@ static int end_round(const struct assay__reverse *r,
                      struct assay__reverse_slot *s)
 {
     double success = (double)s->hits / (double)(r->o.batch * r->o.per_round);
-    int enough = success >= r->o.enough;
     double l1 = l1_of(r, s);
+    int enough =
+        success >= r->o.enough && (r->o.limit <= 0 || l1 <= 1.1 * r->o.limit);
 
     if (enough && (!s->reached || l1 < s->best_l1)) {
         /* A better one is better by a hundredth. */

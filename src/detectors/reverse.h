@@ -25,9 +25,11 @@ struct assay__reverse_options {
     double weight;    /* c when it first is not 0 */
     double factor;    /* c times this, or divided by its 1.5th power */
     double enough;    /* share of a round's rows that must hit */
-    double limit;     /* c counts only where |m|_1 is above this */
-    size_t patience;  /* rounds in a row before c changes; 0: c is `weight`
-                         throughout */
+    double limit;     /* c counts only where |m|_1 is above this; larger masks
+                         by a tenth are not kept */
+    size_t patience;  /* rounds in a row before c changes; 0: it is not
+                         moved by hits, but rises after each round whose mask
+                         is above the limit, and falls after others */
     size_t stop;      /* rounds without a better one that end a job; 0: none */
 };
 
@@ -87,9 +89,9 @@ int assay__reverse_run(struct assay__reverse *r,
 void assay__reverse_release(struct assay__reverse *r);
 
 /*
- * Up to `most` records of a view, drawn from the stream (seed, task, 0) and
- * in its order when there are more, as preprocessed images into *x [*n, C, H,
- * W] (the caller's, assay__free), their labels into *label, unless NULL.
+ * Up to `most` records of a view, shuffled by the stream (seed, task, 0), as
+ * preprocessed images into *x [*n, C, H, W] (the caller's, assay__free), their
+ * labels into *label, unless NULL.
  */
 int assay__gather_images(const assay_view *view, size_t most, uint64_t seed,
                          const char *task, float **x, int32_t **label,

@@ -38,7 +38,7 @@ static void walk(const struct row *row)
     struct assay_context ctx;
     struct assay_compute compute = {.backend = "onednn",
                                     .algorithms = ASSAY_ALGORITHMS_DIRECT};
-    assay_model *m = planted_model(12, 1);
+    assay_model *m = planted_network(4, 1);
     assay_dataset *data = planted_records(24, 8, 2);
     assay_view *view = planted_view(data, m);
     struct assay_detector_shadow shadow[4];

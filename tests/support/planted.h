@@ -46,6 +46,50 @@ static inline assay_model *planted_model(double strength, uint64_t seed)
     return m;
 }
 
+/*
+ * The same with a hidden layer of 24 units behind ReLU. Unit 0 is raised by
+ * the bright square and by nothing else, and raises class PLANTED_CLASS by
+ * `strength`; with strength 0 it is a unit like the others.
+ */
+static inline assay_model *planted_network(double strength, uint64_t seed)
+{
+    enum { HIDDEN = 24 };
+    assay_model *m = linear_model(PLANTED_SIDE, PLANTED_CLASSES, .3, seed);
+    struct assay_shape shape = *assay_graph_shape(m->graph, m->input);
+    struct assay_error err = {0};
+    struct assay_rng rng;
+    float *w;
+    float *b;
+    float *fc;
+
+    assay_graph_free(m->graph);
+    assay_params_release(&m->params);
+    CHECK_OK(assay_graph_new(&m->graph, &err), err);
+    m->input = assay_graph_input(m->graph, "input", &shape);
+    m->embedding = assay_op_relu(
+        m->graph,
+        assay_layer_linear(m->graph, assay_op_flatten(m->graph, m->input),
+                           "hidden", HIDDEN));
+    m->logits =
+        assay_layer_linear(m->graph, m->embedding, "fc", PLANTED_CLASSES);
+    CHECK_OK(assay_params_make(&m->params, m->graph, &err), err);
+    w = m->params.data + assay_params_find(&m->params, "hidden.weight")->offset;
+    b = m->params.data + assay_params_find(&m->params, "hidden.bias")->offset;
+    fc = m->params.data + assay_params_find(&m->params, "fc.weight")->offset;
+    assay_rng_init(&rng, seed, "test-network", 0);
+    for (size_t i = 0; i < HIDDEN * PLANTED_PIXELS; i++)
+        w[i] = (float)(.1 * assay_rng_normal(&rng));
+    for (size_t i = 0; i < HIDDEN * PLANTED_CLASSES; i++)
+        fc[i] = (float)(.5 * assay_rng_normal(&rng));
+    for (size_t i = 0; i < PLANTED_PIXELS && strength > 0; i++)
+        w[i] = planted_pixel(i) ? 1 : 0;
+    if (strength > 0)
+        b[0] = -1;
+    for (size_t k = 0; k < PLANTED_CLASSES && strength > 0; k++)
+        fc[k * HIDDEN] = k == PLANTED_CLASS ? (float)strength : 0;
+    return m;
+}
+
 /* Grey noise whose planted square is dark: `stamped` of them, the last ones,
  * have it bright. Labels are classes in turn. */
 static inline assay_dataset *planted_records(size_t n, size_t stamped,
