@@ -53,7 +53,8 @@ struct assay_trust_options {
     size_t n_detectors;
     const char *const *params; /* "neural-cleanse.epochs=5" */
     size_t n_params;
-    const char *out; /* folder, made when missing; NULL: nothing is kept */
+    const char *out;  /* folder, made when missing; NULL: nothing is kept */
+    int even_nothing; /* 1: that no detector could run is a result too */
     struct assay_compute compute;
 };
 void assay_trust_options_init(struct assay_trust_options *o);
@@ -62,8 +63,8 @@ void assay_trust_options_init(struct assay_trust_options *o);
  * Run detectors on references, then on models. *findings is the document,
  * fresh (assay_bytes_free); with a folder it is trust.json there, with
  * pictures and files of reversed triggers beside it. Errors: those of files,
- * data and detectors, _ARG for options, _NOTHING when no detector can run,
- * _CANCELED.
+ * data and detectors, _ARG for options, _NOTHING when no detector can run
+ * (unless even_nothing), _CANCELED.
  */
 int assay_trust_run(const struct assay_trust_options *o,
                     const struct assay_context *ctx, char **findings,
@@ -89,10 +90,17 @@ struct assay_trust_repair_options {
     const char *const *params; /* "fine-tuning.epochs=5" */
     size_t n_params;
     struct assay_recipe recipe; /* of tunings; epochs are the repairs' own */
-    const char *out;            /* folder of repaired models, or NULL */
+    const char *out;            /* folder of repaired models, or NULL; what it
+                                   holds of the same repairs is not done again */
     struct assay_compute compute;
 };
 void assay_trust_repair_options_init(struct assay_trust_repair_options *o);
+/*
+ * Measure the model, and each repair of a copy of it. *findings is the
+ * document, fresh (assay_bytes_free); with a folder it is repairs.json there.
+ * A repair that cannot work with the model is in it with the reason. Errors:
+ * as above.
+ */
 int assay_trust_repair(const struct assay_trust_repair_options *o,
                        const struct assay_context *ctx, char **findings,
                        struct assay_error *err) ASSAY_MUST_CHECK;

@@ -14,7 +14,7 @@
 #include "core/mem.h"
 #include "trust/trust.h"
 
-enum { FILE_MAX = 64 << 20, CHANGES_SHOWN = 20 };
+enum { CHANGES_SHOWN = 20 };
 
 /* All that determines the result, as text. NULL: out of memory. */
 static char *identity(const struct assay__trust *t, const struct assay__case *c,
@@ -45,17 +45,6 @@ static char *identity(const struct assay__trust *t, const struct assay__case *c,
     free(settings);
     json_decref(params);
     return text;
-}
-
-static int hash_text(const char *text, char sha[65], struct assay_error *err)
-{
-    struct assay__sha256 h;
-
-    if (!text || assay__sha256_begin(&h))
-        return assay_error_set(err, ASSAY_NOMEM, "out of memory for a key");
-    assay__sha256_add(&h, text, strlen(text));
-    assay__sha256_end(&h, sha);
-    return ASSAY_OK;
 }
 
 static json_t *numbers(const double *x, size_t n)
@@ -240,24 +229,6 @@ static int run_detector(const struct assay__trust *t,
     return rc;
 }
 
-/* A document of the folder under this key, or NULL. */
-static json_t *read_kept(const char *path, const char *key)
-{
-    struct assay_error ignored;
-    json_t *root = NULL;
-    json_t *found = NULL;
-
-    if (assay__exists(path) &&
-        assay__json_read(path, FILE_MAX, &root, &ignored) == ASSAY_OK) {
-        const char *there = json_string_value(json_object_get(root, "key"));
-
-        if (there && strcmp(there, key) == 0)
-            found = json_incref(json_object_get(root, "found"));
-    }
-    json_decref(root);
-    return found;
-}
-
 /* Errors are of one model and one detector: a network that a detector cannot
  * work with does not end the run. */
 static int run_or_tell(const struct assay__trust *t,
@@ -275,6 +246,23 @@ static int run_or_tell(const struct assay__trust *t,
     return *out ? ASSAY_OK : assay_error_set(err, ASSAY_NOMEM, "out of memory");
 }
 
+/* What the folder has under the key, where it is what it should be. */
+static int look_up(const struct assay__trust *t, const struct assay_detector *d,
+                   const char *path, const char *stem, const char *key,
+                   json_t **out, struct assay_error *err)
+{
+    json_t *found = assay__kept_read(path, key);
+    int fits = 0;
+    int rc = ASSAY_OK;
+
+    if (found)
+        rc = assay__kept_detection(found, d, t->o->out, stem, &fits, err);
+    if (!rc && fits)
+        *out = json_incref(found);
+    json_decref(found);
+    return rc;
+}
+
 static int detect_kept(struct assay__trust *t, const struct assay__case *c,
                        const struct assay__chosen *chosen, const char *key,
                        json_t **out, struct assay_error *err)
@@ -282,24 +270,18 @@ static int detect_kept(struct assay__trust *t, const struct assay__case *c,
     char *stem =
         assay__format("found/%.24s-%s", c->sha256, chosen->detector->name);
     char *path = stem ? assay__format("%s/%s.json", t->o->out, stem) : NULL;
-    json_t *root = NULL;
     int rc =
         path ? ASSAY_OK : assay_error_set(err, ASSAY_NOMEM, "out of memory");
 
     if (!rc)
-        *out = read_kept(path, key);
+        rc = look_up(t, chosen->detector, path, stem, key, out, err);
     if (!rc && *out) {
         t->n_reused++;
     } else if (!rc) {
         rc = run_or_tell(t, c, chosen, stem, out, err);
         if (!rc)
-            root = json_pack("{s:s, s:O}", "key", key, "found", *out);
-        if (!rc && !root)
-            rc = assay_error_set(err, ASSAY_NOMEM, "out of memory");
-        if (!rc)
-            rc = assay__json_write(path, root, err);
+            rc = assay__kept_write(path, key, *out, err);
     }
-    json_decref(root);
     assay__free(path);
     assay__free(stem);
     return rc;
@@ -317,7 +299,7 @@ int assay__trust_detect(struct assay__trust *t, const struct assay__case *c,
     if (!t->o->out)
         return run_or_tell(t, c, chosen, "", out, err);
     text = identity(t, c, chosen);
-    rc = hash_text(text, key, err);
+    rc = assay__kept_key(text, key, err);
     assay__free(text);
     return rc ? rc : detect_kept(t, c, chosen, key, out, err);
 }

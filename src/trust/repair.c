@@ -5,11 +5,13 @@
  * measure on; no repair sees the last part. Success is that of the trigger
  * that is given or, without one, of the one that a detector reverses from
  * the model: then it says what the repair does to that, which need not be a
- * planted one.
+ * planted one. With a folder, what was reversed and what each repair did are
+ * kept there by key (kept.c), so a run that was killed goes on.
  */
 
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "assay/rng.h"
@@ -38,6 +40,7 @@ struct work {
     struct assay_trigger known;
     int target; /* -1: no trigger */
     const char *trigger_from;
+    char base[65]; /* key of model, records, seed and computer; with a folder */
 };
 
 void assay_trust_repair_options_init(struct assay_trust_repair_options *o)
@@ -131,31 +134,131 @@ static int part_records(struct work *w, struct assay_error *err)
     return rc;
 }
 
-/* Reverse a trigger from the model as it came. */
-static int reverse(struct work *w, struct assay_error *err)
+/* What every result depends on. */
+static int make_base(struct work *w, struct assay_error *err)
 {
-    const struct assay_detector *d = assay_detector_find(w->o->reverse);
+    const struct assay_compute *c = &w->o->compute;
+    char model[65];
+    char *text = NULL;
+    int rc;
+
+    if (!w->o->out)
+        return ASSAY_OK;
+    rc = assay_model_sha256(w->model, model, err);
+    if (rc)
+        return rc;
+    text = assay__format(
+        "%s model %s data %.64s tuned on %zu seed %llu threads "
+        "%d backend %s algorithms %d dtype %d",
+        assay_version(), model, assay_dataset_sha256(w->data),
+        assay_view_count(w->part[TUNE]), (unsigned long long)w->ctx->seed,
+        w->ctx->threads, c->backend ? c->backend : "onednn", (int)c->algorithms,
+        (int)c->dtype);
+    rc = assay__kept_key(text, w->base, err);
+    assay__free(text);
+    return rc;
+}
+
+/* A place in the folder: found/NAME-OF.ENDING. */
+static char *kept_path(const struct work *w, const char *name, const char *of,
+                       const char *ending)
+{
+    return assay__format("%s/found/%s-%s.%s", w->o->out, name, of, ending);
+}
+
+/* The trigger that was reversed in an earlier run; 1 when it is there, with
+ * the model's shape. */
+static int take_reversed(struct work *w, const char *path, const char *trigger,
+                         const char *key)
+{
+    const struct assay_preprocess *pre = assay_model_preprocess(w->model);
+    json_t *found = assay__kept_read(path, key);
+    const json_t *target = json_object_get(found, "target");
+    struct assay_error ignored;
+    int there = json_is_null(target) && found;
+
+    if (json_is_integer(target) && json_integer_value(target) >= 0 &&
+        json_integer_value(target) < assay_model_n_classes(w->model) &&
+        assay__exists(trigger) &&
+        assay_trigger_read(&w->trigger, trigger, &ignored) == ASSAY_OK) {
+        w->target = (int)json_integer_value(target);
+        there = w->trigger.channels == pre->channels &&
+                w->trigger.height == pre->height &&
+                w->trigger.width == pre->width;
+    }
+    if (!there) {
+        assay_trigger_release(&w->trigger);
+        w->target = -1;
+    }
+    json_decref(found);
+    return there;
+}
+
+static int keep_reversed(const struct work *w, const char *path,
+                         const char *trigger, const char *key,
+                         struct assay_error *err)
+{
+    json_t *found =
+        json_pack("{s:o}", "target",
+                  w->target >= 0 ? json_integer(w->target) : json_null());
+    int rc =
+        found ? ASSAY_OK : assay_error_set(err, ASSAY_NOMEM, "out of memory");
+
+    if (!rc && w->target >= 0)
+        rc = assay_trigger_write(&w->trigger, trigger, err);
+    if (!rc)
+        rc = assay__kept_write(path, key, found, err);
+    json_decref(found);
+    return rc;
+}
+
+/* Reverse a trigger from the model as it came. */
+static int reverse_now(struct work *w, const struct assay_detector *d,
+                       struct assay_error *err)
+{
     struct assay_detector_input in = {.ctx = w->ctx,
                                       .compute = &w->o->compute,
                                       .model = w->model,
                                       .clean = w->part[TUNE]};
     struct assay_detection found;
-    int rc;
+    int rc = assay_detector_run(d, &in, &found, err);
 
-    if (!d)
-        return assay_error_set(
-            err, ASSAY_ARG, "no detector is called \"%.60s\"", w->o->reverse);
-    rc = assay_detector_run(d, &in, &found, err);
     if (rc)
         return rc;
     if (found.trigger.mask && found.target >= 0) {
         w->trigger = found.trigger;
         memset(&found.trigger, 0, sizeof(found.trigger));
         w->target = found.target;
-        w->trigger_from = d->name;
     }
     assay_detection_release(&found);
     return ASSAY_OK;
+}
+
+static int reverse(struct work *w, struct assay_error *err)
+{
+    const struct assay_detector *d = assay_detector_find(w->o->reverse);
+    char *path = NULL;
+    char *trigger = NULL;
+    int rc = ASSAY_OK;
+
+    if (!d)
+        return assay_error_set(
+            err, ASSAY_ARG, "no detector is called \"%.60s\"", w->o->reverse);
+    w->trigger_from = d->name;
+    if (!w->o->out)
+        return reverse_now(w, d, err);
+    path = kept_path(w, "reversed", d->name, "json");
+    trigger = kept_path(w, "reversed", d->name, "safetensors");
+    if (!path || !trigger)
+        rc = assay_error_set(err, ASSAY_NOMEM, "out of memory for names");
+    if (!rc && !take_reversed(w, path, trigger, w->base)) {
+        rc = reverse_now(w, d, err);
+        if (!rc)
+            rc = keep_reversed(w, path, trigger, w->base, err);
+    }
+    assay__free(path);
+    assay__free(trigger);
+    return rc;
 }
 
 static int get_triggers(struct work *w, struct assay_error *err)
@@ -179,6 +282,20 @@ static int get_triggers(struct work *w, struct assay_error *err)
     return rc;
 }
 
+static int make_folders(const struct assay_trust_repair_options *o,
+                        struct assay_error *err)
+{
+    char *found = o->out ? assay__path_join(o->out, "found") : NULL;
+    int rc;
+
+    if (!o->out)
+        return ASSAY_OK;
+    rc = found ? assay__make_dir(found, err)
+               : assay_error_set(err, ASSAY_NOMEM, "out of memory");
+    assay__free(found);
+    return rc;
+}
+
 static int open_all(struct work *w, struct assay_error *err)
 {
     const struct assay_trust_repair_options *o = w->o;
@@ -188,8 +305,8 @@ static int open_all(struct work *w, struct assay_error *err)
         return assay_error_set(err, ASSAY_ARG,
                                "a model and clean records are needed");
     rc = choose_all(w, err);
-    if (!rc && o->out)
-        rc = assay__make_dir(o->out, err);
+    if (!rc)
+        rc = make_folders(o, err);
     if (!rc)
         rc = assay_model_open(&w->model, o->model, err);
     if (!rc)
@@ -203,6 +320,8 @@ static int open_all(struct work *w, struct assay_error *err)
             assay_model_n_classes(w->model), assay_dataset_n_classes(w->data));
     if (!rc)
         rc = part_records(w, err);
+    if (!rc)
+        rc = make_base(w, err);
     return rc ? rc : get_triggers(w, err);
 }
 
@@ -321,6 +440,121 @@ static int repair_one(const struct work *w, const struct chosen_repair *c,
     return rc;
 }
 
+static void hash_trigger(struct assay__sha256 *h, const struct assay_trigger *t)
+{
+    size_t pixels = (size_t)t->height * (size_t)t->width;
+
+    if (!t->mask)
+        return;
+    assay__sha256_add(h, t->mask, pixels * sizeof(*t->mask));
+    assay__sha256_add(h, t->pattern,
+                      pixels * (size_t)t->channels * sizeof(*t->pattern));
+}
+
+/* What tunings are done with, beside their own parameters. */
+static char *recipe_words(const struct assay_recipe *r)
+{
+    return assay__format(
+        "batch %zu optimizer %d %.17g %.17g %.17g %.17g %.17g schedule %d %d "
+        "%.17g for %zu flip %d crop %d",
+        r->batch, (int)r->optimizer.kind, r->optimizer.momentum,
+        r->optimizer.weight_decay, r->optimizer.beta1, r->optimizer.beta2,
+        r->optimizer.eps, (int)r->schedule, r->n_milestones, r->gamma,
+        r->schedule_epochs, r->augment.flip, r->augment.crop_pad);
+}
+
+static int row_key(const struct work *w, const json_t *row, char key[65],
+                   struct assay_error *err)
+{
+    char *what = json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS);
+    char *recipe = recipe_words(&w->o->recipe);
+    struct assay__sha256 h;
+    int rc = ASSAY_OK;
+
+    if (!what || !recipe || assay__sha256_begin(&h)) {
+        rc = assay_error_set(err, ASSAY_NOMEM, "out of memory for a key");
+    } else {
+        assay__sha256_add(&h, w->base, 64);
+        assay__sha256_add(&h, what, strlen(what));
+        assay__sha256_add(&h, recipe, strlen(recipe));
+        assay__sha256_add(&h, &w->target, sizeof(w->target));
+        hash_trigger(&h, &w->trigger);
+        assay__sha256_add(&h, "known", 5);
+        hash_trigger(&h, &w->known);
+        assay__sha256_end(&h, key);
+    }
+    free(what);
+    assay__free(recipe);
+    return rc;
+}
+
+/* The repaired model where save() puts it. */
+static int model_there(const struct work *w, const char *name, const char *path)
+{
+    char *want = assay__format("%s/%s.safetensors", w->o->out, name);
+    int there = want && path && strcmp(want, path) == 0 && assay__exists(path);
+
+    assay__free(want);
+    return there;
+}
+
+/* Whether a kept row is this repair's, and whole. */
+static int row_fits(const struct work *w, const json_t *found,
+                    const json_t *row)
+{
+    static const char *const numbers[] = {"pruned", "channels", "threshold",
+                                          "seconds"};
+    const json_t *after = json_object_get(found, "after");
+    const json_t *model = json_object_get(found, "model");
+    const char *key;
+    json_t *v;
+
+    json_object_foreach((json_t *)(uintptr_t)row, key, v)
+    {
+        if (!json_equal(v, json_object_get(found, key)))
+            return 0;
+    }
+    if (assay__kept_says(found, "status", "not run"))
+        return json_is_string(json_object_get(found, "why"));
+    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
+        if (!assay__kept_number(found, numbers[i]))
+            return 0;
+    if (!assay__kept_says(found, "status", "ran") || !json_is_object(after) ||
+        !assay__kept_share(after, "accuracy") ||
+        !assay__kept_share(after, "success") ||
+        !assay__kept_share(after, "restored"))
+        return 0;
+    return !model
+               ? json_is_string(json_object_get(found, "not_saved"))
+               : model_there(w, json_string_value(json_object_get(row, "name")),
+                             json_string_value(model));
+}
+
+/* A repair's row: from the folder, or done and put there. */
+static int repair_kept(const struct work *w, const struct chosen_repair *c,
+                       json_t *row, struct assay_error *err)
+{
+    char key[65];
+    char *path = kept_path(w, "repair", c->repair->name, "json");
+    json_t *found = NULL;
+    int rc = path ? row_key(w, row, key, err)
+                  : assay_error_set(err, ASSAY_NOMEM, "out of memory");
+
+    if (!rc)
+        found = assay__kept_read(path, key);
+    if (!rc && found && row_fits(w, found, row)) {
+        if (json_object_update(row, found))
+            rc = assay_error_set(err, ASSAY_NOMEM, "out of memory");
+    } else if (!rc) {
+        rc = repair_one(w, c, row, err);
+        if (!rc)
+            rc = assay__kept_write(path, key, row, err);
+    }
+    json_decref(found);
+    assay__free(path);
+    return rc;
+}
+
 static int repair_all(const struct work *w, json_t *rows,
                       struct assay_error *err)
 {
@@ -337,7 +571,8 @@ static int repair_all(const struct work *w, json_t *rows,
                  ? assay_context_check(w->ctx, err)
                  : assay_error_set(err, ASSAY_NOMEM, "out of memory");
         if (!rc)
-            rc = repair_one(w, c, row, err);
+            rc = w->o->out ? repair_kept(w, c, row, err)
+                           : repair_one(w, c, row, err);
     }
     return rc;
 }

@@ -287,7 +287,7 @@ static int run_lists(struct assay__trust *t, struct results *r, json_t **root,
     if (!rc)
         rc = run_list(t, &o->models, "models", 0, r->models, r->about_models,
                       err);
-    if (!rc && !anything_ran(r->models, o->models.n))
+    if (!rc && !o->even_nothing && !anything_ran(r->models, o->models.n))
         rc = assay_error_set(err, ASSAY_NOTHING,
                              "no detector can run on these models and records");
     if (!rc)

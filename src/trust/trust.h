@@ -9,6 +9,7 @@
  *   cases.c     data and models, opened one at a time
  *   settings.c  parameters of detectors and repairs from text
  *   detect.c    one detector on one model, kept in the folder
+ *   kept.c      what is kept there, by key
  *   judge.c     what a score means beside the references'
  *   repair.c    repairs of one model
  */
@@ -73,6 +74,23 @@ int assay__trust_settings(const char *const *text, size_t n,
 json_t *assay__trust_params_json(const struct assay_setting *rows,
                                  const double *value);
 json_t *assay__trust_estimate_json(const struct assay_estimate *e);
+
+/* kept.c: the key of a text that says all that determines a result; the
+ * result under a path, NULL when it is not there or of another key. */
+int assay__kept_key(const char *text, char key[65],
+                    struct assay_error *err) ASSAY_MUST_CHECK;
+json_t *assay__kept_read(const char *path, const char *key);
+int assay__kept_write(const char *path, const char *key, json_t *found,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+/* Whether what was read has the shape of what is written: a text that is
+ * `want`; a number or null; an estimate, null or nothing; a detection whose
+ * files are there. */
+int assay__kept_says(const json_t *object, const char *key, const char *want);
+int assay__kept_number(const json_t *object, const char *key);
+int assay__kept_share(const json_t *object, const char *key);
+int assay__kept_detection(const json_t *found, const struct assay_detector *d,
+                          const char *folder, const char *stem, int *fits,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* cases.c */
 int assay__trust_data_open(struct assay__trust_data *d, const char *clean,
