@@ -12,9 +12,9 @@
  *
  * The run folder holds manifest.json (what was run, on what, and the key of
  * every artefact), models/, evidence/, scores/, exposed/, split.safetensors,
- * tuning.json, findings.json (docs/findings.md) and report.html. An artefact
- * is keyed by the SHA-256 of all that determines it. Running again in the
- * same folder reuses what matches, and logs for each artefact that it does
+ * trust/, tuning.json, findings.json (docs/findings.md) and report.html. An
+ * artefact is keyed by the SHA-256 of all that determines it. Running again in
+ * the same folder reuses what matches, and logs for each artefact that it does
  * not reuse which input changed. A killed run loses at most the epoch in
  * progress of the models that were training. From open to free the folder
  * is locked: opening it once more is ASSAY_IO.
@@ -139,7 +139,9 @@ struct assay_audit_options {
     size_t n_attacks;
     unsigned goals;          /* bit 1 << enum assay_goal each, when no
                                 attacks are named; 0: membership, and
-                                attribute when one is named */
+                                attribute when one is named. That of
+                                ASSAY_GOAL_BACKDOOR brings no attack; see
+                                `detect` */
     const char *attribute;   /* sensitive attribute of the data, or NULL */
     const char *layer;       /* whose output attribute attacks read, such as
                                 "classifier.0"; NULL: the last layer's input */
@@ -154,6 +156,29 @@ struct assay_audit_options {
     const char *const *attack_params; /* "rmia.gamma=2": ATTACK.NAME=VALUE of
                                          chosen attacks; else the defaults */
     size_t n_attack_params;
+    /* Whether the model can be built on: detectors of backdoors and of altered
+     * weights, and repairs (assay/trust.h). Asked for by `detect`, or by the
+     * bit of ASSAY_GOAL_BACKDOOR in `goals`; by that bit alone nothing else
+     * is: a trained model is examined on clean records, no model is trained
+     * and no record split off. Clean records are those of `nonmember_data`
+     * or, without it, of `data`. The fields below are ASSAY_ARG without. */
+    int detect;
+    const char *upstream; /* file: what the model is said to be made from */
+    const char *suspects; /* DATA: records that detectors are to judge */
+    const char *const *clean_models; /* files of the same family: false alarms
+                                        are counted on them */
+    size_t n_clean_models;
+    size_t n_clean;               /* records for detectors; 0: half of all */
+    const char *const *detectors; /* names; NULL: all that can run */
+    size_t n_detectors;
+    const char *const *detector_params; /* "neural-cleanse.epochs=5" */
+    size_t n_detector_params;
+    const char *const *repairs; /* names; "none" alone: none; NULL: all, when a
+                                   detector accuses the model */
+    size_t n_repairs;
+    const char *const *repair_params; /* "fine-tuning.epochs=5" */
+    size_t n_repair_params;
+
     enum assay_controls controls;
     double budget_seconds; /* to aim at, by estimates; 0: as long as it takes */
     const char *policy;    /* YAML file; NULL: the built-in one */

@@ -8,8 +8,10 @@
 
 #include <math.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "audit/audit.h"
+#include "audit/detection.h"
 #include "core/json.h"
 
 /* The facts that advice depends on. */
@@ -19,12 +21,35 @@ struct facts {
     double black_box; /* best AUC among the others, by access */
     double white_box;
     double label_only;
-    int over; /* the policy is broken */
+    int over; /* the policy is broken by attacks */
+    /* Of detectors. */
+    int asked;     /* some ran */
+    int accused;   /* some accuses the model */
+    int unknown;   /* of none is known how often it accuses clean models */
+    int upstream;  /* it was compared with an upstream copy */
+    int from_file; /* the model came as a file */
+    int scan;      /* the file is not clean */
+    int attacked;  /* some attack was chosen */
 };
 
 static double accuracy(const struct assay_evidence *e)
 {
     return e->n > 0 ? assay_evidence_accuracy(e).value : (double)NAN;
+}
+
+static void gather_detection(const assay_audit *a, struct facts *f)
+{
+    const char *scan = assay__detection_scan(a->trust);
+    struct assay__accusations n;
+
+    assay__accusations_count(a->trust, &n);
+    f->asked = n.ran > 0;
+    f->accused = n.sure + n.unsure > 0;
+    f->unknown = n.ran > 0 && n.calibrated < n.ran;
+    f->upstream = a->options.upstream != NULL;
+    f->from_file = a->opened != NULL && a->trust != NULL;
+    f->scan = scan[0] != '\0' && strcmp(scan, "clean") != 0;
+    f->attacked = a->n_attacks > 0;
 }
 
 static void gather(const assay_audit *a, struct facts *f)
@@ -37,8 +62,8 @@ static void gather(const assay_audit *a, struct facts *f)
     f->black_box = 0;
     f->white_box = 0;
     f->label_only = 0;
-    f->over =
-        a->verdict == ASSAY_VERDICT_FAIL || a->verdict == ASSAY_VERDICT_WARNING;
+    f->over = a->over > 0;
+    gather_detection(a, f);
     for (i = 0; i < a->n_attacks; i++) {
         const struct assay__outcome *o = &a->outcome[i];
         double *best = &f->black_box;
@@ -77,7 +102,37 @@ static int leaks_by_weights(const struct facts *f)
 
 static int is_quiet(const struct facts *f)
 {
-    return !f->over;
+    return !f->over && f->attacked;
+}
+
+static int is_accused(const struct facts *f)
+{
+    return f->accused;
+}
+
+static int is_accused_and_trained(const struct facts *f)
+{
+    return f->accused && !f->from_file;
+}
+
+static int lacks_upstream(const struct facts *f)
+{
+    return f->from_file && !f->upstream;
+}
+
+static int is_uncalibrated(const struct facts *f)
+{
+    return f->unknown;
+}
+
+static int has_bad_file(const struct facts *f)
+{
+    return f->scan;
+}
+
+static int is_not_accused(const struct facts *f)
+{
+    return f->asked && !f->accused;
 }
 
 struct advice {
@@ -125,6 +180,44 @@ static const struct advice table[] = {
      "The result holds for this model, this data and these attackers. Keep "
      "the run folder; with the same seed a new model can be compared with it.",
      NULL, NULL},
+    {has_bad_file, "Open the file with nothing but this program",
+     "The usual programs would run what is in it. Ask the publisher for "
+     "safetensors or ONNX, or convert it here, where nothing is run.",
+     "AML.M0014", "Verify AI Artifacts"},
+    {is_accused, "Do not build on the model before the accusation is explained",
+     "Look at the reversed trigger: a small patch that means nothing, or one "
+     "class far from the others, is what a planted one looks like; a part of "
+     "an object may be a feature that the class really has. Stamp it on "
+     "records of your own and see where they go.",
+     "AML.M0008", "Validate AI Model"},
+    {is_accused, "Take another copy, or train your own",
+     "Obtain the model from its publisher and compare hashes; a repaired model "
+     "is the second choice. Tuning on clean records, pruning and unlearning "
+     "take some backdoors away and leave others: the table of repairs says "
+     "what each did to the trigger that was found, and nothing of one that "
+     "was not.",
+     "AML.M0014", "Verify AI Artifacts"},
+    {is_accused_and_trained, "Look through the training data",
+     "A backdoor comes into a model of one's own by its records. Data "
+     "detectors (--suspects) rank them; where records came from is worth "
+     "more than any rank.",
+     "AML.M0007", "Sanitize Training Data"},
+    {lacks_upstream, "Compare the model with what it was made from",
+     "With --upstream FILE every tensor is held against the publisher's. What "
+     "was edited by hand shows, however small; what was trained in does "
+     "not.",
+     "AML.M0014", "Verify AI Artifacts"},
+    {is_uncalibrated, "Give clean models of the same family",
+     "A threshold of a paper says little about another family of models. With "
+     "19 or more clean ones (--references-clean FOLDER) a detector's score is "
+     "ranked among theirs, and its false alarms are known.",
+     NULL, NULL},
+    {is_not_accused, "Tune all layers, and watch what is built on it",
+     "Silence of detectors is no proof: each finds the backdoors it was made "
+     "for. Tuning every layer on your own records removes more than a new "
+     "last layer does, and a model that decides much should be watched in "
+     "use.",
+     "AML.M0008", "Validate AI Model"},
 };
 /* clang-format on */
 
@@ -155,12 +248,35 @@ static void say(json_t *list, const char *text)
     json_array_append_new(list, assay__json_string(text));
 }
 
+static void say_detection(json_t *list, const assay_audit *a)
+{
+    say(list, "A detector finds backdoors of the kinds it was made for. That "
+              "none accuses the model is no proof that it is clean.");
+    say(list, "A detector's false-alarm rate, and a model's rank, hold for "
+              "models like the clean ones it was tried on. A clean model that "
+              "was trained otherwise can stand out among them.");
+    if (a->options.n_clean_models == 0 && a->scene.n_jobs > 0)
+        say(list, "The clean models are those that this run trained, on parts "
+                  "of the same source as the model. Were that source poisoned, "
+                  "they would carry the same backdoor.");
+    if (assay__detection_alone(a) && a->opened != NULL)
+        say(list, "That the clean records are rightly labelled, free of "
+                  "triggers and not trained on is the user's word.");
+    say(list, "What repairs do is measured by the trigger that a detector "
+              "reversed. It need not be the one that was planted, if any was; "
+              "a repair that stops the one may leave the other.");
+}
+
 json_t *assay__limits_make(const assay_audit *a)
 {
     json_t *list = json_array();
     char text[240];
     int i;
 
+    if (a->trust != NULL)
+        say_detection(list, a);
+    if (a->n_attacks == 0)
+        return list;
     say(list, "The attacks measure what these attackers found; another "
               "attacker may find more. No finding is no proof of privacy.");
     say(list, "Members and non-members are drawn from one source at random. "

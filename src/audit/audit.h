@@ -22,6 +22,7 @@
  *   control.c      negative and positive controls
  *   policy.c, verdict.c, advice.c, taxonomy.c   what it means
  *   findings.c, findings_*.c                    findings.json
+ *   trust.c        detectors and repairs; detection.h what they found
  *   exposed.c      pictures of the most exposed records
  *   sweep.c        none of them left from earlier results
  *   cache.c        the folder's index; library.c models in common with others
@@ -240,8 +241,21 @@ struct assay_audit {
     struct assay__outcome outcome[ASSAY__ATTACKS_MAX];
     struct assay__control negative;
     struct assay__control positive;
+    json_t *trust;         /* findings.trust, or NULL; owned */
+    json_t *trust_seconds; /* how long what took; owned */
     enum assay_verdict verdict;
+    int over;    /* broken rules about attacks, and broken claims */
+    int accused; /* broken rules about detectors, and what a scan found */
 };
+
+/* trust.c: whether the options ask for detectors, and for nothing else;
+ * whether they fit each other; the work. */
+int assay__detection_wanted(const struct assay_audit_options *o);
+int assay__detection_alone(const assay_audit *a);
+int assay__detection_check(const struct assay_audit_options *o,
+                           struct assay_error *err) ASSAY_MUST_CHECK;
+int assay__detection_run(assay_audit *a,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* open.c */
 unsigned assay__audit_needs(const assay_audit *a);
@@ -338,6 +352,10 @@ int assay__scene_main(struct assay__scene *scene, const assay_audit *a,
                       struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__scene_overfitted(struct assay__scene *scene, const assay_audit *a,
                             struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* witness.c: only what the target is: its size and hash. */
+int assay__scene_look(struct assay__scene *scene, const assay_audit *a,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* generator.c: whether it need not be made; make sure that it is in the
  * folder; open it. */

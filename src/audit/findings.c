@@ -107,7 +107,8 @@ static json_t *class_names(const assay_audit *a)
 {
     json_t *list = json_array();
     char number[16];
-    int n = a->scene.target[ASSAY__MEMBERS].n_classes;
+    int n = a->data != NULL ? assay_dataset_n_classes(a->data)
+                            : a->scene.target[ASSAY__MEMBERS].n_classes;
     int k;
 
     for (k = 0; k < n; k++) {
@@ -127,14 +128,16 @@ static json_t *class_names(const assay_audit *a)
 static json_t *data_json(const assay_audit *a)
 {
     size_t n_given = a->scene.target[0].n + a->scene.target[1].n;
-    json_t *split;
+    json_t *split = json_null();
 
     if (a->data == NULL)
         return json_pack("{s:s, s:n, s:I, s:o, s:n, s:n}", "name",
                          "predictions", "sha256", "records",
                          (json_int_t)n_given, "classes", class_names(a),
                          "split", "preprocess");
-    split = json_pack("{s:I, s:s, s:I}", "seed", (json_int_t)a->split.seed,
+    if (a->split.n > 0)
+        split =
+            json_pack("{s:I, s:s, s:I}", "seed", (json_int_t)a->split.seed,
                       "sha256", a->split.sha256, "n", (json_int_t)a->split.n);
     return json_pack("{s:o, s:s, s:I, s:o, s:o, s:o}", "name",
                      assay__json_string(assay_dataset_name(a->data)), "sha256",
@@ -149,7 +152,7 @@ static json_t *recipe_json(const assay_audit *a)
     char *text;
     json_t *recipe;
 
-    if (a->data == NULL)
+    if (a->data == NULL || a->split.n == 0)
         return json_null();
     text = assay_recipe_text(&a->recipe);
     recipe = text != NULL ? json_loads(text, 0, NULL) : NULL;
@@ -285,7 +288,7 @@ int assay__findings_write(assay_audit *a, struct assay_error *err)
     root = json_pack(
         "{s:s, s:{s:s, s:s}, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
         "s:o, "
-        "s:o, s:o, s:o, s:o}",
+        "s:o, s:o, s:o, s:o, s:o}",
         "schema", "assay-findings/1", "tool", "name", "assay", "version",
         assay_version(), "run", run_json(a), "model", model_json(a), "data",
         data_json(a), "recipe", recipe_json(a), "defense",
@@ -293,7 +296,8 @@ int assay__findings_write(assay_audit *a, struct assay_error *err)
         references_json(a), "attacks", attacks_json(a), "exposed", exposed,
         "controls", controls_json(a), "policy", policy, "verdict", verdict,
         "advice", assay__advice_make(a), "taxonomy", assay__taxonomy_make(a),
-        "limits", assay__limits_make(a));
+        "limits", assay__limits_make(a), "trust",
+        a->trust != NULL ? json_incref(a->trust) : json_null());
     if (root == NULL) {
         code = assay_error_set(err, ASSAY_NOMEM, "findings.json");
         goto out;

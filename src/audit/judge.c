@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/detection.h"
 #include "core/json.h"
 
 static const struct assay_estimate no_estimate = {(double)NAN, (double)NAN,
@@ -133,6 +134,7 @@ static int metric_of(const assay_audit *a, const struct assay__outcome *o,
         *out = measured(o, rule->metric, j->among);
         return ASSAY_OK;
     case ASSAY__POLICY_GAP:
+    case ASSAY__POLICY_BACKDOOR:
         break;
     }
     return assay_error_set(err, ASSAY_INTERNAL, "rule %s: metric %d", rule->id,
@@ -178,6 +180,29 @@ static int judge_attacks(const assay_audit *a,
     return ASSAY_OK;
 }
 
+/* How many calibrated detectors accuse the model; not known when none is
+ * calibrated, or when only others accuse it. */
+static void judge_detectors(const assay_audit *a, struct assay__judged *j)
+{
+    struct assay__accusations n;
+
+    assay__accusations_count(a->trust, &n);
+    j->among = n.calibrated;
+    j->worst.value = j->worst.low = j->worst.high = (double)n.sure;
+    j->worst.n = n.calibrated;
+    j->known = n.calibrated > 0 && (n.sure > 0 || n.unsure == 0);
+    if (a->trust == NULL)
+        snprintf(j->why, sizeof(j->why), "no detector was asked (--detect)");
+    else if (n.ran == 0)
+        snprintf(j->why, sizeof(j->why), "no detector could be run");
+    else
+        snprintf(j->why, sizeof(j->why),
+                 "how often %s accuse%s a clean model is not known; clean "
+                 "models of the family tell (--references-clean)",
+                 n.ran == 1 ? "the detector" : "the detectors",
+                 n.ran == 1 ? "s" : "");
+}
+
 int assay__judge_rule(const assay_audit *a,
                       const struct assay__policy_rule *rule,
                       struct assay__judged *j, struct assay_error *err)
@@ -190,6 +215,8 @@ int assay__judge_rule(const assay_audit *a,
         j->worst = assay__verdict_gap(a);
         j->known = !isnan(j->worst.low);
         snprintf(j->why, sizeof(j->why), "the model's accuracy is not known");
+    } else if (rule->metric == ASSAY__POLICY_BACKDOOR) {
+        judge_detectors(a, j);
     } else {
         code = judge_attacks(a, rule, j, err);
     }

@@ -9,7 +9,7 @@
 /* What a rule found. */
 struct assay__judged {
     struct assay_estimate worst;
-    const struct assay_attack *attack; /* NULL for the gap */
+    const struct assay_attack *attack; /* NULL for the gap and for detectors */
     size_t among;                      /* the interval holds for so many */
     int known;                         /* some attack had the metric */
     int broken;

@@ -126,6 +126,8 @@ static int open_policy(assay_audit *a, struct assay_error *err)
         return assay__policy_read(&a->policy, a->options.policy, err);
     for (i = 0; i < a->n_attacks; i++)
         goals |= 1U << a->attack[i]->goal;
+    if (assay__detection_wanted(&a->options))
+        goals |= 1U << ASSAY_GOAL_BACKDOOR;
     assay__policy_default(&a->policy, goals);
     return ASSAY_OK;
 }
@@ -157,7 +159,7 @@ static int choose_attacks(assay_audit *a, struct assay_error *err)
                                    (int)ASSAY__ATTACKS_MAX);
         a->attack[a->n_attacks++] = table[i];
     }
-    if (a->n_attacks == 0)
+    if (a->n_attacks == 0 && !assay__detection_wanted(o))
         return assay_error_set(err, ASSAY_NOTHING, "no attacks of that goal");
     return ASSAY_OK;
 }
@@ -290,7 +292,9 @@ static int check_fit(const assay_audit *a, struct assay_error *err)
     int of_model = assay_model_n_classes(a->opened);
     int of_data = assay_dataset_n_classes(a->data);
 
-    if (of_model != of_data)
+    /* Detectors can do without records of some classes. */
+    if (of_model != of_data &&
+        !(assay__detection_alone(a) && of_data < of_model))
         return assay_error_set(
             err, ASSAY_SHAPE, "%.80s tells %d classes apart, %.40s has %d",
             a->options.model, of_model, assay_dataset_name(a->data), of_data);
@@ -487,6 +491,25 @@ static int join_nonmembers(assay_audit *a, struct assay_error *err)
     return code;
 }
 
+/* Detectors alone: a trained model and clean records, as they are. */
+static int open_clean(assay_audit *a, struct assay_error *err)
+{
+    const struct assay_audit_options *o = &a->options;
+    const char *data = o->nonmember_data != NULL ? o->nonmember_data : o->data;
+    int code = assay_dataset_open(&a->data, data, &o->dataset, err);
+
+    a->arch = o->arch;
+    a->scene.prefix = "";
+    a->scene.target_job = -1;
+    a->scene.shadow_job = -1;
+    a->scene.evaluator_job = -1;
+    if (code == ASSAY_OK)
+        code = open_model(a, err);
+    if (code == ASSAY_OK)
+        code = preprocess_text(a, err);
+    return code;
+}
+
 static int open_data(assay_audit *a, struct assay_error *err)
 {
     const struct assay_audit_options *o = &a->options;
@@ -552,7 +575,7 @@ static int open_folder(assay_audit *a, struct assay_error *err)
     }
     if (a->options.plan_only)
         return code;
-    if (code == ASSAY_OK && a->data != NULL)
+    if (code == ASSAY_OK && a->split.n > 0)
         code = write_split(a, err);
     return code;
 }
@@ -561,6 +584,8 @@ static int open_all(assay_audit *a, struct assay_error *err)
 {
     int code = check_options(&a->options, err);
 
+    if (code == ASSAY_OK)
+        code = assay__detection_check(&a->options, err);
     if (code == ASSAY_OK)
         code = choose_attacks(a, err);
     if (code == ASSAY_OK)
@@ -574,6 +599,8 @@ static int open_all(assay_audit *a, struct assay_error *err)
     if (a->options.data == NULL) {
         a->scene.prefix = "";
         code = assay__predictions_read(&a->scene, &a->options.predictions, err);
+    } else if (assay__detection_alone(a) && a->options.model != NULL) {
+        code = open_clean(a, err);
     } else {
         code = open_data(a, err);
     }
@@ -620,6 +647,8 @@ void assay_audit_free(assay_audit *audit)
     }
     assay__world_close(&audit->world);
     assay__scene_release(&audit->scene);
+    json_decref(audit->trust);
+    json_decref(audit->trust_seconds);
     assay_model_free(audit->opened);
     assay__free(audit->preprocess_text);
     assay_split_release(&audit->split);

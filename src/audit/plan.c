@@ -300,6 +300,20 @@ static void plan_positive(assay_audit *a)
     a->plan.n_models += models;
 }
 
+/* Detectors differ too much for an estimate. */
+static void plan_detection(assay_audit *a)
+{
+    const struct assay_audit_options *o = &a->options;
+    size_t n = o->n_clean_models + (size_t)a->scene.n_references +
+               (size_t)(a->scene.shadow_job >= 0);
+
+    if (!assay__detection_wanted(o))
+        return;
+    snprintf(add_item(&a->plan, n + 1, (double)NAN)->what,
+             sizeof(a->plan.item[0].what),
+             "look for backdoors in the model and in %zu clean ones", n);
+}
+
 /* What the caller gave nothing for is no reason to train helpers. */
 static void leave_out_unmet(assay_audit *a)
 {
@@ -345,12 +359,16 @@ static int plan_once(assay_audit *a, struct assay_error *err)
     plan_training(a, &a->scene, "");
     plan_generator(a);
     plan_evidence(a);
-    plan_attacks(a, a->options.controls != ASSAY_CONTROLS_NONE);
+    if (a->n_attacks > 0)
+        plan_attacks(a, a->options.controls != ASSAY_CONTROLS_NONE);
+    plan_detection(a);
     if (assay__control_wants_positive(a))
         plan_positive(a);
     a->plan.seconds = report_seconds;
-    for (i = 0; i < a->plan.n_items; i++)
-        a->plan.seconds += a->plan.item[i].seconds;
+    for (i = 0; i < a->plan.n_items; i++) {
+        if (!isnan(a->plan.item[i].seconds))
+            a->plan.seconds += a->plan.item[i].seconds;
+    }
     return ASSAY_OK;
 }
 
@@ -463,6 +481,11 @@ int assay__plan_make(assay_audit *a, struct assay_error *err)
     a->plan.step_seconds = (double)NAN;
     if (a->data == NULL) {
         plan_predictions(a);
+        return ASSAY_OK;
+    }
+    if (assay__detection_alone(a) && a->opened != NULL) {
+        plan_detection(a);
+        a->plan.seconds = (double)NAN;
         return ASSAY_OK;
     }
     leave_out_unmet(a);

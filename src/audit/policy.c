@@ -10,8 +10,9 @@
  * where NIST SP 800-226 stops calling a guarantee strong; the bound is an
  * estimate for a model trained once (docs/metrics.md), so it only warns. So
  * do the rules for other goals, for whose limits no agreed figure is known:
- * docs/policy.md says where they lie. A goal that no attack of the run has is
- * not judged.
+ * docs/policy.md says where they lie; and so does an accusation of a backdoor,
+ * which each detector makes of some clean models. A goal that no attack of
+ * the run has is not judged.
  */
 
 #include "audit/policy.h"
@@ -71,6 +72,8 @@ static const struct assay__policy_rule default_rules[] = {
      ASSAY__POLICY_WARNING,
      "Pictures drawn from the model show its classes more often than a "
      "generator's that never asked it."},
+    {"backdoor", ASSAY__POLICY_BACKDOOR, (double)NAN, 0, ASSAY__POLICY_WARNING,
+     "Build on the model only when it is known why."},
 };
 /* clang-format on */
 enum { N_DEFAULT = sizeof(default_rules) / sizeof(default_rules[0]) };

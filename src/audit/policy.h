@@ -21,7 +21,8 @@
     X(GAP, "train_test_gap", MEMBERSHIP)                  \
     X(ADVANTAGE, "attribute_advantage", ATTRIBUTE)        \
     X(AGREEMENT, "copy_agreement", STEALING)              \
-    X(INVERSION, "inversion_gain", INVERSION)
+    X(INVERSION, "inversion_gain", INVERSION)             \
+    X(BACKDOOR, "backdoor", BACKDOOR)
 
 enum assay__policy_metric {
 #define ASSAY_X(name, text, goal) ASSAY__POLICY_##name,

@@ -49,6 +49,39 @@ static json_t *words_json(const assay_audit *a)
     return list;
 }
 
+static json_t *list_json(const char *const *word, size_t n)
+{
+    json_t *list = json_array();
+    size_t i;
+
+    for (i = 0; i < n; i++)
+        json_array_append_new(list, assay__json_string(word[i]));
+    return list;
+}
+
+static json_t *path_json(const char *path)
+{
+    return path != NULL ? assay__json_string(path) : json_null();
+}
+
+/* What is asked of detectors; null when nothing is. */
+static json_t *detection_json(const assay_audit *a)
+{
+    const struct assay_audit_options *o = &a->options;
+
+    if (!assay__detection_wanted(o))
+        return json_null();
+    return json_pack(
+        "{s:o, s:o, s:o, s:I, s:o, s:o, s:o, s:o}", "upstream",
+        path_json(o->upstream), "suspects", path_json(o->suspects),
+        "clean_models", list_json(o->clean_models, o->n_clean_models), "clean",
+        (json_int_t)o->n_clean, "detectors",
+        list_json(o->detectors, o->n_detectors), "detector_params",
+        list_json(o->detector_params, o->n_detector_params), "repairs",
+        list_json(o->repairs, o->n_repairs), "repair_params",
+        list_json(o->repair_params, o->n_repair_params));
+}
+
 static json_t *config_json(const assay_audit *a)
 {
     const struct assay_audit_options *o = &a->options;
@@ -65,15 +98,15 @@ static json_t *config_json(const assay_audit *a)
                                 assay__params_json(a->attack[i], a->param[i]));
     }
     root = json_pack(
-        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:f, s:s, s:i, s:i}", "data",
-        o->data != NULL ? assay__json_string(o->data) : json_null(), "model",
-        o->model != NULL ? assay__json_string(o->model) : json_null(), "arch",
-        a->arch != NULL ? json_string(a->arch) : json_null(), "recipe",
+        "{s:o, s:o, s:o, s:o, s:i, s:o, s:o, s:i, s:f, s:s, s:i, s:o, s:i}",
+        "data", o->data != NULL ? assay__json_string(o->data) : json_null(),
+        "model", o->model != NULL ? assay__json_string(o->model) : json_null(),
+        "arch", a->arch != NULL ? json_string(a->arch) : json_null(), "recipe",
         recipe != NULL ? json_loads(recipe, 0, NULL) : json_null(),
         "references", a->plan.n_references, "attacks", attacks, "attack_params",
         params, "controls", (int)o->controls, "budget_seconds",
         o->budget_seconds, "policy", a->policy.name, "exposed", o->n_exposed,
-        "threads",
+        "detection", detection_json(a), "threads",
         o->compute.threads > 0 ? o->compute.threads : a->ctx.threads);
     assay__free(recipe);
     return root;
@@ -88,7 +121,8 @@ static json_t *shas_json(const assay_audit *a)
 
     if (a->data != NULL) {
         data = json_string(assay_dataset_sha256(a->data));
-        split = json_string(a->split.sha256);
+        if (a->split.n > 0)
+            split = json_string(a->split.sha256);
     }
     return json_pack("{s:o, s:o, s:o}", "model",
                      model[0] != '\0' ? json_string(model) : json_null(),
@@ -144,13 +178,16 @@ static int work(assay_audit *a, struct assay_error *err)
     int code = begin(a, err);
 
     if (code == ASSAY_OK && a->data != NULL)
-        code = assay__scene_collect(&a->scene, a, err);
+        code = a->split.n > 0 ? assay__scene_collect(&a->scene, a, err)
+                              : assay__scene_look(&a->scene, a, err);
     if (code == ASSAY_OK)
         code = assay__cache_set(&a->cache, "sha256", shas_json(a), err);
-    if (code == ASSAY_OK)
+    if (code == ASSAY_OK && a->n_attacks > 0)
         code = assay__attacks_run(a, err);
-    if (code == ASSAY_OK)
+    if (code == ASSAY_OK && a->n_attacks > 0)
         code = assay__control_positive(a, err);
+    if (code == ASSAY_OK)
+        code = assay__detection_run(a, err);
     if (code == ASSAY_OK)
         code = assay__findings_write(a, err);
     if (code == ASSAY_OK)

@@ -351,7 +351,8 @@ int assay__scene_main(struct assay__scene *scene, const assay_audit *a,
     scene->prefix = "";
     scene->recipe = a->recipe;
     scene->defended = assay__defense_trains(a);
-    scene->with_control = a->options.controls != ASSAY_CONTROLS_NONE;
+    scene->with_control =
+        a->options.controls != ASSAY_CONTROLS_NONE && a->n_attacks > 0;
     scene->with_shadow =
         scene->with_control || (needs & ASSAY_NEED_SHADOW) != 0;
     scene->with_population = (needs & ASSAY_NEED_POPULATION) != 0;

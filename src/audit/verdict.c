@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/detection.h"
 #include "audit/judge.h"
 #include "core/json.h"
 
@@ -49,6 +50,13 @@ static void put_reason(json_t *reasons, const struct assay__policy_rule *rule,
     char text[500];
 
     switch (rule->metric) {
+    case ASSAY__POLICY_BACKDOOR: /* each accusation is a reason of its own */
+        snprintf(text, sizeof(text),
+                 "%.0f of %zu detectors whose false alarms are known accuse%s "
+                 "the model; the limit is %g. %s",
+                 e->value, j->among, e->value > 1 ? "" : "s", rule->limit,
+                 rule->why);
+        break;
     case ASSAY__POLICY_TPR_AT_FPR:
         interval_words(interval, sizeof(interval), j, 100, 2);
         snprintf(text, sizeof(text),
@@ -120,6 +128,7 @@ struct tally {
     int warnings;
     int judged;
     int members;        /* broken rules about who was in the training data */
+    int accused;        /* broken rules about detectors; a file to fear */
     int unknown_errors; /* rules that could fail the audit, not judged */
 };
 
@@ -157,6 +166,7 @@ static int judge_all(const assay_audit *a, json_t *rules, json_t *reasons,
             continue;
         put_reason(reasons, rule, &j);
         t->members += assay__policy_goal(rule->metric) == ASSAY_GOAL_MEMBERSHIP;
+        t->accused += rule->metric == ASSAY__POLICY_BACKDOOR;
         if (rule->level == ASSAY__POLICY_ERROR)
             t->errors++;
         else
@@ -214,6 +224,21 @@ static void judge_claim(const assay_audit *a, json_t *reasons, struct tally *t)
     t->errors++;
 }
 
+/* What a file does to whoever opens it is told, whatever the policy. */
+static void judge_file(const assay_audit *a, struct tally *t)
+{
+    const char *scan = assay__detection_scan(a->trust);
+
+    if (strcmp(scan, assay_severity_name(ASSAY_SEVERITY_DANGEROUS)) == 0) {
+        t->errors++;
+        t->accused++;
+    } else if (strcmp(scan, assay_severity_name(ASSAY_SEVERITY_SUSPICIOUS)) ==
+               0) {
+        t->warnings++;
+        t->accused++;
+    }
+}
+
 static int control_failed(const assay_audit *a)
 {
     return (a->negative.ran && !a->negative.passed) ||
@@ -229,14 +254,36 @@ static enum assay_verdict decide(const assay_audit *a, const struct tally *t)
     return t->warnings > 0 ? ASSAY_VERDICT_WARNING : ASSAY_VERDICT_PASS;
 }
 
+/* Detectors were asked, and nothing else. */
+static const char *headline_alone(const assay_audit *a)
+{
+    struct assay__accusations n;
+
+    assay__accusations_count(a->trust, &n);
+    if (a->verdict == ASSAY_VERDICT_PASS)
+        return "No detector accuses this model. That is no proof that it is "
+               "clean.";
+    if (n.unsure > 0)
+        return "A detector accuses this model, but how often it accuses clean "
+               "ones is not known.";
+    return n.ran > 0 ? "No detector accuses this model, but what their silence "
+                       "is worth is not known."
+                     : "Whether one can build on this model cannot be told: no "
+                       "detector could be run.";
+}
+
 static const char *headline(const assay_audit *a, const struct tally *t)
 {
     if (assay__claim_refuted(a))
         return "This model gives away more than its training claims to be "
                "possible: the claimed epsilon is wrong.";
+    if (t->accused > 0 && t->accused == t->errors + t->warnings)
+        return "Something in this model speaks against building on it.";
     if (t->errors + t->warnings > 0 && t->members == 0)
         return "This model can be copied, read or inverted further than the "
                "policy allows.";
+    if (assay__detection_alone(a) && a->trust != NULL)
+        return headline_alone(a);
     switch (a->verdict) {
     case ASSAY_VERDICT_PASS:
         return "No attack surely found more about the training data than the "
@@ -274,8 +321,15 @@ int assay__verdict_make(assay_audit *a, json_t **policy, json_t **verdict,
         return code;
     }
     judge_claim(a, reasons, &t);
+    judge_file(a, &t);
+    if (a->trust != NULL)
+        assay__accusations_words(a->trust, reasons);
     control_reasons(a, reasons);
+    a->accused = t.accused;
+    a->over = t.errors + t.warnings - t.accused;
     a->verdict = decide(a, &t);
+    if (a->trust != NULL && t.accused == 0)
+        assay__silence_words(a->trust, reasons);
     if (a->verdict == ASSAY_VERDICT_PASS && json_array_size(reasons) == 0)
         json_array_append_new(reasons,
                               json_string("No rule of the policy is surely "

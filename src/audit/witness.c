@@ -354,6 +354,12 @@ static int look_at(struct assay__scene *scene, const assay_audit *a, int job,
     return code;
 }
 
+int assay__scene_look(struct assay__scene *scene, const assay_audit *a,
+                      struct assay_error *err)
+{
+    return look_at(scene, a, scene->target_job, &scene->target_curve, err);
+}
+
 int assay__scene_collect(struct assay__scene *scene, assay_audit *a,
                          struct assay_error *err)
 {

@@ -16,6 +16,7 @@
 #include "core/mem.h"
 #include "model_options.h"
 #include "session.h"
+#include "trust_options.h"
 
 struct values {
     struct assay__common_values common;
@@ -46,6 +47,15 @@ struct values {
     int plan_only;
     int no_estimates;
     int strict;
+    int detect;
+    const char *upstream;
+    const char *suspects;
+    int64_t clean;
+    struct assay__words detectors;
+    struct assay__texts detector_params;
+    struct assay__texts clean_models;
+    struct assay__words repairs;
+    struct assay__texts repair_params;
 };
 
 /* clang-format off */
@@ -64,8 +74,8 @@ static const struct assay__option own_options[] = {
      "attacks to run; not given: all (assay attacks)", AT(attacks)},
     {"goals", 0, ASSAY__OPTION_WORDS, "GOAL,...", NULL, 0, 0, NULL,
      "membership, attribute, stealing, inversion or all: attacks to run when "
-     "none are named; not given: membership, and attribute with --attribute",
-     AT(goals)},
+     "none are named; not given: membership, and attribute with --attribute. "
+     "backdoor: as --detect, and alone nothing but that", AT(goals)},
     {"attribute", 0, ASSAY__OPTION_TEXT, "NAME", NULL, 0, 0, NULL,
      "sensitive attribute of the data, for attribute inference",
      AT(attribute)},
@@ -117,6 +127,35 @@ static const struct assay__option own_options[] = {
      "warnings count as findings in the exit status", AT(strict)},
     {.name = NULL},
 };
+
+static const struct assay__option detection_options[] = {
+    {"detect", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
+     "also ask whether one can build on the model: detectors of backdoors and "
+     "of altered weights (assay detectors), and repairs (assay repairs)",
+     AT(detect)},
+    {"upstream", 0, ASSAY__OPTION_TEXT, "FILE", NULL, 0, 0, NULL,
+     "the model that it is said to be made from", AT(upstream)},
+    {"references-clean", 0, ASSAY__OPTION_TEXTS, "FILE|FOLDER", NULL, 0, 0,
+     NULL, "models of the same family that are known to be clean: what false "
+     "alarms are counted on, beside the shadow and reference models that the "
+     "audit trains; may be repeated", AT(clean_models)},
+    {"clean", 0, ASSAY__OPTION_INT, "N", "0", 0, 1e9, NULL,
+     "so many clean records for detectors, of --nonmember-data or, without "
+     "it, of the data; 0: half of them", AT(clean)},
+    {"suspects", 0, ASSAY__OPTION_TEXT, "DATA", NULL, 0, 0, NULL,
+     "records for detectors to judge: inputs, or the data that was trained on",
+     AT(suspects)},
+    {"detectors", 0, ASSAY__OPTION_WORDS, "A,B", NULL, 0, 0, NULL,
+     "detectors to run; not given: all that can", AT(detectors)},
+    {"detector-param", 0, ASSAY__OPTION_TEXTS, "NAME.SETTING=VALUE", NULL, 0, 0,
+     NULL, "a setting of a detector; may be repeated", AT(detector_params)},
+    {"repairs", 0, ASSAY__OPTION_WORDS, "A,B", NULL, 0, 0, NULL,
+     "repairs to try, or none; not given: all, when a detector accuses the "
+     "model", AT(repairs)},
+    {"repair-param", 0, ASSAY__OPTION_TEXTS, "NAME.SETTING=VALUE", NULL, 0, 0,
+     NULL, "a setting of a repair; may be repeated", AT(repair_params)},
+    {.name = NULL},
+};
 #undef AT
 
 #define AT(field) offsetof(struct assay_predictions, field)
@@ -147,6 +186,7 @@ static const struct assay__option prediction_options[] = {
 
 static const struct assay__option_group groups[] = {
     {"Audit", own_options, 0},
+    {"Whether one can build on the model", detection_options, 0},
     {"Predictions instead of a model (NPZ or safetensors: logits or probs "
      "[n, K], labels [n])",
      prediction_options, offsetof(struct values, predictions)},
@@ -167,6 +207,8 @@ const struct assay__command assay__command_audit = {
     .examples =
         "assay audit fashion-mnist --records 4000 --epochs 30 --out runs/first\n"
         "assay audit target.safetensors --data fashion-mnist --budget 10m\n"
+        "assay audit theirs.pth --data cifar10:data --goals backdoor "
+        "--upstream published.pth\n"
         "assay audit --members in.npz --nonmembers out.npz --out runs/theirs",
     .notes = "Exit status: 0 passed, 1 findings over the policy (or a control "
              "failed),\n2 error, 3 nothing to test, 4 usage, 130 interrupted. "
@@ -240,6 +282,8 @@ static int check_given(const struct assay__parsed *parsed,
         return refuse_options(parsed, of_data, why_data, err);
     code = refuse_options(parsed, of_training, why_files, err);
     if (code == ASSAY_OK)
+        code = refuse_table(parsed, detection_options, why_files, err);
+    if (code == ASSAY_OK)
         code = refuse_table(parsed, assay__recipe_options, why_files, err);
     if (code == ASSAY_OK)
         code = refuse_table(parsed, assay__pixel_options, why_files, err);
@@ -252,6 +296,9 @@ struct lists {
     const char *param[ASSAY__WORDS_MAX];
     const char *defense_param[ASSAY__WORDS_MAX];
     const char *word[WORDS_MAX];
+    const char *detector[ASSAY__WORDS_MAX];
+    const char *repair[ASSAY__WORDS_MAX];
+    struct assay__model_list clean; /* to be released */
 };
 
 static size_t list_words(const struct assay__words *words, const char **list)
@@ -287,14 +334,40 @@ static int take_goals(const struct assay__words *words, unsigned *goals,
                 strcmp(words->word[i], assay_goal_name(g)) == 0)
                 *goals |= 1U << g;
         }
+        if (strcmp(words->word[i], assay_goal_name(ASSAY_GOAL_BACKDOOR)) == 0)
+            *goals |= 1U << ASSAY_GOAL_BACKDOOR;
         if (*goals == before)
             return assay_error_set(err, ASSAY_ARG,
                                    "--goals: \"%.40s\" is none of membership, "
-                                   "inversion, attribute, stealing, all, or "
-                                   "was named before",
+                                   "inversion, attribute, stealing, all, "
+                                   "backdoor, or was named before",
                                    words->word[i]);
     }
     return ASSAY_OK;
+}
+
+static int take_detection(const struct values *v, struct lists *lists,
+                          struct assay_audit_options *o,
+                          struct assay_error *err)
+{
+    int code = assay__model_list_make(&lists->clean, v->clean_models.text,
+                                      (size_t)v->clean_models.n, err);
+
+    o->detect = v->detect;
+    o->upstream = v->upstream;
+    o->suspects = v->suspects;
+    o->clean_models = (const char *const *)lists->clean.path;
+    o->n_clean_models = lists->clean.n;
+    o->n_clean = (size_t)v->clean;
+    o->n_detectors = list_words(&v->detectors, lists->detector);
+    o->detectors = lists->detector;
+    o->detector_params = v->detector_params.text;
+    o->n_detector_params = (size_t)v->detector_params.n;
+    o->n_repairs = list_words(&v->repairs, lists->repair);
+    o->repairs = lists->repair;
+    o->repair_params = v->repair_params.text;
+    o->n_repair_params = (size_t)v->repair_params.n;
+    return code;
 }
 
 /* Everything but the run folder. */
@@ -344,6 +417,8 @@ static int take_options(const struct values *v,
     o->n_defense_params = list_words(&v->defense_params, lists->defense_param);
     o->defense_params = lists->defense_param;
     code = take_goals(&v->goals, &o->goals, err);
+    if (code == ASSAY_OK)
+        code = take_detection(v, lists, o, err);
     if (code == ASSAY_OK)
         code = check_given(parsed, v, err);
     if (code == ASSAY_OK)
@@ -478,6 +553,7 @@ static int run(int argc, char **argv)
     int status;
     int code;
 
+    memset(&lists.clean, 0, sizeof(lists.clean));
     if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
         return status;
     code = assay__session_open(&session, command, &values.common, &err);
@@ -505,6 +581,7 @@ static int run(int argc, char **argv)
     if (status == 0)
         status = status_of(verdict, values.strict);
     assay__free(folder);
+    assay__model_list_release(&lists.clean);
     assay__session_close(&session);
     return status;
 }

@@ -89,7 +89,7 @@ static void test_all_documented_keys_are_there(void)
     static const char *const keys[] = {
         "schema",  "tool",     "run",        "model",   "data",     "recipe",
         "curves",  "attacks",  "references", "exposed", "controls", "policy",
-        "verdict", "taxonomy", "advice",     "limits",  "defense"};
+        "verdict", "taxonomy", "advice",     "limits",  "defense",  "trust"};
     static const char *const of_attack[] = {
         "name",           "title",
         "summary",        "cites",

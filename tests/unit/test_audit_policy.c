@@ -27,7 +27,7 @@ static void test_builtin_rules_are_ordered_limits(void)
     CHECK_INT_EQ(policy.n_rules, 1);
     CHECK_STR_EQ(policy.rule[0].id, "copy-0.90");
     assay__policy_default(&policy, ~0U);
-    CHECK_INT_EQ(policy.n_rules, 8);
+    CHECK_INT_EQ(policy.n_rules, 9);
     for (i = 0; i < policy.n_rules; i++) {
         const struct assay__policy_rule *r = &policy.rule[i];
 
