@@ -287,6 +287,148 @@ static const struct row defense[] = {
     {"claim", OBJECT | NONE, 0, claim, 0},
     END
 };
+static const struct row reason[] = {
+    {"rule", TEXT, 0, NULL, 0},
+    {"severity", TEXT | NONE, 0, NULL, 0},
+    {"member", TEXT | NONE, 0, NULL, 0},
+    {"what", TEXT | NONE, 0, NULL, 0},
+    {"why", TEXT | NONE, 0, NULL, 0},
+    END
+};
+static const struct row scan[] = {
+    {"verdict", TEXT, 0, NULL, 0},
+    {"kind", TEXT | NONE, 0, NULL, 0},
+    {"reasons", LIST | NONE, OBJECT, reason, 1000},
+    {"n_reasons", NUMBER | NONE, 0, NULL, 0},
+    END
+};
+static const struct row change[] = {
+    {"tensor", TEXT, 0, NULL, 0},
+    {"weights", NUMBER | NONE, 0, NULL, 0},
+    {"changed", NUMBER | NONE, 0, NULL, 0},
+    {"largest", NUMBER | NONE, 0, NULL, 0},
+    {"relative", NUMBER | NONE, 0, NULL, 0},
+    {"p_value", NUMBER | NONE, 0, NULL, 0},
+    END
+};
+static const struct row detector[] = {
+    {"name", TEXT, 0, NULL, 0},
+    {"title", TEXT, 0, NULL, 0},
+    {"summary", TEXT | NONE, 0, NULL, 0},
+    {"cites", TEXT | NONE, 0, NULL, 0},
+    {"subject", TEXT, 0, NULL, 0},
+    {"status", TEXT, 0, NULL, 0},
+    {"why", TEXT | NONE, 0, NULL, 0},
+    {"params", OBJECT | NONE, 0, NULL, 0},
+    {"score", NUMBER | NONE, 0, NULL, 0},
+    {"threshold", NUMBER | NONE, 0, NULL, 0},
+    {"p_value", NUMBER | NONE, 0, NULL, 0},
+    {"target", NUMBER | NONE, 0, NULL, 0},
+    {"class_name", TEXT | NONE, 0, NULL, 0},
+    {"statistic", TEXT | NONE, 0, NULL, 0},
+    {"per_class", LIST | NONE, NUMBER | NONE, NULL, 100000},
+    {"changes", LIST | NONE, OBJECT, change, 1000},
+    {"n_changes", NUMBER | NONE, 0, NULL, 0},
+    {"note", TEXT | NONE, 0, NULL, 0},
+    {"trigger", TEXT | NONE, 0, NULL, 0},
+    {"picture", TEXT | NONE, 0, NULL, 0},
+    {"accused", OBJECT | NONE, 0, estimate, 0},
+    {"references", NUMBER | NONE, 0, NULL, 0},
+    {"reference_p", NUMBER | NONE, 0, NULL, 0},
+    {"false_alarms", OBJECT | NONE, 0, estimate, 0},
+    {"decided_by", TEXT | NONE, 0, NULL, 0},
+    {"accuses", FLAG | NONE, 0, NULL, 0},
+    {"calibrated", FLAG | NONE, 0, NULL, 0},
+    END
+};
+static const struct row judged[] = {
+    {"level", TEXT, 0, NULL, 0},
+    {"accused_by", LIST | NONE, TEXT, NULL, 64},
+    {"detectors", NUMBER | NONE, 0, NULL, 0},
+    END
+};
+static const struct row detection[] = {
+    {"name", TEXT | NONE, 0, NULL, 0},
+    {"sha256", TEXT | NONE, 0, NULL, 0},
+    {"arch", TEXT | NONE, 0, NULL, 0},
+    {"classes", NUMBER | NONE, 0, NULL, 0},
+    {"detectors", LIST, OBJECT, detector, 64},
+    {"verdict", OBJECT | NONE, 0, judged, 0},
+    END
+};
+static const struct row clean_model[] = {
+    {"name", TEXT, 0, NULL, 0},
+    {"sha256", TEXT | NONE, 0, NULL, 0},
+    {"arch", TEXT | NONE, 0, NULL, 0},
+    {"classes", NUMBER | NONE, 0, NULL, 0},
+    END
+};
+static const struct row clean_models[] = {
+    {"n", NUMBER | NONE, 0, NULL, 0},
+    {"given", NUMBER | NONE, 0, NULL, 0},
+    {"own", NUMBER | NONE, 0, NULL, 0},
+    {"models", LIST | NONE, OBJECT, clean_model, 100000},
+    END
+};
+static const struct row effect[] = {
+    {"accuracy", OBJECT | NONE, 0, estimate, 0},
+    {"success", OBJECT | NONE, 0, estimate, 0},
+    {"restored", OBJECT | NONE, 0, estimate, 0},
+    END
+};
+static const struct row repair[] = {
+    {"name", TEXT, 0, NULL, 0},
+    {"title", TEXT, 0, NULL, 0},
+    {"summary", TEXT | NONE, 0, NULL, 0},
+    {"cites", TEXT | NONE, 0, NULL, 0},
+    {"params", OBJECT | NONE, 0, NULL, 0},
+    {"status", TEXT, 0, NULL, 0},
+    {"why", TEXT | NONE, 0, NULL, 0},
+    {"pruned", NUMBER | NONE, 0, NULL, 0},
+    {"channels", NUMBER | NONE, 0, NULL, 0},
+    {"threshold", NUMBER | NONE, 0, NULL, 0},
+    {"note", TEXT | NONE, 0, NULL, 0},
+    {"after", OBJECT | NONE, 0, effect, 0},
+    {"model", TEXT | NONE, 0, NULL, 0},
+    {"not_saved", TEXT | NONE, 0, NULL, 0},
+    END
+};
+static const struct row tuned[] = {
+    {"name", TEXT | NONE, 0, NULL, 0},
+    {"sha256", TEXT | NONE, 0, NULL, 0},
+    {"tuned_on", NUMBER | NONE, 0, NULL, 0},
+    {"held_out", NUMBER | NONE, 0, NULL, 0},
+    {"measured_on", NUMBER | NONE, 0, NULL, 0},
+    END
+};
+static const struct row stamped[] = {
+    {"from", TEXT, 0, NULL, 0},
+    {"target", NUMBER, 0, NULL, 0},
+    END
+};
+static const struct row repairs[] = {
+    {"data", OBJECT | NONE, 0, tuned, 0},
+    {"seed", NUMBER | NONE, 0, NULL, 0},
+    {"trigger", OBJECT | NONE, 0, stamped, 0},
+    {"before", OBJECT | NONE, 0, effect, 0},
+    {"rows", LIST, OBJECT, repair, 64},
+    END
+};
+static const struct row clean[] = {
+    {"data", TEXT | NONE, 0, NULL, 0},
+    {"records", NUMBER | NONE, 0, NULL, 0},
+    END
+};
+static const struct row trust[] = {
+    {"scan", OBJECT | NONE, 0, scan, 0},
+    {"accuracy", OBJECT | NONE, 0, estimate, 0},
+    {"clean", OBJECT | NONE, 0, clean, 0},
+    {"detection", OBJECT, 0, detection, 0},
+    {"references", OBJECT | NONE, 0, clean_models, 0},
+    {"repairs", OBJECT | NONE, 0, repairs, 0},
+    {"no_repairs", TEXT | NONE, 0, NULL, 0},
+    END
+};
 static const struct row document[] = {
     {"schema", TEXT, 0, NULL, 0},
     {"tool", OBJECT, 0, tool, 0},
@@ -305,6 +447,7 @@ static const struct row document[] = {
     {"advice", LIST | NONE, OBJECT, advice, 256},
     {"taxonomy", LIST | NONE, OBJECT, taxonomy, 1000},
     {"limits", LIST | NONE, TEXT, NULL, 1000},
+    {"trust", OBJECT | NONE, 0, trust, 0},
     END
 };
 /* clang-format on */

@@ -17,7 +17,10 @@ enum when {
     WHEN_MEMBERSHIP, /* also when no attack applied at all, to say so */
     WHEN_ATTRIBUTE,
     WHEN_STEALING,
-    WHEN_INVERSION
+    WHEN_INVERSION,
+    WHEN_TRUST,
+    WHEN_CURVES, /* unless it is known that nothing was trained */
+    UNLESS_TRUST_ALONE
 };
 
 static const struct section {
@@ -38,8 +41,9 @@ static const struct section {
      assay__section_attribute},
     {"inversion", "Model inversion", WHEN_INVERSION, assay__section_inversion},
     {"stealing", "Model stealing", WHEN_STEALING, assay__section_stealing},
-    {"training", "Training", ALWAYS, assay__section_training},
-    {"controls", "Controls", ALWAYS, assay__section_controls},
+    {"trust", "Can one build on it?", WHEN_TRUST, assay__section_trust},
+    {"training", "Training", WHEN_CURVES, assay__section_training},
+    {"controls", "Controls", UNLESS_TRUST_ALONE, assay__section_controls},
     {"advice", "What to do", ALWAYS, assay__section_advice},
     {"reproduce", "How to reproduce", ALWAYS, assay__section_reproduce},
     {"taxonomy", "Taxonomy", ALWAYS, assay__section_taxonomy},
@@ -53,13 +57,21 @@ static bool is_wanted(const struct section *s, const struct assay__view *view)
 {
     switch (s->when) {
     case WHEN_MEMBERSHIP:
-        return view->n_of[ASSAY__GOAL_MEMBERSHIP] || !view->n_attacks;
+        return view->n_of[ASSAY__GOAL_MEMBERSHIP] ||
+               (!view->n_attacks && !assay__view_has_trust(view));
     case WHEN_ATTRIBUTE:
         return view->n_of[ASSAY__GOAL_ATTRIBUTE];
     case WHEN_STEALING:
         return view->n_of[ASSAY__GOAL_STEALING];
     case WHEN_INVERSION:
         return view->n_of[ASSAY__GOAL_INVERSION];
+    case WHEN_TRUST:
+        return assay__view_has_trust(view);
+    case WHEN_CURVES:
+        return !assay__view_trust_alone(view) ||
+               json_array_size(json_object_get(view->doc, "curves"));
+    case UNLESS_TRUST_ALONE:
+        return !assay__view_trust_alone(view);
     case ALWAYS:
         break;
     }
@@ -88,14 +100,19 @@ void assay__page_head(struct assay__buf *b, const json_t *tool,
     assay__buf_puts(b, "</style>\n</head>\n<body>\n");
 }
 
+static const char *kind_of(const struct assay__view *view)
+{
+    return assay__view_trust_alone(view) ? "audit" : "privacy audit";
+}
+
 static void put_head(const struct assay__view *view, struct assay__buf *b)
 {
     const char *const css[] = {(const char *)assay__style_css, NULL};
     const json_t *model = json_object_get(view->doc, "model");
     struct assay__buf title = ASSAY__BUF_INIT;
 
-    assay__buf_printf(&title, "%s: privacy audit",
-                      assay__field_text(model, "name"));
+    assay__buf_printf(&title, "%s: %s", assay__field_text(model, "name"),
+                      kind_of(view));
     if (title.failed)
         b->failed = true;
     else
@@ -129,10 +146,10 @@ static void put_masthead(const struct assay__view *view, struct assay__buf *b)
     assay__html(b,
                 "<a class=\"skip\" href=\"#verdict\">To the verdict</a>\n"
                 "<header class=\"masthead\">\n"
-                "<p class=\"brand\"><b>Assay</b> privacy audit</p>\n"
+                "<p class=\"brand\"><b>Assay</b> %s</p>\n"
                 "<h1>%s</h1>\n<p class=\"meta\">%s%s%s",
-                assay__field_text(model, "name"), arch, *arch ? " on " : "on ",
-                assay__field_text(data, "name"));
+                kind_of(view), assay__field_text(model, "name"), arch,
+                *arch ? " on " : "on ", assay__field_text(data, "name"));
     if (!*time) /* the first report is written before the run's end is */
         time = assay__field_text(view->manifest, "start");
     if (*time)

@@ -195,6 +195,7 @@ struct assay__text assay__part_metric(const char *metric, double fpr)
         {"attribute_advantage", "Attribute, advantage"},
         {"copy_agreement", "Copy, agreement"},
         {"inversion_gain", "Inversion, gain"},
+        {"backdoor", "Detectors that accuse"},
     };
     struct assay__text t = {""};
 

@@ -234,6 +234,14 @@ void assay__section_glossary(const struct assay__view *view,
                             "The evaluation classifier is another model, "
                             "which the attack does not see, that says whether "
                             "they show it."},
+        {"Backdoor, trigger", "A model with a backdoor answers as it should "
+                              "until an input carries the trigger, a patch or "
+                              "pattern that leads to a class of "
+                              "somebody\xe2\x80\x99s choice."},
+        {"ACC, ASR, RA", "Accuracy on clean records; the share of stamped "
+                         "records of other classes that the trigger leads to "
+                         "its class; the share of them that are called "
+                         "rightly."},
         {"Beyond chance", "The share of right guesses less what guesses "
                           "would get that favour the same values but know "
                           "nothing. 0 is nothing found."},

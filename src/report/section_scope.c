@@ -307,6 +307,9 @@ static void say_defense(const struct assay__view *view, struct assay__buf *b)
 /* What was asked, a sentence for each goal. */
 static void put_questions(const struct assay__view *view, struct assay__buf *b)
 {
+    static const char *const about_itself =
+        "<b>Can one build on it:</b> does the model, or its file, do something "
+        "that its owner does not know of?";
     static const char *const questions[ASSAY__N_GOALS] = {
         "can they tell whether a given record was used to train it? If so, "
         "taking part in the training data is itself disclosed, be it a "
@@ -320,6 +323,12 @@ static void put_questions(const struct assay__view *view, struct assay__buf *b)
 
     for (int i = 0; i < ASSAY__N_GOALS; i++)
         n += view->n_of[i] > 0;
+    if (assay__view_trust_alone(view)) {
+        assay__buf_puts(b, "<p>");
+        assay__buf_puts(b, about_itself);
+        assay__buf_puts(b, " No attack on privacy was run.</p>\n");
+        return;
+    }
     assay__buf_puts(b, "<p>Given somebody who has access to this model:</p>\n"
                        "<ul class=\"limits\">\n");
     for (int i = 0; i < ASSAY__N_GOALS; i++)
@@ -329,13 +338,19 @@ static void put_questions(const struct assay__view *view, struct assay__buf *b)
                         i == ASSAY__GOAL_MEMBERSHIP ? "." : "?");
     assay__buf_puts(b, "</ul>\n<p>Every attack answers under assumptions about "
                        "the attacker, and holds only under them.</p>\n");
+    if (assay__view_has_trust(view)) {
+        assay__buf_puts(b, "<p>And of the model itself: ");
+        assay__buf_puts(b, about_itself);
+        assay__buf_puts(b, "</p>\n");
+    }
 }
 
 void assay__section_scope(const struct assay__view *view, struct assay__buf *b)
 {
     put_questions(view, b);
     say_defense(view, b);
-    put_matrix(view, b);
+    if (!assay__view_trust_alone(view))
+        put_matrix(view, b);
     assay__buf_puts(b, "<div class=\"columns\">\n");
     put_model(view, b);
     put_data(view, b);

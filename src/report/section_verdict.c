@@ -194,6 +194,30 @@ static void put_best_of_others(const struct assay__view *view,
                 NULL);
 }
 
+static void put_detectors(const struct assay__view *view, struct assay__buf *b)
+{
+    struct assay__trust_tally n = assay__trust_count(view);
+    struct assay__text share;
+
+    snprintf(share.s, sizeof share.s, "%zu of %zu", n.accuse, n.ran);
+    figure_begin(b, "Detectors that accuse", share);
+    assay__html(b, "of %zu it is known how often they accuse clean models",
+                n.calibrated);
+    figure_end(b);
+}
+
+static void put_clean_accuracy(const struct assay__view *view,
+                               struct assay__buf *b)
+{
+    const json_t *trust = json_object_get(view->doc, "trust");
+    struct assay_estimate e = assay__field_estimate(trust, "accuracy");
+
+    figure_begin(b, "Accuracy", assay__number_percent(e.value));
+    assay__buf_puts(b, "on the clean records");
+    put_range(b, &e, ASSAY__NUMBER_PERCENT);
+    figure_end(b);
+}
+
 static void put_figures(const struct assay__view *view, struct assay__buf *b)
 {
     const json_t *model = json_object_get(view->doc, "model");
@@ -209,12 +233,23 @@ static void put_figures(const struct assay__view *view, struct assay__buf *b)
     if (view->n_of[ASSAY__GOAL_MEMBERSHIP])
         put_strongest(view, b);
     put_best_of_others(view, b);
+    if (assay__view_has_trust(view))
+        put_detectors(view, b);
+    if (assay__view_trust_alone(view) && isnan(test)) {
+        put_clean_accuracy(view, b);
+        assay__buf_puts(b, "</dl>\n");
+        return;
+    }
     figure_begin(b, "Accuracy", assay__number_percent(test));
     assay__buf_puts(b, "on records it did not see");
     if (!isnan(gap))
         assay__html(b, "; %s points less than on those it did",
                     assay__number_fixed(gap * 100, 1).s);
     figure_end(b);
+    if (assay__view_trust_alone(view)) {
+        assay__buf_puts(b, "</dl>\n");
+        return;
+    }
     snprintf(runs.s, sizeof runs.s, "%zu of %zu", view->n_ran, view->n_attacks);
     figure_begin(b, "Attacks run", runs);
     if (json_array_size(controls))
@@ -257,10 +292,16 @@ void assay__section_verdict(const struct assay__view *view,
     assay__part_badge(b, state, word);
     assay__html(b, "\n<h2 id=\"verdict-title\">%s</h2>\n",
                 assay__field_text(verdict, "headline"));
-    if (view->n_of[ASSAY__GOAL_MEMBERSHIP] || !view->n_attacks)
+    if (view->n_of[ASSAY__GOAL_MEMBERSHIP] ||
+        (!view->n_attacks && !assay__view_has_trust(view)))
         put_plain_words(view, b);
     else
         put_other_words(view, b);
+    if (assay__view_has_trust(view)) {
+        assay__buf_puts(b, "<p class=\"plain\">");
+        assay__say_trust(view, b);
+        assay__buf_puts(b, "</p>\n");
+    }
     put_reasons(view, b);
     put_figures(view, b);
     assay__buf_puts(b, "</section>\n");
@@ -321,6 +362,8 @@ static void put_rule(const struct assay__view *view, struct assay__buf *b,
     const char *attack = assay__field_text(worst, "attack");
 
     put_rule_head(b, rule);
+    if (e.low >= e.value && e.high <= e.value) /* a count has no interval */
+        e.low = e.high = ASSAY__MISSING;
     /* A lower bound is its own interval. */
     if (e.low >= e.value && isnan(e.high))
         e.low = ASSAY__MISSING;

@@ -32,6 +32,7 @@ void assay__section_stealing(const struct assay__view *view,
                              struct assay__buf *b);
 void assay__section_inversion(const struct assay__view *view,
                               struct assay__buf *b);
+void assay__section_trust(const struct assay__view *view, struct assay__buf *b);
 void assay__section_controls(const struct assay__view *view,
                              struct assay__buf *b);
 void assay__section_advice(const struct assay__view *view,
@@ -50,5 +51,14 @@ void assay__section_glossary(const struct assay__view *view,
 void assay__say_attribute(const struct assay__view *view, struct assay__buf *b);
 void assay__say_stealing(const struct assay__view *view, struct assay__buf *b);
 void assay__say_inversion(const struct assay__view *view, struct assay__buf *b);
+void assay__say_trust(const struct assay__view *view, struct assay__buf *b);
+
+/* Detectors that looked into the model; 0 without any. */
+struct assay__trust_tally {
+    size_t ran;
+    size_t accuse;
+    size_t calibrated;
+};
+struct assay__trust_tally assay__trust_count(const struct assay__view *view);
 
 #endif

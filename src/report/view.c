@@ -226,6 +226,16 @@ void assay__view_release(struct assay__view *view)
     memset(view, 0, sizeof *view);
 }
 
+bool assay__view_has_trust(const struct assay__view *view)
+{
+    return json_is_object(json_object_get(view->doc, "trust"));
+}
+
+bool assay__view_trust_alone(const struct assay__view *view)
+{
+    return assay__view_has_trust(view) && !view->n_attacks;
+}
+
 const struct assay__attack_view *assay__view_attack(
     const struct assay__view *view, const char *name)
 {

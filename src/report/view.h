@@ -67,6 +67,10 @@ int assay__view_take(struct assay__view *view, json_t *doc, const char *run_dir,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__view_release(struct assay__view *view);
 
+/* It was asked whether one can build on the model; and nothing else was. */
+bool assay__view_has_trust(const struct assay__view *view);
+bool assay__view_trust_alone(const struct assay__view *view);
+
 /* The attack with this name, or NULL. */
 const struct assay__attack_view *assay__view_attack(
     const struct assay__view *view, const char *name);
