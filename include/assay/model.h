@@ -54,7 +54,7 @@ int assay_model_new(assay_model **out, const struct assay_model_spec *spec,
 int assay_model_open(assay_model **out, const char *path,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 /* Both files, atomically, parameters first. ASSAY_UNSUPPORTED for a model
- * of an ONNX or Keras file. */
+ * of an ONNX or Keras file, and for a host (assay/host.h). */
 int assay_model_save(const assay_model *m, const char *path,
                      struct assay_error *err) ASSAY_MUST_CHECK;
 void assay_model_free(assay_model *m);

@@ -9,8 +9,10 @@
 struct json_t; /* jansson's */
 
 struct assay_model {
-    char *arch;   /* "onnx" or "keras" when the graph is a file's own */
-    char *origin; /* SHA-256 of that file, else NULL */
+    char *arch;   /* "onnx" or "keras" when the graph is a file's own, "host"
+                     when it is several models' */
+    char *origin; /* SHA-256 of that file, or what a host is made of; else
+                     NULL */
     enum assay_norm norm;
     int n_classes;
     struct assay_preprocess preprocess;
@@ -96,6 +98,22 @@ struct assay_plan_options assay__plan_options(
 int assay__params_fill(struct assay_params *to, const char *prefix,
                        const struct assay_params *from,
                        struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* What assay_model_arch() says of hosts (assay/host.h). */
+#define ASSAY__ARCH_HOST "host"
+
+/* The head of a host as a graph of its own, whose parameters have the names
+ * that they have in the host; zeroed when it is opened. Closed whether or
+ * not opening failed. */
+struct assay__host_head {
+    assay_graph *graph;
+    assay_value features; /* [N, F] */
+    assay_value out;      /* [N, outputs] */
+    struct assay_params params;
+};
+int assay__host_head_open(struct assay__host_head *h, const assay_model *host,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__host_head_close(struct assay__host_head *h);
 
 /* Parts of sidecars (model_file.c); NULL: out of memory. */
 char *assay__sidecar_path(const char *path);

@@ -88,6 +88,12 @@ int assay_model_save(const assay_model *m, const char *path,
     char *side = NULL;
     int rc;
 
+    if (strcmp(m->arch, ASSAY__ARCH_HOST) == 0)
+        return assay_error_set(err, ASSAY_UNSUPPORTED,
+                               "%s: a host cannot be saved: no file describes "
+                               "a network made of several; keep the models "
+                               "that it was made of",
+                               path);
     if (m->origin)
         return assay_error_set(err, ASSAY_UNSUPPORTED,
                                "%s: a model whose network came with its file "
