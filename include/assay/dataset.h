@@ -58,6 +58,11 @@ struct assay_dataset_options {
  *                          different values are left out
  *   folder                 of PNG and JPEG, a sub-folder per class; or
  *                          train, val, test of such folders, joined
+ *   wav                    folder of WAV files (PCM of 8 to 32 bits, 32-bit
+ *                          float), a sub-folder per class as in `folder`,
+ *                          as mel spectrograms [1, H, W]: ?size=HxW (32x32),
+ *                          ?rate=HZ (16000), to which all are brought,
+ *                          ?seconds=N (1), to which all are cut or filled up
  *   records                ?labels=age,gender,race&shape=3x32x32, needed:
  *                          a byte per label, then planes; each label is an
  *                          attribute, the first one is the label

@@ -50,6 +50,25 @@ enum assay_reuse_impact {
 };
 const char *assay_reuse_impact_name(enum assay_reuse_impact impact);
 
+/*
+ * Within what percentiles are taken: among the weights of one output unit
+ * (a row of a matrix, the kernels of one output channel), or of the whole
+ * layer. A unit whose feature is strong and stable has a high negative impact
+ * in all its weights, so that over the layer just the salient features keep
+ * theirs. X(NAME, text)
+ */
+#define ASSAY_REUSE_SCOPES(X) \
+    X(UNIT, "unit")           \
+    X(LAYER, "layer")
+
+enum assay_reuse_scope {
+#define ASSAY_X(name, text) ASSAY_REUSE_SCOPE_##name,
+    ASSAY_REUSE_SCOPES(ASSAY_X)
+#undef ASSAY_X
+        ASSAY_REUSE_SCOPE_COUNT
+};
+const char *assay_reuse_scope_name(enum assay_reuse_scope scope);
+
 /* Why crafting ended. X(NAME, text) */
 #define ASSAY_REUSE_STOPS(X) \
     X(STEPS, "steps")        \
@@ -74,8 +93,9 @@ struct assay_reuse_options {
     const char *layer; /* name of a layer (NAME.weight is changed), "last",
                           "middle" or "first" with weights; NULL: last */
     double theta;      /* percentile of both impacts, 0 to 100 */
-    double step;       /* largest change of a weight in one step; 0: none */
-    int plain;         /* change by step times the gradient instead */
+    enum assay_reuse_scope scope;
+    double step; /* largest change of a weight in one step; 0: none */
+    int plain;   /* change by step times the gradient instead */
     size_t max_steps;
     double enough; /* end when D falls below so much of what it was */
     double margin; /* end when all of X- are nearer to x+'s mean than so many

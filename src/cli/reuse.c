@@ -46,6 +46,7 @@ struct values {
     double enough;
     double margin;
     const char *impact;
+    const char *scope;
     int64_t vectors;
     int plain;
     int keep_models;
@@ -135,6 +136,9 @@ static const struct assay__option attack_options[] = {
     {"impact", 0, ASSAY__OPTION_CHOICE, "NAME", "joint", 0, 0,
      "joint|record|exact", "how negative impact is measured",
      offsetof(struct values, impact)},
+    {"scope", 0, ASSAY__OPTION_CHOICE, "NAME", "unit", 0, 0, "unit|layer",
+     "percentiles are taken within each output unit, or over the layer",
+     offsetof(struct values, scope)},
     {"vectors", 0, ASSAY__OPTION_INT, "N", "8", 1, 4096, NULL,
      "random signs that measure it", offsetof(struct values, vectors)},
     {"keep-models", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
@@ -316,6 +320,11 @@ static void take_attack(struct assay_reuse_options *o, const struct values *v)
                   v->impact) != 0)
         i++;
     o->impact = (enum assay_reuse_impact)i;
+    i = 0;
+    while (strcmp(assay_reuse_scope_name((enum assay_reuse_scope)i),
+                  v->scope) != 0)
+        i++;
+    o->scope = (enum assay_reuse_scope)i;
 }
 
 static int prepare(struct work *w, const struct assay__session *session,

@@ -24,7 +24,9 @@
 
 enum {
     ASSAY__CLASSES_MAX = 1 << 16,
-    ASSAY__SIDE_MAX = 1 << 14,      /* pixels of height or width */
+    ASSAY__SIDE_MAX = 1 << 14, /* pixels of height or width */
+    ASSAY__RATE_MAX = 192000,  /* samples per second */
+    ASSAY__SECONDS_MAX = 60,
     ASSAY__ATTRIBUTES_MAX = 1 << 10 /* columns, label bytes */
 };
 #define ASSAY__RECORDS_MAX ((size_t)1 << 31)
@@ -99,6 +101,8 @@ struct assay__spec {
     int shape[3];       /* C, H, W; 0 when not given */
     int size[2];        /* H, W; 0 when not given */
     int classes;        /* 0 when not given */
+    int rate;           /* samples per second; 0 when not given */
+    int seconds;        /* 0 when not given */
     size_t max_records; /* of each file; SIZE_MAX: all */
     const char *label;  /* attribute asked for as label, or NULL */
 };
@@ -107,7 +111,8 @@ enum assay__spec_keys {
     ASSAY__SPEC_LABELS = 1 << 0,
     ASSAY__SPEC_SHAPE = 1 << 1,
     ASSAY__SPEC_SIZE = 1 << 2,
-    ASSAY__SPEC_CLASSES = 1 << 3
+    ASSAY__SPEC_CLASSES = 1 << 3,
+    ASSAY__SPEC_AUDIO = 1 << 4 /* rate and seconds */
 };
 
 struct assay_dataset_kind {
@@ -181,6 +186,31 @@ int assay__pair_read(struct assay_dataset *ds, const char *images_path,
                      const char *labels_path, assay__pair_reader *read,
                      size_t max_records,
                      struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* Files that a walk looks for. */
+struct assay__file_kind {
+    const char *const *suffixes; /* ".png", ends with NULL; any case */
+    const char *names;           /* ".png or .jpg", for messages */
+    const char *things;          /* "images" */
+};
+
+/* Files in a sub-folder per class; all owned. */
+struct assay__class_files {
+    char **class_name;
+    size_t n_classes;
+    char **path;
+    size_t n;
+    int32_t *label; /* [n] */
+};
+/* `files` is zeroed before; released after, whether or not this failed. */
+int assay__class_files_find(struct assay__class_files *files, const char *root,
+                            const struct assay__file_kind *kind,
+                            size_t max_records,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__class_files_release(struct assay__class_files *files);
+/* Whether the folder has such files, one level down or two. */
+bool assay__class_files_probe(const char *path,
+                              const struct assay__file_kind *kind);
 
 /* Readers of bytes, apart from their files for tests and fuzzing. Each
  * appends records to `ds`. */

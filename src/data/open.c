@@ -84,21 +84,30 @@ static int set_option(struct assay__spec *spec, unsigned takes, const char *key,
     } else if (takes & ASSAY__SPEC_CLASSES && strcmp(key, "classes") == 0) {
         spec->classes = parse_count(value, '\0', ASSAY__CLASSES_MAX, &end);
         ok = spec->classes > 0;
+    } else if (takes & ASSAY__SPEC_AUDIO && strcmp(key, "rate") == 0) {
+        spec->rate = parse_count(value, '\0', ASSAY__RATE_MAX, &end);
+        ok = spec->rate > 0;
+    } else if (takes & ASSAY__SPEC_AUDIO && strcmp(key, "seconds") == 0) {
+        spec->seconds = parse_count(value, '\0', ASSAY__SECONDS_MAX, &end);
+        ok = spec->seconds > 0;
     } else {
         return assay_error_set(
             err, ASSAY_ARG,
-            "unknown option '%.40s'; this kind takes:%s%s%s%s%s", key,
+            "unknown option '%.40s'; this kind takes:%s%s%s%s%s%s", key,
             takes ? "" : " none",
             takes & ASSAY__SPEC_LABELS ? " labels=NAME,NAME" : "",
             takes & ASSAY__SPEC_SHAPE ? " shape=CxHxW" : "",
             takes & ASSAY__SPEC_SIZE ? " size=HxW" : "",
-            takes & ASSAY__SPEC_CLASSES ? " classes=K" : "");
+            takes & ASSAY__SPEC_CLASSES ? " classes=K" : "",
+            takes & ASSAY__SPEC_AUDIO ? " rate=HZ seconds=N" : "");
     }
     if (!ok)
         return assay_error_set(err, ASSAY_ARG,
                                "option %s: '%.40s' is not as it should be "
-                               "(sides 1 to %d, classes 1 to %d)",
-                               key, value, ASSAY__SIDE_MAX, ASSAY__CLASSES_MAX);
+                               "(sides 1 to %d, classes 1 to %d, rates 1 to "
+                               "%d, seconds 1 to %d)",
+                               key, value, ASSAY__SIDE_MAX, ASSAY__CLASSES_MAX,
+                               ASSAY__RATE_MAX, ASSAY__SECONDS_MAX);
     return ASSAY_OK;
 }
 

@@ -20,12 +20,13 @@ static const char schema[] = "assay-reuse-cell/1";
 static json_t *options_json(const struct assay_reuse_options *o)
 {
     return json_pack(
-        "{s:I, s:I, s:f, s:f, s:f, s:b, s:I, s:f, s:f, s:s, s:I, s:I}",
+        "{s:I, s:I, s:f, s:f, s:f, s:b, s:I, s:f, s:f, s:s, s:s, s:I, s:I}",
         "neighbours", (json_int_t)o->neighbours, "tries", (json_int_t)o->tries,
         "cosine", o->cosine, "keep", o->keep, "step", o->step, "plain",
         o->plain, "max_steps", (json_int_t)o->max_steps, "enough", o->enough,
-        "margin", o->margin, "impact", assay_reuse_impact_name(o->impact),
-        "vectors", (json_int_t)o->vectors, "renew", (json_int_t)o->renew);
+        "margin", o->margin, "scope", assay_reuse_scope_name(o->scope),
+        "impact", assay_reuse_impact_name(o->impact), "vectors",
+        (json_int_t)o->vectors, "renew", (json_int_t)o->renew);
 }
 
 static json_t *scene_json(const struct assay__reuse_scene *c)

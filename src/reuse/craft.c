@@ -32,6 +32,17 @@ const char *assay_reuse_impact_name(enum assay_reuse_impact impact)
     return impact < ASSAY_REUSE_IMPACT_COUNT ? impact_names[impact] : "?";
 }
 
+static const char *const scope_names[] = {
+#define ASSAY_X(name, text) text,
+    ASSAY_REUSE_SCOPES(ASSAY_X)
+#undef ASSAY_X
+};
+
+const char *assay_reuse_scope_name(enum assay_reuse_scope scope)
+{
+    return scope < ASSAY_REUSE_SCOPE_COUNT ? scope_names[scope] : "?";
+}
+
 const char *assay_reuse_stop_name(enum assay_reuse_stop stop)
 {
     return stop < ASSAY_REUSE_STOP_COUNT ? stop_names[stop] : "?";
@@ -359,6 +370,19 @@ static int measure_impacts(struct crafting *c, size_t step,
     return rc;
 }
 
+/* Take marks away by one impact, within each unit or the layer. */
+static void pass(struct crafting *c, struct pair *p, const double *impact,
+                 double percent, bool above)
+{
+    bool by_unit = c->o->scope == ASSAY_REUSE_SCOPE_UNIT;
+    size_t units = by_unit ? (size_t)c->slot->shape.dim[0] : 1;
+    size_t each = c->slot->count / units;
+
+    for (size_t u = 0; u < units; u++)
+        assay__reuse_pass(p->mark + u * each, impact + u * each, each, percent,
+                          above, c->scratch);
+}
+
 /* Marks of the weights that pair j may move. */
 static void select_weights(struct crafting *c, size_t j)
 {
@@ -369,12 +393,11 @@ static void select_weights(struct crafting *c, size_t j)
     memset(p->mark, 1, size);
     for (size_t i = 0; i < size; i++)
         c->lab.chunk[i] = fabs(p->gradient[i]);
-    assay__reuse_pass(p->mark, c->lab.chunk, size, theta, true, c->scratch);
-    assay__reuse_pass(p->mark, p->impact, size, 100 - theta, false, c->scratch);
+    pass(c, p, c->lab.chunk, theta, true);
+    pass(c, p, p->impact, 100 - theta, false);
     for (size_t k = 0; k < c->material->n_triggers; k++)
         if (k != j)
-            assay__reuse_pass(p->mark, c->pair[k].impact_all, size, 100 - theta,
-                              false, c->scratch);
+            pass(c, p, c->pair[k].impact_all, 100 - theta, false);
 }
 
 /* One step down; what is left to do. */

@@ -296,7 +296,22 @@ static void test_celeba_survives_any_failed_allocation(void)
     assay_dataset_free(ds);
 }
 
+static void test_opening_sounds(void)
+{
+    static const unsigned char file[] =
+        "RIFF\x28\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\x40\x1f\0\0\x40\x1f\0\0"
+        "\1\0\x8\0data\4\0\0\0abcd";
+    char spec[600];
+
+    put_file(make_dir("sounds/a"), "1.wav", file, sizeof(file) - 1);
+    put_file(make_dir("sounds/b"), "1.wav", file, sizeof(file) - 1);
+    snprintf(spec, sizeof(spec), "wav:%s?size=4x4&rate=4000",
+             check_temp_path("sounds"));
+    walk_opening(spec, NULL, 2);
+}
+
 static const struct check_test tests[] = {
+    CHECK_TEST(test_opening_sounds),
     CHECK_TEST(test_making_survives_any_failed_allocation),
     CHECK_TEST(test_packed_files_survive_any_failed_allocation),
     CHECK_TEST(test_gzip_survives_any_failed_allocation),
