@@ -37,6 +37,11 @@ extern "C" {
 int assay_tensors_read(struct assay_tensors *list, const char *path,
                        struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* Is `path` that of an index of safetensors in several files, by its name,
+ * MODEL.safetensors.index.json? The functions here read such a model whole,
+ * from files beside the index. */
+int assay_tensors_is_index(const char *path);
+
 /*
  * The same without reading the weights' own bytes where they stay in the
  * file: checksums that a zip states of those are kept for

@@ -124,6 +124,103 @@ void assay__unmap(unsigned char *data, size_t size)
         (void)munmap(data, size);
 }
 
+/* Open files and measure them; `*size` becomes the pages that all need. */
+static int open_beside(int folder, const char *const *name, size_t n, int *fd,
+                       struct assay__mapped *part, size_t *size,
+                       struct assay_error *err)
+{
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    size_t left = *size;
+    struct stat st;
+
+    *size = 0;
+    for (size_t i = 0; i < n; i++) {
+        fd[i] = openat(folder, name[i],
+                       O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+        if (fd[i] < 0)
+            return assay_error_set(
+                err, ASSAY_IO, "%.255s: cannot open: %s", name[i],
+                errno == ELOOP ? "it is a symbolic link" : strerror(errno));
+        if (fstat(fd[i], &st) != 0 || !S_ISREG(st.st_mode))
+            return assay_error_set(err, ASSAY_IO, "%.255s: not a regular file",
+                                   name[i]);
+        if ((uintmax_t)st.st_size > left)
+            return assay_error_set(err, ASSAY_LIMIT,
+                                   "%.255s: %jd bytes, of those that are read "
+                                   "in all %zu are left",
+                                   name[i], (intmax_t)st.st_size, left);
+        part[i].size = (size_t)st.st_size;
+        left -= part[i].size;
+        *size += (part[i].size + page - 1) / page * page;
+    }
+    return ASSAY_OK;
+}
+
+static int map_parts(const int *fd, size_t n, struct assay__mapped *part,
+                     unsigned char **data, size_t size, struct assay_error *err)
+{
+    static unsigned char none[1];
+    size_t page = (size_t)sysconf(_SC_PAGESIZE);
+    unsigned char *block = none;
+    size_t at = 0;
+
+    if (size > 0)
+        block = mmap(NULL, size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (block == MAP_FAILED)
+        return assay_error_set(err, ASSAY_NOMEM, "no room to map %zu bytes",
+                               size);
+    for (size_t i = 0; i < n; i++) {
+        part[i].data = block + at;
+        if (part[i].size > 0 &&
+            mmap(part[i].data, part[i].size, PROT_READ | PROT_WRITE,
+                 MAP_PRIVATE | MAP_FIXED, fd[i], 0) == MAP_FAILED) {
+            assay__unmap(block, size);
+            return assay_error_set(err, ASSAY_IO, "cannot map %zu bytes: %s",
+                                   part[i].size, strerror(errno));
+        }
+        at += (part[i].size + page - 1) / page * page;
+    }
+    *data = block;
+    return ASSAY_OK;
+}
+
+int assay__map_beside(const char *path, const char *const *name, size_t n,
+                      struct assay__mapped *part, unsigned char **data,
+                      size_t *size, struct assay_error *err)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? assay__format("%.*s", (int)(slash - path + 1), path)
+                         : assay__strdup(".");
+    int *fd = assay__malloc((n + 1) * sizeof(*fd));
+    int dir = -1;
+    int rc = ASSAY_OK;
+
+    if (!folder || !fd) {
+        rc = assay_error_set(err, ASSAY_NOMEM, "no memory for %zu files", n);
+        n = 0;
+        goto out;
+    }
+    for (size_t i = 0; i < n; i++)
+        fd[i] = -1;
+    dir = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir < 0)
+        rc = fail(err, folder, "open");
+    if (!rc)
+        rc = open_beside(dir, name, n, fd, part, size, err);
+    if (!rc)
+        rc = map_parts(fd, n, part, data, *size, err);
+out:
+    for (size_t i = 0; i < n; i++) {
+        if (fd[i] >= 0)
+            close(fd[i]);
+    }
+    if (dir >= 0)
+        close(dir);
+    assay__free(fd);
+    assay__free(folder);
+    return rc;
+}
+
 bool assay__exists(const char *path)
 {
     struct stat st;

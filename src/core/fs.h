@@ -32,6 +32,19 @@ int assay__map_file(const char *path, size_t max_bytes, unsigned char **data,
                     size_t *size, struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__unmap(unsigned char *data, size_t size);
 
+/*
+ * Several files in the folder of `path`, by their names alone, mapped behind
+ * each other in one block, each from a new page on. Links are not followed.
+ * `*size` is the cap on all of them together, then the block's size.
+ */
+struct assay__mapped {
+    unsigned char *data;
+    size_t size;
+};
+int assay__map_beside(const char *path, const char *const *name, size_t n,
+                      struct assay__mapped *part, unsigned char **data,
+                      size_t *size, struct assay_error *err) ASSAY_MUST_CHECK;
+
 struct assay__writer {
     FILE *file;
     char *path;

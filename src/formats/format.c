@@ -13,6 +13,7 @@
 
 #include "core/fs.h"
 #include "core/mem.h"
+#include "formats/shards.h"
 
 static const struct assay_format *const formats[] = {
 #define ASSAY_FORMAT(id) &assay_format_##id,
@@ -75,6 +76,8 @@ int assay_tensors_open(struct assay_tensors *list, const char *path,
     size_t size = 0;
     int rc;
 
+    if (assay__shards_is_index(path))
+        return assay__shards_open(list, path, err);
     rc = assay__map_file(path, ASSAY_FORMAT_MAX_BYTES, &data, &size, err);
     if (rc)
         return rc;

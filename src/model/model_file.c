@@ -21,14 +21,17 @@
 
 enum { SIDECAR_MAX_BYTES = 1 << 20 };
 
-/* "dir/net.safetensors" -> "dir/net.json". */
+/* "dir/net.safetensors" and its index -> "dir/net.json". */
 char *assay__sidecar_path(const char *path)
 {
+    static const char index_end[] = ".safetensors.index.json";
     const char *dot = strrchr(path, '.');
     const char *slash = strrchr(path, '/');
     size_t stem =
         dot && (!slash || dot > slash) ? (size_t)(dot - path) : strlen(path);
 
+    if (assay_tensors_is_index(path))
+        stem = strlen(path) - (sizeof(index_end) - 1);
     return assay__format("%.*s.json", (int)stem, path);
 }
 

@@ -118,6 +118,23 @@ static void test_pytorch_survives_any_failed_allocation(void)
     }
 }
 
+static void test_several_files_survive_any_failed_allocation(void)
+{
+    static const char index[] = "{\"weight_map\": {\"a\": \"one.safetensors\", "
+                                "\"b\": \"one.safetensors\"}}";
+    struct assay_error err = {0};
+    struct assay_tensors list;
+
+    fill(&list);
+    CHECK_OK(
+        assay_tensors_write(&list, check_temp_path("one.safetensors"), &err),
+        err);
+    assay_tensors_release(&list);
+    check_write_file(check_temp_path("m.safetensors.index.json"), index,
+                     sizeof(index) - 1);
+    walk_reading(check_temp_path("m.safetensors.index.json"), 2);
+}
+
 static void test_reordering_survives_any_failed_allocation(void)
 {
     unsigned char file[128] = {0x93, 'N', 'U', 'M', 'P', 'Y', 1, 0};
@@ -133,6 +150,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_writing_survives_any_failed_allocation),
     CHECK_TEST(test_reading_survives_any_failed_allocation),
     CHECK_TEST(test_pytorch_survives_any_failed_allocation),
+    CHECK_TEST(test_several_files_survive_any_failed_allocation),
     CHECK_TEST(test_reordering_survives_any_failed_allocation),
 };
 

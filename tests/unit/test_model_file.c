@@ -58,6 +58,50 @@ static void test_saved_model_opens_as_it_was(void)
     assay_model_free(m);
 }
 
+/* Every second tensor in the other of two files, an index beside them. */
+static void test_model_in_several_files_opens_as_it_was(void)
+{
+    static const char *const file[] = {"s-1.safetensors", "s-2.safetensors"};
+    char text[4096] = "{\"weight_map\": {";
+    size_t n = strlen(text);
+    struct assay_error err = {0};
+    struct assay_tensors all, half[2];
+    assay_model *m = small_model(3);
+    assay_model *back = NULL;
+
+    CHECK_OK(assay_model_save(m, check_temp_path("s.safetensors"), &err), err);
+    assay_tensors_init(&all);
+    CHECK_OK(assay_tensors_read(&all, check_temp_path("s.safetensors"), &err),
+             err);
+    CHECK_INT_EQ(unlink(check_temp_path("s.safetensors")), 0);
+    for (int k = 0; k < 2; k++) {
+        assay_tensors_init(&half[k]);
+        for (size_t i = (size_t)k; i < all.n_items; i += 2) {
+            const struct assay_tensor *t = &all.item[i];
+
+            CHECK_OK(assay_tensors_add_f32(&half[k], t->name, &t->shape,
+                                           t->data, &err),
+                     err);
+            n += (size_t)snprintf(
+                text + n, sizeof(text) - n, "%s\"%s\": \"%s\"",
+                text[n - 1] != '{' ? ", " : "", t->name, file[k]);
+        }
+        CHECK_OK(assay_tensors_write(&half[k], check_temp_path(file[k]), &err),
+                 err);
+        assay_tensors_release(&half[k]);
+    }
+    n += (size_t)snprintf(text + n, sizeof(text) - n, "}}");
+    check_write_file(check_temp_path("s.safetensors.index.json"), text, n);
+    CHECK_OK(assay_model_open(
+                 &back, check_temp_path("s.safetensors.index.json"), &err),
+             err);
+    check_same_params(m, back);
+    CHECK_NEAR(assay_model_preprocess(back)->mean[0], .3, 0);
+    assay_model_free(back);
+    assay_model_free(m);
+    assay_tensors_release(&all);
+}
+
 /* The norm is part of the architecture: in the sidecar and in the hash. */
 static void test_group_norm_comes_back(void)
 {
@@ -506,6 +550,7 @@ static void test_failed_save_leaves_nothing(void)
 
 static const struct check_test tests[] = {
     CHECK_TEST(test_saved_model_opens_as_it_was),
+    CHECK_TEST(test_model_in_several_files_opens_as_it_was),
     CHECK_TEST(test_group_norm_comes_back),
     CHECK_TEST(test_notes_are_utf8),
     CHECK_TEST(test_saving_twice_gives_the_same_bytes),

@@ -174,6 +174,22 @@ static const struct row safetensors[] = {
      "pickle-dangerous", "os.system"},
 };
 
+static const struct row indices[] = {
+    {P("{\"weight_map\": {\"a\": \"m.safetensors\"}}"), "more-files",
+     "m.safetensors"},
+    {P("{\"weight_map\": {\"a\": \"../m.safetensors\"}}"), "safetensors-path",
+     NULL},
+    {P("{\"weight_map\": {\"a\": \"m.pkl\"}}"), "safetensors-path", NULL},
+    {P("{\"weight_map\": {}}"), "safetensors-invalid", NULL},
+    {P("{"), "safetensors-invalid", NULL},
+};
+
+static void test_indices_of_safetensors_have_their_verdicts(void)
+{
+    check_rows(indices, sizeof(indices) / sizeof(indices[0]),
+               "m.safetensors.index.json");
+}
+
 static void test_safetensors_have_their_verdicts(void)
 {
     check_rows(safetensors, sizeof(safetensors) / sizeof(safetensors[0]),
@@ -340,6 +356,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_numpy_files_have_their_verdicts),
     CHECK_TEST(test_keras_configurations_have_their_verdicts),
     CHECK_TEST(test_code_in_hdf5_is_seen_without_json_around_it),
+    CHECK_TEST(test_indices_of_safetensors_have_their_verdicts),
     CHECK_TEST(test_safetensors_have_their_verdicts),
     CHECK_TEST(test_onnx_models_have_their_verdicts),
     CHECK_TEST(test_links_beside_an_onnx_model_are_looked_at),
