@@ -68,6 +68,15 @@ int assay_arch_identify(struct assay_arch_match *out,
                         const struct assay_arch *wanted, int size,
                         struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * Give tensors that are named as others do (torchvision before 0.3, pytorchcv's
+ * ResNet) the names of the table; other lists stay as they are. _FORMAT when
+ * two tensors would be called alike, _UNSUPPORTED when names and shapes do not
+ * tell the network: then nothing is renamed.
+ */
+int assay_arch_rename(struct assay_tensors *list,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
+
 /* The table, ends with NULL; and one of its rows by name, or NULL. */
 const struct assay_arch *const *assay_arch_table(void);
 const struct assay_arch *assay_arch_find(const char *name);

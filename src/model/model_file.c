@@ -362,7 +362,7 @@ static int from_layers(assay_model **out, const struct assay_model_spec *spec,
 
 /* A model as sidecar and tensors describe it, without parameters. */
 static int describe(assay_model **out, const char *side,
-                    const struct assay_tensors *list, struct assay_error *err)
+                    struct assay_tensors *list, struct assay_error *err)
 {
     struct assay_model_spec spec = {0};
     json_t *root = NULL;
@@ -375,7 +375,9 @@ static int describe(assay_model **out, const char *side,
     if (!rc && json_object_get(root, "layers")) {
         rc = from_layers(out, &spec, root, list, side, err);
     } else if (!rc) {
-        rc = complete(&spec, root, list, side, err);
+        rc = assay_arch_rename(list, err);
+        if (!rc)
+            rc = complete(&spec, root, list, side, err);
         if (!rc)
             rc = assay__model_build(out, &spec, err);
     }

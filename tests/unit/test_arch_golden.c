@@ -13,6 +13,7 @@
 #include "assay/arch.h"
 #include "assay/params.h"
 #include "assay/plan.h"
+#include "arch_values.h"
 #include "check.h"
 #include "core/buf.h"
 #include "core/fs.h"
@@ -116,38 +117,6 @@ static void test_state_dicts_are_torchvisions(void)
     }
 }
 
-static int ends_in(const char *text, const char *end)
-{
-    size_t n = strlen(text);
-    size_t m = strlen(end);
-
-    return n >= m && strcmp(text + n - m, end) == 0;
-}
-
-/* values() of make_archs.py. */
-static void fill(const char *name, const struct assay_shape *shape, float *x)
-{
-    size_t n = assay_shape_count(shape, 1);
-    double phase = 0;
-
-    for (const char *p = name; *p; p++)
-        phase += (unsigned char)*p;
-    phase = fmod(phase, 97);
-    for (size_t i = 0; i < n; i++) {
-        double wave = sin(phase + 1.3 * (double)i);
-
-        if (ends_in(name, "running_var"))
-            wave = 1 + .5 * wave * wave;
-        else if (ends_in(name, "running_mean") || ends_in(name, "bias"))
-            wave = .1 * wave;
-        else if (shape->rank == 1)
-            wave = 1 + .1 * wave;
-        else
-            wave = wave * 2 / sqrt((double)n / (double)shape->dim[0]);
-        x[i] = (float)wave;
-    }
-}
-
 static void run(const struct golden_logits *golden, double *logits)
 {
     struct net n = net_open(golden->name, golden->size, CLASSES);
@@ -164,13 +133,13 @@ static void run(const struct golden_logits *golden, double *logits)
 
     CHECK_OK(assay_params_make(&params, n.g, &err), err);
     for (int i = 0; i < params.n_slots; i++)
-        fill(params.slot[i].name,
-             assay_graph_shape(n.g, assay_graph_param_at(n.g, i)),
-             params.data + params.slot[i].offset);
+        arch_fill(params.slot[i].name,
+                  assay_graph_shape(n.g, assay_graph_param_at(n.g, i)),
+                  params.data + params.slot[i].offset);
     picture.dim[0] = 1;
     x = calloc(assay_shape_count(&picture, 1), sizeof(*x));
     CHECK(x != NULL);
-    fill("picture", &picture, x);
+    arch_fill("picture", &picture, x);
     CHECK_OK(assay_plan_new(&plan, n.g, &o, &err), err);
     CHECK_OK(assay_plan_load(plan, &params, &err), err);
     CHECK_OK(assay_plan_write(plan, n.x, x, &err), err);
