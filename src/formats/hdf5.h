@@ -186,6 +186,12 @@ int assay__hdf5_datatype(struct assay__hdf5_cursor *c,
 int assay__hdf5_texts(struct assay__hdf5 *h, int node, const char *name,
                       struct assay__span **out, int *n,
                       struct assay_error *err) ASSAY_MUST_CHECK;
+/* Call `see` for each text of each attribute of texts of a node, until it
+ * returns a code. Attributes of other types are passed over. */
+typedef int assay__hdf5_see(void *user, struct assay__span name,
+                            struct assay__span text, struct assay_error *err);
+int assay__hdf5_each_text(struct assay__hdf5 *h, int node, assay__hdf5_see *see,
+                          void *user, struct assay_error *err) ASSAY_MUST_CHECK;
 /* One text; *out is empty with text NULL where there is none. */
 int assay__hdf5_text(struct assay__hdf5 *h, int node, const char *name,
                      struct assay__span *out,

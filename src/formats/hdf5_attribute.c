@@ -22,6 +22,7 @@
 enum { STEPS_MAX = 1 << 28 };
 
 struct attribute {
+    struct assay__span name;
     struct assay_shape shape;
     struct assay__hdf5_type type;
     size_t at; /* its data */
@@ -33,45 +34,74 @@ static size_t filled(size_t size, unsigned version)
     return version == 1 ? (size + 7) & ~(size_t)7 : size;
 }
 
+/* An attribute's parts, to be looked into once it is known to be wanted. */
+struct parts {
+    unsigned version, flags;
+    struct assay__span name; /* without its NUL */
+    struct assay__hdf5_cursor type, space, data;
+};
+
+static int split(struct assay__hdf5 *h, const struct assay__hdf5_message *m,
+                 struct parts *p, struct assay_error *err)
+{
+    struct assay__hdf5_cursor c = assay__hdf5_at(h, m->at, m->size);
+    size_t name_size, type_size, space_size;
+    int rc;
+
+    p->version = (unsigned)assay__hdf5_take(&c, 1);
+    p->flags = (unsigned)assay__hdf5_take(&c, 1);
+    name_size = (size_t)assay__hdf5_take(&c, 2);
+    type_size = (size_t)assay__hdf5_take(&c, 2);
+    space_size = (size_t)assay__hdf5_take(&c, 2);
+    assay__hdf5_skip(&c, p->version == 3 ? 1 : 0);
+    p->name = (struct assay__span){(const char *)h->data + c.at, name_size};
+    assay__hdf5_skip(&c, filled(name_size, p->version));
+    p->type = assay__hdf5_at(h, c.at, type_size);
+    assay__hdf5_skip(&c, filled(type_size, p->version));
+    p->space = assay__hdf5_at(h, c.at, space_size);
+    assay__hdf5_skip(&c, filled(space_size, p->version));
+    p->data = c;
+    rc = assay__hdf5_check(&c, "an attribute", err);
+    if (!rc && name_size > 0 && p->name.text[name_size - 1] == '\0')
+        p->name.size--;
+    return rc;
+}
+
+static int interpret(const struct assay__hdf5_message *m, struct parts *p,
+                     struct attribute *out, struct assay_error *err)
+{
+    int rc;
+
+    if (p->version < 1 || p->version > 3 || (p->version > 1 && (p->flags & 3)))
+        return assay_error_set(err, ASSAY_UNSUPPORTED,
+                               "byte %zu: the attribute '%.*s' is of version "
+                               "%u or shared, which is not supported",
+                               m->at, assay__span_length(p->name), p->name.text,
+                               p->version);
+    rc = assay__hdf5_datatype(&p->type, &out->type, err);
+    if (!rc)
+        rc = assay__hdf5_dataspace(&p->space, &out->shape, err);
+    out->name = p->name;
+    out->at = p->data.at;
+    out->size = p->data.end - p->data.at;
+    return rc;
+}
+
 /* Whether the message is the attribute `name`: 1, 0 or a negative code. Only
  * of that one more than the name is looked at. */
 static int read_attribute(struct assay__hdf5 *h,
                           const struct assay__hdf5_message *m, const char *name,
                           struct attribute *out, struct assay_error *err)
 {
-    struct assay__hdf5_cursor c = assay__hdf5_at(h, m->at, m->size);
-    unsigned version = (unsigned)assay__hdf5_take(&c, 1);
-    unsigned flags = (unsigned)assay__hdf5_take(&c, 1);
-    size_t name_size = (size_t)assay__hdf5_take(&c, 2);
-    size_t type_size = (size_t)assay__hdf5_take(&c, 2);
-    size_t space_size = (size_t)assay__hdf5_take(&c, 2);
-    struct assay__hdf5_cursor type, space;
-    size_t name_at;
-    int rc;
+    struct parts p;
+    int rc = split(h, m, &p, err);
 
-    assay__hdf5_skip(&c, version == 3 ? 1 : 0);
-    name_at = c.at;
-    assay__hdf5_skip(&c, filled(name_size, version));
-    type = assay__hdf5_at(h, c.at, type_size);
-    assay__hdf5_skip(&c, filled(type_size, version));
-    space = assay__hdf5_at(h, c.at, space_size);
-    assay__hdf5_skip(&c, filled(space_size, version));
-    rc = assay__hdf5_check(&c, "an attribute", err);
     if (rc)
         return rc;
-    if (name_size != strlen(name) + 1 ||
-        memcmp(h->data + name_at, name, name_size) != 0)
+    if (p.name.size != strlen(name) ||
+        memcmp(p.name.text, name, p.name.size) != 0)
         return 0;
-    if (version < 1 || version > 3 || (version > 1 && (flags & 3)))
-        return assay_error_set(err, ASSAY_UNSUPPORTED,
-                               "byte %zu: the attribute '%s' is of version %u "
-                               "or shared, which is not supported",
-                               m->at, name, version);
-    rc = assay__hdf5_datatype(&type, &out->type, err);
-    if (!rc)
-        rc = assay__hdf5_dataspace(&space, &out->shape, err);
-    out->at = c.at;
-    out->size = c.end - c.at;
+    rc = interpret(m, &p, out, err);
     return rc ? rc : 1;
 }
 
@@ -156,25 +186,31 @@ static int read_text(struct assay__hdf5 *h, const struct attribute *a,
     return rc;
 }
 
+static bool is_text(const struct attribute *a)
+{
+    return a->type.class == ASSAY__HDF5_TEXT ||
+           a->type.class == ASSAY__HDF5_LONG_TEXT;
+}
+
 static int read_texts(struct assay__hdf5 *h, const struct attribute *a,
-                      const char *name, struct assay__span **out, int *n,
-                      struct assay_error *err)
+                      struct assay__span **out, int *n, struct assay_error *err)
 {
     size_t count = assay_shape_count(&a->shape, 1);
     struct assay__span *all;
     int rc = ASSAY_OK;
 
-    if (count > 0 && a->type.class != ASSAY__HDF5_TEXT &&
-        a->type.class != ASSAY__HDF5_LONG_TEXT)
+    if (count > 0 && !is_text(a))
         return assay_error_set(
             err, ASSAY_UNSUPPORTED,
-            "byte %zu: the attribute '%s' is %s, not text", a->at, name,
+            "byte %zu: the attribute '%.*s' is %s, not text", a->at,
+            assay__span_length(a->name), a->name.text,
             a->type.class == ASSAY__HDF5_NUMBER ? "a number" : a->type.what);
     if (count > 0 && (a->type.size == 0 || count > a->size / a->type.size))
         return assay_error_set(err, ASSAY_FORMAT,
-                               "byte %zu: the attribute '%s' of %zu texts of "
+                               "byte %zu: the attribute '%.*s' of %zu texts of "
                                "%zu bytes has %zu",
-                               a->at, name, count, a->type.size, a->size);
+                               a->at, assay__span_length(a->name), a->name.text,
+                               count, a->type.size, a->size);
     all = assay__calloc(count + 1, sizeof(*all));
     if (!all)
         return assay_error_set(err, ASSAY_NOMEM, "no memory to read HDF5");
@@ -206,9 +242,35 @@ int assay__hdf5_texts(struct assay__hdf5 *h, int node, const char *name,
         if (rc < 0)
             return rc;
         if (rc > 0)
-            return read_texts(h, &a, name, out, n, err);
+            return read_texts(h, &a, out, n, err);
     }
     return ASSAY_OK;
+}
+
+int assay__hdf5_each_text(struct assay__hdf5 *h, int node, assay__hdf5_see *see,
+                          void *user, struct assay_error *err)
+{
+    const struct assay__hdf5_node *o = &h->node[node];
+    int rc = ASSAY_OK;
+
+    for (size_t i = o->first; i < o->first + o->n_messages && !rc; i++) {
+        struct attribute a = {.at = 0};
+        struct assay__span *text = NULL;
+        struct parts p;
+        int n = 0;
+
+        if (h->message[i].type != ASSAY__HDF5_ATTRIBUTE)
+            continue;
+        rc = split(h, &h->message[i], &p, err);
+        if (!rc)
+            rc = interpret(&h->message[i], &p, &a, err);
+        if (!rc && is_text(&a))
+            rc = read_texts(h, &a, &text, &n, err);
+        for (int k = 0; k < n && !rc; k++)
+            rc = see(user, a.name, text[k], err);
+        assay__free(text);
+    }
+    return rc;
 }
 
 int assay__hdf5_text(struct assay__hdf5 *h, int node, const char *name,

@@ -4,12 +4,6 @@
  * .keras archive or as an attribute of an HDF5 file. A Lambda layer or a
  * serialised function is Python code; "module" and "class_name" can name
  * what a loader imports. The allow-list is Keras's own modules.
- *
- * HDF5 is not parsed: its bytes are searched for JSON objects that look like
- * a configuration, and each is read as JSON, so that escapes hide nothing.
- * Keras stores the configuration uncompressed and in one piece. One that a
- * forged file stores in pieces or compressed is not seen; for that the bytes
- * are also searched for the names of what would be dangerous.
  */
 
 #include <jansson.h>
@@ -18,27 +12,13 @@
 #include "core/mem.h"
 #include "scan/scan.h"
 
-enum { DEPTH_MAX = 64, TRIES_MAX = 4096, JSON_MAX = 1 << 25 };
-
-static const unsigned char hdf5[8] = {0x89, 'H',  'D',  'F',
-                                      '\r', '\n', 0x1a, '\n'};
+enum { DEPTH_MAX = 64, JSON_MAX = 1 << 25 };
 
 struct walk {
     struct assay__scan_job *job;
     size_t offset;
     struct assay_error *err;
 };
-
-/* HDF5 may stand behind a user block of 512 bytes, or twice that ... */
-static bool is_hdf5(const unsigned char *data, size_t size)
-{
-    for (size_t at = 0; at < size && size - at >= sizeof(hdf5);
-         at = at ? 2 * at : 512) {
-        if (memcmp(data + at, hdf5, sizeof(hdf5)) == 0)
-            return true;
-    }
-    return false;
-}
 
 static bool is_config(const unsigned char *data, size_t size)
 {
@@ -53,7 +33,7 @@ static bool is_config(const unsigned char *data, size_t size)
 
 static int probe(const unsigned char *data, size_t size, const char *name)
 {
-    return is_hdf5(data, size) || is_config(data, size) ||
+    return assay__scan_is_hdf5(data, size) || is_config(data, size) ||
            (name && strcmp(name, "config.json") == 0);
 }
 
@@ -213,70 +193,14 @@ int assay__scan_keras_json(struct assay__scan_job *job,
     return rc;
 }
 
-/* What is dangerous even where no JSON could be read around it. */
-static int search_names(struct assay__scan_job *job, const unsigned char *data,
-                        size_t size, struct assay_error *err)
-{
-    static const char *const names[] = {
-        "\"class_name\": \"Lambda\"",     "\"class_name\":\"Lambda\"",
-        "\"class_name\": \"__lambda__\"", "\"class_name\": \"function\"",
-        "\"function_type\": \"lambda\"",  "\"function_type\":\"lambda\"",
-        "enable_unsafe_deserialization"};
-    int rc = ASSAY_OK;
-
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]) && !rc; i++) {
-        const unsigned char *at =
-            memmem(data, size, names[i], strlen(names[i]));
-
-        if (at)
-            rc = assay__scan_note(job, ASSAY__RULE_KERAS_CODE,
-                                  (size_t)(at - data), names[i], err,
-                                  "the file holds a function as Python code");
-    }
-    return rc;
-}
-
-static int scan_hdf5(struct assay__scan_job *job, const unsigned char *data,
-                     size_t size, struct assay_error *err)
-{
-    size_t before = job->scan->n_reasons;
-    size_t tries = 0;
-    size_t at = 0;
-    int rc = ASSAY_OK;
-
-    while (!rc && at < size) {
-        const unsigned char *found = memchr(data + at, '{', size - at);
-        size_t used = 0;
-
-        if (!found)
-            break;
-        at = (size_t)(found - data);
-        if (size - at < 4 || !strchr("\" \n\r\t", data[at + 1])) {
-            at++;
-            continue;
-        }
-        if (tries++ == TRIES_MAX)
-            return assay__scan_note(job, ASSAY__RULE_KERAS_BROKEN, at, NULL,
-                                    err,
-                                    "more than %d places look like a "
-                                    "configuration",
-                                    TRIES_MAX);
-        rc = assay__scan_keras_json(job, found, size - at, at, &used, err);
-        at += used ? used : 1;
-    }
-    if (!rc && job->scan->n_reasons == before)
-        rc = search_names(job, data, size, err);
-    return rc;
-}
-
 static int scan(struct assay__scan_job *job, const unsigned char *data,
                 size_t size, struct assay_error *err)
 {
     size_t used = 0;
     int rc;
 
-    if (is_hdf5(data, size))
-        return scan_hdf5(job, data, size, err);
+    if (assay__scan_is_hdf5(data, size))
+        return assay__scan_hdf5(job, data, size, err);
     rc = assay__scan_keras_json(job, data, size, 0, &used, err);
     if (!rc && used == 0)
         rc = assay__scan_note(job, ASSAY__RULE_KERAS_BROKEN, 0, NULL, err,

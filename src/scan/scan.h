@@ -99,6 +99,10 @@ int assay__scan_pickles(struct assay__scan_job *job, const unsigned char *data,
 int assay__scan_hidden(struct assay__scan_job *job, const unsigned char *text,
                        size_t size, size_t offset,
                        struct assay_error *err) ASSAY_MUST_CHECK;
+/* HDF5, from byte 0 on or behind a user block. */
+bool assay__scan_is_hdf5(const unsigned char *data, size_t size);
+int assay__scan_hdf5(struct assay__scan_job *job, const unsigned char *data,
+                     size_t size, struct assay_error *err) ASSAY_MUST_CHECK;
 /* Keras's configuration as JSON; false in `*is_json` when it is none. */
 int assay__scan_keras_json(struct assay__scan_job *job,
                            const unsigned char *text, size_t size,

@@ -5,8 +5,14 @@
  * memory.
  */
 
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
 #include "assay/scan.h"
 #include "check.h"
+#include "core/fs.h"
+#include "core/mem.h"
 #include "fail_alloc.h"
 #include "zip_bytes.h"
 
@@ -46,6 +52,28 @@ static void test_pickles_survive_any_failed_allocation(void)
     walk(text, sizeof(text) - 1, "a.pkl", 10);
 }
 
+/* A file of h5py's with a layer turned into one of code. */
+static void test_hdf5_survives_any_failed_allocation(void)
+{
+    static const char dense[] = "\"class_name\": \"Dense\"";
+    static const char lambda[] = "\"class_name\":\"Lambda\"";
+    const char *source = getenv("ASSAY_SOURCE");
+    struct assay_error err = {0};
+    unsigned char *data = NULL;
+    unsigned char *at;
+    size_t size = 0;
+    char path[512];
+
+    snprintf(path, sizeof(path), "%s/tests/golden/keras/sequential.h5",
+             source ? source : ".");
+    CHECK_OK(assay__read_file(path, 1 << 20, &data, &size, &err), err);
+    at = memmem(data, size, dense, sizeof(dense) - 1);
+    CHECK(at != NULL);
+    memcpy(at, lambda, sizeof(lambda) - 1);
+    walk(data, size, "a.h5", 10);
+    assay__free(data);
+}
+
 static void test_archives_survive_any_failed_allocation(void)
 {
     static const char keras[] =
@@ -62,6 +90,7 @@ static void test_archives_survive_any_failed_allocation(void)
 
 static const struct check_test tests[] = {
     CHECK_TEST(test_pickles_survive_any_failed_allocation),
+    CHECK_TEST(test_hdf5_survives_any_failed_allocation),
     CHECK_TEST(test_archives_survive_any_failed_allocation),
 };
 

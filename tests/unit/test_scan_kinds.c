@@ -10,8 +10,11 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "assay/format.h"
 #include "assay/scan.h"
 #include "check.h"
+#include "core/fs.h"
+#include "core/mem.h"
 #include "zip_bytes.h"
 
 #define P(text) text, sizeof(text) - 1
@@ -144,7 +147,8 @@ static void test_keras_configurations_have_their_verdicts(void)
         check_bytes(z.data, z.size, "a.keras", keras[i].rule, keras[i].what);
         memcpy(hdf5 + 100, keras[i].data, keras[i].size);
         if (!keras[i].rule || strcmp(keras[i].rule, "keras-broken") != 0)
-            check_bytes(hdf5, sizeof(hdf5), "a.h5", keras[i].rule,
+            check_bytes(hdf5, sizeof(hdf5), "a.h5",
+                        keras[i].rule ? keras[i].rule : "keras-broken",
                         keras[i].what);
     }
 }
@@ -153,7 +157,67 @@ static void test_code_in_hdf5_is_seen_without_json_around_it(void)
 {
     check_bytes(P("\x89HDF\r\n\x1a\n...\"class_name\": \"Lambda\", ..."),
                 "a.h5", "keras-code", NULL);
-    check_bytes(P("\x89HDF\r\n\x1a\n.........."), "a.h5", NULL, NULL);
+    check_bytes(P("\x89HDF\r\n\x1a\n.........."), "a.h5", "keras-broken", NULL);
+}
+
+static const char *of_keras(const char *file)
+{
+    const char *source = getenv("ASSAY_SOURCE");
+    static char path[512];
+
+    snprintf(path, sizeof(path), "%s/tests/golden/keras/%s",
+             source ? source : ".", file);
+    return path;
+}
+
+/* Where the file has numbers, `n` bytes at least. */
+static unsigned char *numbers_in(const char *path, unsigned char *data,
+                                 size_t size, size_t n)
+{
+    struct assay_error err = {0};
+    struct assay_tensors list;
+    unsigned char *at = NULL;
+
+    assay_tensors_init(&list);
+    CHECK_OK(assay_tensors_read(&list, path, &err), err);
+    for (size_t i = 0; i < list.n_items && !at; i++) {
+        const struct assay_tensor *t = &list.item[i];
+
+        if (assay_shape_count(&t->shape, 1) * assay_dtype_size(t->dtype) >= n)
+            at = memmem(data, size, t->data, n);
+    }
+    CHECK(at != NULL);
+    assay_tensors_release(&list);
+    return at;
+}
+
+/* The configuration is where the tree of the file leads; numbers that happen
+ * to look like one are none. */
+static void test_configurations_of_hdf5_are_attributes(void)
+{
+    static const char dense[] = "\"class_name\": \"Dense\"";
+    static const char lambda[] = "\"class_name\":\"Lambda\"";
+    static const char foreign[] = "{\"class_name\": \"f\", \"module\": \"os\"}";
+    const char *path = of_keras("sequential.h5");
+    struct assay_error err = {0};
+    unsigned char *data = NULL;
+    unsigned char *at;
+    size_t size = 0;
+
+    CHECK_OK(assay__read_file(path, 1 << 20, &data, &size, &err), err);
+    check_bytes(data, size, "a.h5", NULL, NULL);
+    at = memmem(data, size, dense, sizeof(dense) - 1);
+    CHECK(at != NULL);
+    memcpy(at, lambda, sizeof(lambda) - 1);
+    check_bytes(data, size, "a.h5", "keras-code", "Lambda");
+    memcpy(at, dense, sizeof(dense) - 1);
+    memcpy(numbers_in(path, data, size, sizeof(foreign)), foreign,
+           sizeof(foreign));
+    check_bytes(data, size, "a.h5", NULL, NULL);
+    /* Cut, it is not read whole: searched, and told so. */
+    check_bytes(data, size - 1, "a.h5", "keras-broken", NULL);
+    check_bytes(data, size - 1, "a.h5", "keras-foreign", "os");
+    assay__free(data);
 }
 
 #define HEADER \
@@ -356,6 +420,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_numpy_files_have_their_verdicts),
     CHECK_TEST(test_keras_configurations_have_their_verdicts),
     CHECK_TEST(test_code_in_hdf5_is_seen_without_json_around_it),
+    CHECK_TEST(test_configurations_of_hdf5_are_attributes),
     CHECK_TEST(test_indices_of_safetensors_have_their_verdicts),
     CHECK_TEST(test_safetensors_have_their_verdicts),
     CHECK_TEST(test_onnx_models_have_their_verdicts),
