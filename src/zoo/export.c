@@ -189,6 +189,29 @@ static json_t *licenses(const json_t *model)
     return list;
 }
 
+/* A stranger's text as a reference of RFC 3987: what may not stand in one is
+ * encoded. */
+static json_t *encoded(const char *url)
+{
+    static const char hex[] = "0123456789abcdefABCDEF";
+    struct assay__buf b = ASSAY__BUF_INIT;
+    json_t *text;
+
+    for (const char *p = url; *p; p++) {
+        bool digits =
+            *p == '%' && p[1] && strchr(hex, p[1]) && p[2] && strchr(hex, p[2]);
+
+        if ((unsigned char)*p <= 0x20 || *p == 0x7f ||
+            strchr("<>\"{}|\\^`", *p) || (*p == '%' && !digits))
+            assay__buf_printf(&b, "%%%02X", (unsigned)(unsigned char)*p);
+        else
+            assay__buf_printf(&b, "%c", *p);
+    }
+    text = b.failed || b.size == 0 ? NULL : json_string(b.data);
+    assay__buf_release(&b);
+    return text;
+}
+
 static json_t *references(const json_t *model)
 {
     const json_t *files = json_object_get(model, "files");
@@ -199,13 +222,14 @@ static json_t *references(const json_t *model)
     for (i = 0; i < json_array_size(files); i++) {
         const char *url = text_of(json_array_get(files, i), "url");
 
-        if (url != NULL)
-            json_array_append_new(list, json_pack("{s:s, s:s}", "type",
-                                                  "distribution", "url", url));
+        if (url != NULL && *url != '\0')
+            json_array_append_new(list, json_pack("{s:s, s:o}", "type",
+                                                  "distribution", "url",
+                                                  encoded(url)));
     }
-    if (paper != NULL)
-        json_array_append_new(
-            list, json_pack("{s:s, s:s}", "type", "other", "url", paper));
+    if (paper != NULL && *paper != '\0')
+        json_array_append_new(list, json_pack("{s:s, s:o}", "type", "other",
+                                              "url", encoded(paper)));
     return list;
 }
 

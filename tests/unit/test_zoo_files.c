@@ -3,6 +3,7 @@
 
 #include <sqlite3.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "assay/zoo.h"
@@ -10,6 +11,7 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/mem.h"
+#include "cyclonedx.h"
 #include "zoo/store.h"
 #include "zoo_files.h"
 
@@ -270,8 +272,77 @@ static void test_exports_have_what_is_known(void)
     CHECK_STR_EQ(json_string_value(json_object_get(c, "type")),
                  "machine-learning-model");
     CHECK_UINT_EQ(json_array_size(json_object_get(c, "externalReferences")), 2);
+    cdx_check_bom(bom);
     json_decref(bom);
     CHECK_STR_HAS(text, "\"lowerBound\": \"0.6\"");
+    assay_zoo_text_free(text);
+    assay_zoo_close(zoo);
+}
+
+/* What strangers write in their tables is no reason to break the schema, and
+ * files and cards have their parts in it too. */
+static void test_bills_of_materials_keep_to_the_schema(void)
+{
+    static const char table[] =
+        "name,architecture,dataset,provenance,weights_url,licence,paper_url\n"
+        "\"a \"\"b\"\" <c>\",A,D,p,\"http://x/a\"\"b<c>{d}|e^f`g\\h\",L,"
+        "\"see page 3, 50% off\"\n"
+        "b,A,D,p,http://x/%41%4z%,,http://y/\xc3\xa9?q=%20\n"
+        "c,A,D,p,,,\n";
+    struct assay_error err = {0};
+    struct assay_zoo_file added;
+    assay_zoo *zoo = open_new("bom.db");
+    char *text;
+    json_t *bom;
+
+    CHECK_OK(take(zoo, table, &plain_import, &err), err);
+    CHECK_OK(take(zoo, ZOO_CARD, &plain_import, &err), err);
+    CHECK_OK(take(zoo, FINDINGS(LIRA), &plain_import, &err), err);
+    check_write_file(check_temp_path("bom.npy"), "\x93NUMPY\x01", 7);
+    CHECK_OK(assay_zoo_add_file(zoo, check_temp_path("bom.npy"), &plain_add,
+                                &added, &err),
+             err);
+    text = export_all(zoo, "cyclonedx");
+    bom = json_loads(text, 0, NULL);
+    CHECK(bom != NULL);
+    CHECK(json_array_size(json_object_get(bom, "components")) >= 6);
+    cdx_check_bom(bom);
+    json_decref(bom);
+    CHECK_STR_HAS(text, "http://x/a%22b%3Cc%3E%7Bd%7D%7Ce%5Ef%60g%5Ch");
+    CHECK_STR_HAS(text, "http://x/%41%254z%25");
+    CHECK_STR_HAS(text, "see%20page%203,%2050%25%20off");
+    assay_zoo_text_free(text);
+    assay_zoo_close(zoo);
+}
+
+/* The public models, where they lie beside the repository. */
+static void test_bill_of_public_models_keeps_to_the_schema(void)
+{
+    static const char *const tables[] = {"models.csv", "securitynet.csv"};
+    const char *source = getenv("ASSAY_SOURCE");
+    struct assay_error err = {0};
+    struct assay_zoo_imported done;
+    assay_zoo *zoo = open_new("public.db");
+    char path[600];
+    char *text;
+    json_t *bom;
+
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%s/../shared/data/zoo/%s",
+                 source ? source : ".", tables[i]);
+        if (!assay__exists(path)) {
+            assay_zoo_close(zoo);
+            SKIP("../shared/data/zoo is not there");
+        }
+        CHECK_OK(assay_zoo_import_file(zoo, path, &plain_import, &done, &err),
+                 err);
+    }
+    text = export_all(zoo, "cyclonedx");
+    bom = json_loads(text, 0, NULL);
+    CHECK(bom != NULL);
+    cdx_check_bom(bom);
+    CHECK_UINT_EQ(json_array_size(json_object_get(bom, "components")), 3960);
+    json_decref(bom);
     assay_zoo_text_free(text);
     assay_zoo_close(zoo);
 }
@@ -304,6 +375,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_equal_bytes_are_one_model),
     CHECK_TEST(test_findings_become_a_run),
     CHECK_TEST(test_bad_findings_are_refused),
+    CHECK_TEST(test_bills_of_materials_keep_to_the_schema),
+    CHECK_TEST(test_bill_of_public_models_keeps_to_the_schema),
     CHECK_TEST(test_exports_have_what_is_known),
     CHECK_TEST(test_a_model_index_comes_back),
 };
