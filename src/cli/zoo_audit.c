@@ -89,12 +89,15 @@ const struct assay__command assay__zoo_command_audit = {
     .run = run,
 };
 
-/* One model of the table of id, name, path and sha256. */
+/* One model of the table of id, name, path and sha256, and its audit. */
 struct target {
     const char *name;
     const char *path;
     const char *sha256;
     char id[24];
+    char *folder;
+    enum assay_verdict verdict;
+    int reused; /* models and scores that an earlier run had made */
 };
 
 static int check_bytes(const struct target *t, struct assay_error *err)
@@ -110,14 +113,13 @@ static int check_bytes(const struct target *t, struct assay_error *err)
 }
 
 static void fill_options(const struct values *v, const struct target *t,
-                         const char *folder, const char *const *attack,
-                         struct assay__session *s,
+                         const char *const *attack, struct assay__session *s,
                          struct assay_audit_options *o)
 {
     static const char *const command[] = {"assay", "zoo", "audit"};
 
     assay_audit_options_init(o);
-    o->out = folder;
+    o->out = t->folder;
     o->model = t->path;
     o->data = v->data;
     o->dataset.label = v->label;
@@ -132,11 +134,18 @@ static void fill_options(const struct values *v, const struct target *t,
     o->n_command = 3;
 }
 
+static int count_reused(const struct assay_audit_plan *plan)
+{
+    int n = 0;
+
+    for (int i = 0; i < plan->n_items; i++)
+        n += plan->item[i].reused;
+    return n;
+}
+
 /* Audit, then take the findings in. */
-static int audit_model(const struct values *v, const struct target *t,
-                       const char *folder, assay_zoo *zoo,
-                       struct assay__session *s, enum assay_verdict *verdict,
-                       struct assay_error *err)
+static int audit_model(const struct values *v, struct target *t, assay_zoo *zoo,
+                       struct assay__session *s, struct assay_error *err)
 {
     const struct assay_zoo_import how = {NULL, NULL, t->id};
     const char *attack[ASSAY__WORDS_MAX];
@@ -151,17 +160,19 @@ static int audit_model(const struct values *v, const struct target *t,
         return code;
     for (i = 0; i < v->attacks.n; i++)
         attack[i] = v->attacks.word[i];
-    fill_options(v, t, folder, attack, s, &options);
+    fill_options(v, t, attack, s, &options);
     code = assay_audit_open(&audit, &options, &s->ctx, err);
-    if (code == ASSAY_OK)
-        code = assay_audit_run(audit, verdict, err);
+    if (code == ASSAY_OK) {
+        t->reused = count_reused(assay_audit_plan(audit));
+        code = assay_audit_run(audit, &t->verdict, err);
+    }
     assay_audit_free(audit);
     if (code != ASSAY_OK)
         return code;
-    findings = assay__path_join(folder, "findings.json");
+    findings = assay__path_join(t->folder, "findings.json");
     code = findings != NULL
                ? assay_zoo_import_file(zoo, findings, &how, &done, err)
-               : assay_error_set(err, ASSAY_NOMEM, "%s", folder);
+               : assay_error_set(err, ASSAY_NOMEM, "%s", t->folder);
     assay__free(findings);
     return code;
 }
@@ -173,8 +184,21 @@ struct tally {
     int failed;
 };
 
-static void tell(struct tally *tally, const struct target *t,
-                 const char *folder, int code, enum assay_verdict verdict,
+static void tell_json(struct tally *tally, const struct target *t, int code,
+                      const struct assay_error *err)
+{
+    json_array_append_new(
+        tally->list,
+        json_pack(
+            "{s:s, s:o, s:o, s:o, s:i, s:o}", "model", t->id, "name",
+            assay__json_string(t->name), "verdict",
+            code == ASSAY_OK ? json_string(assay_verdict_name(t->verdict))
+                             : json_null(),
+            "folder", assay__json_string(t->folder), "reused", t->reused, "why",
+            code != ASSAY_OK ? assay__json_string(err->msg) : json_null()));
+}
+
+static void tell(struct tally *tally, const struct target *t, int code,
                  const struct assay_error *err)
 {
     char name[60];
@@ -183,24 +207,19 @@ static void tell(struct tally *tally, const struct target *t,
     assay__make_printable(name);
     if (code != ASSAY_OK)
         tally->failed++;
-    else if (verdict == ASSAY_VERDICT_FAIL ||
-             verdict == ASSAY_VERDICT_INCONCLUSIVE)
+    else if (t->verdict == ASSAY_VERDICT_FAIL ||
+             t->verdict == ASSAY_VERDICT_INCONCLUSIVE)
         tally->over++;
     if (tally->list != NULL)
-        json_array_append_new(
-            tally->list,
-            json_pack(
-                "{s:s, s:o, s:o, s:o, s:o}", "model", t->id, "name",
-                assay__json_string(t->name), "verdict",
-                code == ASSAY_OK ? json_string(assay_verdict_name(verdict))
-                                 : json_null(),
-                "folder", assay__json_string(folder), "why",
-                code != ASSAY_OK ? assay__json_string(err->msg) : json_null()));
+        tell_json(tally, t, code, err);
     else if (code != ASSAY_OK)
         printf("%-40s not audited: %s\n", name, err->msg);
+    else if (t->reused > 0)
+        printf("%-40s %-12s %s/report.html (reused: %d models and scores)\n",
+               name, assay_verdict_name(t->verdict), t->folder, t->reused);
     else
         printf("%-40s %-12s %s/report.html\n", name,
-               assay_verdict_name(verdict), folder);
+               assay_verdict_name(t->verdict), t->folder);
     fflush(stdout);
 }
 
@@ -214,26 +233,27 @@ static int audit_all(const struct values *v, const struct assay_zoo_table *t,
 
     for (i = 0; i < t->n_rows && code == ASSAY_OK; i++) {
         const struct assay_zoo_cell *cell = &t->cell[i * t->n_columns];
-        enum assay_verdict verdict = ASSAY_VERDICT_PASS;
-        struct target target = {cell[1].text, cell[2].text, cell[3].text, ""};
+        struct target target = {.name = cell[1].text,
+                                .path = cell[2].text,
+                                .sha256 = cell[3].text,
+                                .verdict = ASSAY_VERDICT_PASS};
         struct assay_error why = {0};
-        char *folder;
 
         snprintf(target.id, sizeof(target.id), "%" PRId64, cell[0].integer);
-        folder = assay__format("%s/model-%s", v->out, target.id);
-        if (folder == NULL)
+        target.folder = assay__format("%s/model-%s", v->out, target.id);
+        if (target.folder == NULL)
             return assay_error_set(err, ASSAY_NOMEM, "run folder");
         assay__session_say(s, "Model %zu of %zu: %.60s", i + 1, t->n_rows,
-                           folder);
-        code = audit_model(v, &target, folder, zoo, s, &verdict, &why);
+                           target.folder);
+        code = audit_model(v, &target, zoo, s, &why);
         assay__progress_clear(&s->progress);
         if (code == ASSAY_CANCELED || code == ASSAY_NOMEM) {
             *err = why;
         } else {
-            tell(tally, &target, folder, code, verdict, &why);
+            tell(tally, &target, code, &why);
             code = ASSAY_OK;
         }
-        assay__free(folder);
+        assay__free(target.folder);
     }
     return code;
 }

@@ -153,6 +153,7 @@ has out "loss  *auc"
     --out audits --zoo files.db --where id=2 --json >out 2>err </dev/null
 check "alone it can: status 0 or 1" [ $? -le 1 ]
 has out '"folder": "audits/model-2"'
+has out '"reused": [1-9]'
 expect 0 zoo query --sql 'SELECT count(*) FROM runs WHERE model_id=2' \
     --zoo files.db
 check "  the same audit is one run" [ "$(tail -n 1 out)" -eq 1 ]
