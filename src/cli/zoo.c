@@ -167,6 +167,34 @@ int assay__zoo_open(assay_zoo **zoo, const struct assay__zoo_values *values,
     return code;
 }
 
+int assay__zoo_each_file(const struct assay__command *command,
+                         const struct assay__parsed *parsed,
+                         const struct assay__zoo_values *values,
+                         assay__zoo_visit *visit, const void *user,
+                         struct assay_error *err)
+{
+    struct assay__zoo_file file = {.list = values->json ? json_array() : NULL,
+                                   .quiet = values->quiet};
+    int code = ASSAY_OK;
+    int i;
+
+    if (parsed->n_args == 0)
+        code = assay_error_set(err, ASSAY_ARG,
+                               "no file is named; usage: assay %s %s",
+                               command->name, command->usage);
+    if (code == ASSAY_OK)
+        code = assay__zoo_open(&file.zoo, values, ASSAY_ZOO_WRITE, err);
+    for (i = 0; i < parsed->n_args && code == ASSAY_OK; i++) {
+        file.path = parsed->arg[i];
+        code = visit(user, &file, err);
+    }
+    assay_zoo_close(file.zoo);
+    if (code == ASSAY_OK && file.list != NULL)
+        return assay__zoo_print_json(file.list, err);
+    json_decref(file.list);
+    return code;
+}
+
 int assay__zoo_scan(void *user, const char *path, char verdict[160],
                     struct assay_error *err)
 {

@@ -30,6 +30,37 @@ struct assay__zoo_choice {
 
 extern const struct assay__option assay__zoo_choice_options[];
 
+/* Groups of options of a command whose `struct values` has them as `choice`
+ * and `common`. */
+#define ASSAY__ZOO_MODELS                                                    \
+    {                                                                        \
+        "Models", assay__zoo_choice_options, offsetof(struct values, choice) \
+    }
+#define ASSAY__ZOO_GENERAL                                             \
+    {                                                                  \
+        "General", assay__zoo_options, offsetof(struct values, common) \
+    }
+
+/*
+ * Do `visit` to each file that a command names, in one zoo; the first that is
+ * refused ends it. What was done is appended to `list`, or printed when that
+ * is NULL. Errors: also _ARG when no file is named.
+ */
+struct assay__zoo_file {
+    assay_zoo *zoo;
+    const char *path;
+    json_t *list;
+    int quiet; /* print nothing */
+};
+typedef int assay__zoo_visit(const void *user,
+                             const struct assay__zoo_file *file,
+                             struct assay_error *err);
+int assay__zoo_each_file(const struct assay__command *command,
+                         const struct assay__parsed *parsed,
+                         const struct assay__zoo_values *values,
+                         assay__zoo_visit *visit, const void *user,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+
 /* Open what --zoo names, else $XDG_DATA_HOME/assay/zoo.db. */
 int assay__zoo_open(assay_zoo **zoo, const struct assay__zoo_values *values,
                     enum assay_zoo_mode mode,

@@ -66,7 +66,7 @@ static const struct assay__option own_options[] = {
 
 static const struct assay__option_group groups[] = {
     {"Audit", own_options, 0},
-    {"Models", assay__zoo_choice_options, offsetof(struct values, choice)},
+    ASSAY__ZOO_MODELS,
     {"General", assay__common_options, offsetof(struct values, common)},
     {.title = NULL},
 };

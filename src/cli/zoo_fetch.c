@@ -35,7 +35,7 @@ static const struct assay__option own_options[] = {
 
 static const struct assay__option_group groups[] = {
     {"Fetch", own_options, 0},
-    {"General", assay__zoo_options, offsetof(struct values, common)},
+    ASSAY__ZOO_GENERAL,
     {.title = NULL},
 };
 

@@ -43,14 +43,14 @@ static const struct assay__option export_options[] = {
 
 static const struct assay__option_group add_groups[] = {
     {"File", add_options, 0},
-    {"General", assay__zoo_options, offsetof(struct values, common)},
+    ASSAY__ZOO_GENERAL,
     {.title = NULL},
 };
 
 static const struct assay__option_group export_groups[] = {
     {"Export", export_options, 0},
-    {"Models", assay__zoo_choice_options, offsetof(struct values, choice)},
-    {"General", assay__zoo_options, offsetof(struct values, common)},
+    ASSAY__ZOO_MODELS,
+    ASSAY__ZOO_GENERAL,
     {.title = NULL},
 };
 
@@ -62,8 +62,8 @@ static const struct assay__option pages_options[] = {
 
 static const struct assay__option_group pages_groups[] = {
     {"Pages", pages_options, 0},
-    {"Models", assay__zoo_choice_options, offsetof(struct values, choice)},
-    {"General", assay__zoo_options, offsetof(struct values, common)},
+    ASSAY__ZOO_MODELS,
+    ASSAY__ZOO_GENERAL,
     {.title = NULL},
 };
 
@@ -122,34 +122,21 @@ static json_t *file_json(const char *path, const struct assay_zoo_file *f)
                      "sha256", f->sha256, "format", f->format);
 }
 
-static int add_all(const struct values *v, const struct assay__parsed *parsed,
-                   struct assay_error *err)
+static int add_file(const void *user, const struct assay__zoo_file *file,
+                    struct assay_error *err)
 {
+    const struct values *v = user;
     const struct assay_zoo_add how = {
         .model = v->model, .name = v->name, .scan = assay__zoo_scan};
-    json_t *list = json_array();
-    assay_zoo *zoo = NULL;
-    int code = assay__zoo_open(&zoo, &v->common, ASSAY_ZOO_WRITE, err);
-    int i;
+    struct assay_zoo_file f;
+    int code = assay_zoo_add_file(file->zoo, file->path, &how, &f, err);
 
-    for (i = 0; i < parsed->n_args && code == ASSAY_OK; i++) {
-        struct assay_zoo_file f;
-
-        code = assay_zoo_add_file(zoo, parsed->arg[i], &how, &f, err);
-        if (code != ASSAY_OK)
-            break;
-        if (v->common.json)
-            json_array_append_new(list, file_json(parsed->arg[i], &f));
-        else if (!v->common.quiet)
-            printf("%s: model %lld%s, %llu bytes, %s, SHA-256 %s\n",
-                   parsed->arg[i], (long long)f.model_id,
-                   f.is_new ? " (new)" : "", (unsigned long long)f.size_bytes,
-                   f.format, f.sha256);
-    }
-    assay_zoo_close(zoo);
-    if (code == ASSAY_OK && v->common.json)
-        return assay__zoo_print_json(list, err);
-    json_decref(list);
+    if (code == ASSAY_OK && file->list != NULL)
+        json_array_append_new(file->list, file_json(file->path, &f));
+    else if (code == ASSAY_OK && !file->quiet)
+        printf("%s: model %lld%s, %llu bytes, %s, SHA-256 %s\n", file->path,
+               (long long)f.model_id, f.is_new ? " (new)" : "",
+               (unsigned long long)f.size_bytes, f.format, f.sha256);
     return code;
 }
 
@@ -164,12 +151,8 @@ static int run_add(int argc, char **argv)
 
     if (!assay__session_parse(command, argc, argv, &v, &parsed, &status))
         return status;
-    if (parsed.n_args == 0)
-        code = assay_error_set(&err, ASSAY_ARG,
-                               "no file is named; usage: assay zoo add %s",
-                               command->usage);
-    else
-        code = add_all(&v, &parsed, &err);
+    code =
+        assay__zoo_each_file(command, &parsed, &v.common, add_file, &v, &err);
     return assay__zoo_status(command, code, &err);
 }
 

@@ -33,7 +33,7 @@ static const struct assay__option own_options[] = {
 
 static const struct assay__option_group groups[] = {
     {"Import", own_options, 0},
-    {"General", assay__zoo_options, offsetof(struct values, common)},
+    ASSAY__ZOO_GENERAL,
     {.title = NULL},
 };
 
@@ -77,32 +77,18 @@ static json_t *done_json(const char *path,
         (json_int_t)done->n_missing);
 }
 
-static int import_all(const struct values *v,
-                      const struct assay__parsed *parsed,
-                      struct assay_error *err)
+static int import_file(const void *user, const struct assay__zoo_file *file,
+                       struct assay_error *err)
 {
+    const struct values *v = user;
     const struct assay_zoo_import how = {v->kind, v->source, v->model};
-    json_t *list = json_array();
-    assay_zoo *zoo = NULL;
-    int code;
-    int i;
+    struct assay_zoo_imported done;
+    int code = assay_zoo_import_file(file->zoo, file->path, &how, &done, err);
 
-    code = assay__zoo_open(&zoo, &v->common, ASSAY_ZOO_WRITE, err);
-    for (i = 0; i < parsed->n_args && code == ASSAY_OK; i++) {
-        struct assay_zoo_imported done;
-
-        code = assay_zoo_import_file(zoo, parsed->arg[i], &how, &done, err);
-        if (code != ASSAY_OK)
-            break;
-        if (v->common.json)
-            json_array_append_new(list, done_json(parsed->arg[i], &done));
-        else if (!v->common.quiet)
-            print_done(parsed->arg[i], &done);
-    }
-    assay_zoo_close(zoo);
-    if (code == ASSAY_OK && v->common.json)
-        return assay__zoo_print_json(list, err);
-    json_decref(list);
+    if (code == ASSAY_OK && file->list != NULL)
+        json_array_append_new(file->list, done_json(file->path, &done));
+    else if (code == ASSAY_OK && !file->quiet)
+        print_done(file->path, &done);
     return code;
 }
 
@@ -117,11 +103,7 @@ static int run(int argc, char **argv)
 
     if (!assay__session_parse(command, argc, argv, &v, &parsed, &status))
         return status;
-    if (parsed.n_args == 0)
-        code = assay_error_set(&err, ASSAY_ARG,
-                               "no file is named; usage: assay zoo import %s",
-                               command->usage);
-    else
-        code = import_all(&v, &parsed, &err);
+    code = assay__zoo_each_file(command, &parsed, &v.common, import_file, &v,
+                                &err);
     return assay__zoo_status(command, code, &err);
 }

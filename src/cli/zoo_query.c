@@ -46,29 +46,27 @@ static const struct assay__option metric_options[] = {
 /* clang-format on */
 
 static const struct assay__option_group list_groups[] = {
-    {"Models", assay__zoo_choice_options, offsetof(struct values, choice)},
+    ASSAY__ZOO_MODELS,
     {"Table", order_options, 0},
-    {"General", assay__zoo_options, offsetof(struct values, common)},
+    ASSAY__ZOO_GENERAL,
     {.title = NULL},
 };
 
 static const struct assay__option_group query_groups[] = {
-    {"Models", assay__zoo_choice_options, offsetof(struct values, choice)},
-    {"Table", order_options, 0},
-    {"SQL", sql_options, 0},
-    {"General", assay__zoo_options, offsetof(struct values, common)},
+    ASSAY__ZOO_MODELS,       {"Table", order_options, 0},
+    {"SQL", sql_options, 0}, ASSAY__ZOO_GENERAL,
     {.title = NULL},
 };
 
 static const struct assay__option_group leaderboard_groups[] = {
-    {"Models", assay__zoo_choice_options, offsetof(struct values, choice)},
+    ASSAY__ZOO_MODELS,
     {"Leaderboard", metric_options, 0},
-    {"General", assay__zoo_options, offsetof(struct values, common)},
+    ASSAY__ZOO_GENERAL,
     {.title = NULL},
 };
 
 static const struct assay__option_group columns_groups[] = {
-    {"General", assay__zoo_options, offsetof(struct values, common)},
+    ASSAY__ZOO_GENERAL,
     {.title = NULL},
 };
 

@@ -14,7 +14,7 @@ struct values {
 };
 
 static const struct assay__option_group groups[] = {
-    {"General", assay__zoo_options, offsetof(struct values, common)},
+    ASSAY__ZOO_GENERAL,
     {.title = NULL},
 };
 

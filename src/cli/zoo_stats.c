@@ -33,7 +33,7 @@ static const struct assay__option own_options[] = {
 
 static const struct assay__option_group groups[] = {
     {"Relation", own_options, 0},
-    {"General", assay__zoo_options, offsetof(struct values, common)},
+    ASSAY__ZOO_GENERAL,
     {.title = NULL},
 };
 
