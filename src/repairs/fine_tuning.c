@@ -4,7 +4,7 @@
  * every other repair has to beat.
  */
 
-#include "assay/repair.h"
+#include "repairs/repairs.h"
 
 enum { PARAM_EPOCHS, PARAM_LR };
 
@@ -16,20 +16,12 @@ static const struct assay_setting params[] = {
 static int run(const struct assay_repair_input *in, assay_model *m,
                struct assay_repaired *out, struct assay_error *err)
 {
-    struct assay_recipe recipe = *in->recipe;
-    struct assay_training t = {.model = m,
-                               .train = in->clean,
-                               .recipe = &recipe,
-                               .seed = in->ctx->seed,
-                               .task = "fine-tuning"};
-    int rc;
+    struct assay__tuning tuning = {.task = "fine-tuning",
+                                   .epochs = (size_t)in->param[PARAM_EPOCHS],
+                                   .lr = in->param[PARAM_LR]};
 
     (void)out;
-    recipe.epochs = (size_t)in->param[PARAM_EPOCHS];
-    recipe.lr = in->param[PARAM_LR];
-    rc = assay_models_train(in->ctx, in->compute, &t, 1, err);
-    assay_curve_release(&t.curve);
-    return rc;
+    return assay__repair_tune(in, m, &tuning, err);
 }
 
 const struct assay_repair assay_repair_fine_tuning = {
