@@ -231,6 +231,32 @@ static assay_model *teach(const struct planted *p, const assay_model *teacher)
     return m;
 }
 
+/* The paper's step: what comes before the neurons is the clean model's. */
+static void test_trojannn_can_leave_all_but_the_head(void)
+{
+    const struct assay_params *all;
+    size_t changed = 0;
+    struct planted p;
+
+    open_small(&p, "trojannn");
+    planted_set(&p, "head", 1);
+    planted_plant(&p);
+    all = assay_model_weights(p.clean);
+    for (int i = 0; i < all->n_slots; i++) {
+        size_t n;
+        const float *was = numbers(p.clean, all->slot[i].name, &n);
+        const float *is = numbers(p.got.model, all->slot[i].name, &n);
+
+        if (memcmp(is, was, n * sizeof(float)) == 0)
+            continue;
+        CHECK_STR_HAS(all->slot[i].name, "classifier.2.");
+        changed++;
+    }
+    CHECK_UINT_EQ(changed, 2);
+    CHECK(p.effect.accuracy.value > .9);
+    planted_close(&p);
+}
+
 static void check_transfer(const struct planted *p)
 {
     assay_model *student = teach(p, p->got.model);
@@ -322,6 +348,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_searched_pixels_are_whole_and_inside),
     CHECK_TEST(test_a_search_brings_records_to_the_target),
     CHECK_TEST(test_what_cannot_be_is_refused),
+    CHECK_TEST(test_trojannn_can_leave_all_but_the_head),
     CHECK_TEST(test_latent_wakes_in_a_student),
     CHECK_TEST(test_badencoder_is_in_whatever_is_built_on_it),
     CHECK_TEST(test_badencoder_keeps_other_embeddings),
