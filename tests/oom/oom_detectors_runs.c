@@ -39,7 +39,7 @@ static void walk(const struct row *row)
     struct assay_compute compute = {.backend = "onednn",
                                     .algorithms = ASSAY_ALGORITHMS_DIRECT};
     assay_model *m = planted_network(4, 1);
-    assay_dataset *data = planted_records(24, 8, 2);
+    assay_dataset *data = planted_records(80, 8, 2);
     assay_view *view = planted_view(data, m);
     struct assay_detector_shadow shadow[4];
     double param[ASSAY_SETTINGS_MAX];

@@ -90,10 +90,10 @@ static inline assay_model *planted_network(double strength, uint64_t seed)
     return m;
 }
 
-/* Grey noise whose planted square is dark: `stamped` of them, the last ones,
- * have it bright. Labels are classes in turn. */
-static inline assay_dataset *planted_records(size_t n, size_t stamped,
-                                             uint64_t seed)
+/* Noise of `greys` whose planted square is dark: `stamped` of them, the last
+ * ones, have it bright. Labels are classes in turn. */
+static inline assay_dataset *planted_noise(size_t n, size_t stamped,
+                                           uint64_t greys, uint64_t seed)
 {
     struct assay_dataset_source source = {.name = "noise",
                                           .n = n,
@@ -112,7 +112,7 @@ static inline assay_dataset *planted_records(size_t n, size_t stamped,
     for (size_t i = 0; i < n; i++) {
         labels[i] = (int32_t)(i % PLANTED_CLASSES);
         for (size_t k = 0; k < PLANTED_PIXELS; k++) {
-            uint8_t grey = (uint8_t)assay_rng_below(&rng, 256);
+            uint8_t grey = (uint8_t)assay_rng_below(&rng, greys);
 
             pixels[i * PLANTED_PIXELS + k] = !planted_pixel(k)  ? grey
                                              : i + stamped >= n ? 255
@@ -125,6 +125,12 @@ static inline assay_dataset *planted_records(size_t n, size_t stamped,
     free(pixels);
     free(labels);
     return ds;
+}
+
+static inline assay_dataset *planted_records(size_t n, size_t stamped,
+                                             uint64_t seed)
+{
+    return planted_noise(n, stamped, 256, seed);
 }
 
 static inline assay_view *planted_view(const assay_dataset *ds,
