@@ -12,8 +12,9 @@
 
 #include "engine/onednn/taps.h"
 
-static const char *const way_name[] = {"direct", "winograd", "blocked", "taps"};
-enum { DIRECT, WINOGRAD, BLOCKED, TAPS, N_WAYS };
+static const char *const way_name[] = {"direct", "winograd", "blocked", "taps",
+                                       "plain"};
+enum { DIRECT, WINOGRAD, BLOCKED, TAPS, PLAIN, N_WAYS };
 /* Fewer channels are mostly padding in blocks; on larger maps our kernels
  * have nothing to gain. */
 enum { CHANNELS_MIN = 16, TAPS_PLACES_MAX = 64 };
@@ -167,6 +168,10 @@ static dnnl_primitive_desc_t create(struct assay__dnn *d,
     }
     if (direction == ASSAY__FORWARD && p->y_fixed != NULL)
         q.y = p->y_fixed;
+    if (way == PLAIN) {
+        q.x = assay__dnn_plain(d, 4, p->x);
+        q.y = assay__dnn_plain(d, 4, p->y);
+    }
     if (d->code != ASSAY_OK)
         return NULL;
     own = assay__dnn_attributes(d);
@@ -302,6 +307,10 @@ static bool may_try(struct assay__dnn *d, const struct assay__conv_problem *p,
     case BLOCKED: /* what `any` gives in training anyway */
         return direction == ASSAY__FORWARD &&
                p->kind == dnnl_forward_inference && w[1] >= CHANNELS_MIN;
+    case PLAIN: /* to an image of few channels: blocks of 16 are padding, a
+                   matrix product and a sum over places are not */
+        return direction == ASSAY__BACKWARD_DATA && !d->half &&
+               p->w_rank == 4 && w[1] < CHANNELS_MIN;
     case TAPS:
         return assay__taps_fit(d, p, direction) &&
                p->y[2] * p->y[3] <= TAPS_PLACES_MAX &&
