@@ -113,6 +113,17 @@ int assay_graph_append_evaluating(assay_graph *g, const assay_graph *other,
                                   assay_value *wanted, int n_wanted,
                                   struct assay_error *err) ASSAY_MUST_CHECK;
 
+/*
+ * The same with each batch norm made a part of the convolution before it,
+ * whose weight and bias are parameters NAME.folded: for searches by gradient
+ * through a network that stays as it is. Values of the parameters of what was
+ * so made: assay_params_fold().
+ */
+int assay_graph_append_folded(assay_graph *g, const assay_graph *other,
+                              const assay_value *inputs, assay_value *wanted,
+                              int n_wanted,
+                              struct assay_error *err) ASSAY_MUST_CHECK;
+
 /* Another value in the place of `at`: what replace() makes of it in g, of its
  * shape. */
 struct assay_splice {

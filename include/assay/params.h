@@ -44,6 +44,12 @@ int assay_params_copy(struct assay_params *dst, const struct assay_params *src,
 int assay_params_fill(struct assay_params *to, const char *prefix,
                       const struct assay_params *from,
                       struct assay_error *err) ASSAY_MUST_CHECK;
+/* All parameters of `folded`, to which g was appended by
+ * assay_graph_append_folded(), from g's own. Released by the caller, also
+ * after a failure. */
+int assay_params_fold(struct assay_params *to, const assay_graph *folded,
+                      const assay_graph *g, const struct assay_params *from,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
 /* Borrowed; NULL when there is none of that name. */
 const struct assay_param_slot *assay_params_find(const struct assay_params *p,
                                                  const char *name);

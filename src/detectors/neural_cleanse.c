@@ -62,7 +62,8 @@ static const struct assay_setting params[] = {
 struct search {
     struct assay__reverse r;
     struct assay_detection *out;
-    float *labels; /* [K] */
+    struct assay_params params; /* norms folded into convolutions */
+    float *labels;              /* [K] */
     float *x;
     int reached; /* classes */
     double l1;   /* of the trigger that was kept */
@@ -108,12 +109,15 @@ static int build(struct search *s, const assay_model *m,
         return rc;
     r->image = assay_graph_input(r->graph, "x", &shape);
     r->want = assay_graph_input(r->graph, "labels", &each);
-    rc = assay_graph_append(r->graph, g, "", &r->image, &logits, 1, err);
+    rc = assay_graph_append_folded(r->graph, g, &r->image, &logits, 1, err);
     if (rc)
         return rc;
     r->loss = assay_op_softmax_xent(r->graph, logits, r->want);
     r->hit = assay_op_correct(r->graph, logits, r->want);
-    return assay_graph_check(r->graph, err);
+    rc = assay_graph_check(r->graph, err);
+    return rc ? rc
+              : assay_params_fold(&s->params, r->graph, g,
+                                  assay_model_weights(m), err);
 }
 
 static void set_options(struct assay__reverse_options *o, const double *param)
@@ -139,7 +143,7 @@ static int prepare(struct search *s, const struct assay_detector_input *in,
     s->r.ctx = in->ctx;
     s->r.compute = in->compute;
     s->r.pre = assay_model_preprocess(in->model);
-    s->r.params = assay_model_weights(in->model);
+    s->r.params = &s->params;
     s->r.task = "neural-cleanse";
     s->r.ended = ended;
     s->r.user = s;
@@ -206,6 +210,7 @@ static int run(const struct assay_detector_input *in,
     if (!rc)
         rc = assay__reverse_run(&s.r, err);
     assay__reverse_release(&s.r);
+    assay_params_release(&s.params);
     assay__free(s.x);
     assay__free(s.labels);
     return rc ? rc : judge(out, err);

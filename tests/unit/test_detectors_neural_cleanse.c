@@ -360,6 +360,80 @@ static void test_the_search_follows_the_gradient(void)
     CHECK(compared > 20);
 }
 
+/* A residual network with running statistics drawn at random: what the folded
+ * one says is what the network says. */
+static void test_folded_networks_say_the_same(void)
+{
+    enum { N = 4, PIXELS = 3 * 32 * 32, K = 6 };
+    struct assay_model_spec spec = {.arch = "resnet18", .n_classes = K};
+    struct assay_compute compute = {.backend = "onednn",
+                                    .algorithms = ASSAY_ALGORITHMS_DIRECT};
+    struct assay_plan_options o = {.batch = N, .threads = 1, .n_outputs = 1};
+    struct assay_params params = {0};
+    struct assay_error err = {0};
+    struct assay_params *p;
+    struct assay_rng rng;
+    assay_predictor *predictor = NULL;
+    assay_model *m = NULL;
+    assay_graph *g = NULL;
+    assay_plan *plan = NULL;
+    assay_value logits;
+    assay_value x;
+    float *image = calloc(N * PIXELS, sizeof(*image));
+    float said[2][N * K];
+
+    CHECK(image != NULL);
+    assay_rng_init(&rng, 1, "test", 0);
+    spec.preprocess.channels = 3;
+    spec.preprocess.height = spec.preprocess.width = 32;
+    spec.preprocess.scale = 1;
+    for (int c = 0; c < 3; c++)
+        spec.preprocess.std[c] = 1;
+    CHECK_OK(assay_model_new(&m, &spec, 1, &err), err);
+    p = assay_model_params(m);
+    for (int i = 0; i < p->n_slots; i++) {
+        float *at = p->data + p->slot[i].offset;
+
+        for (size_t k = 0; k < p->slot[i].count; k++) {
+            if (strstr(p->slot[i].name, "running_var") ||
+                strstr(p->slot[i].name, "bn"))
+                at[k] = (float)(.5 + assay_rng_uniform(&rng));
+            else if (strstr(p->slot[i].name, "running_mean"))
+                at[k] = (float)assay_rng_normal(&rng);
+        }
+    }
+    for (size_t i = 0; i < N * PIXELS; i++)
+        image[i] = (float)assay_rng_normal(&rng);
+    CHECK_OK(assay_predictor_new(&predictor, m, &compute, 1, &err), err);
+    CHECK_OK(assay_predictor_run(predictor, image, N, said[0], NULL, &err),
+             err);
+    CHECK_OK(assay_graph_new(&g, &err), err);
+    x = assay_graph_input(
+        g, "x", assay_graph_shape(assay_model_graph(m), assay_model_input(m)));
+    logits = assay_model_logits(m);
+    CHECK_OK(assay_graph_append_folded(g, assay_model_graph(m), &x, &logits, 1,
+                                       &err),
+             err);
+    CHECK_INT_EQ(assay_graph_find(g, "bn1.bias.folded") != ASSAY_NO_VALUE, 1);
+    CHECK_OK(assay_params_fold(&params, g, assay_model_graph(m), p, &err), err);
+    o.algorithms = ASSAY_ALGORITHMS_DIRECT;
+    o.outputs = &logits;
+    CHECK_OK(assay_plan_new(&plan, g, &o, &err), err);
+    CHECK_OK(assay_plan_load(plan, &params, &err), err);
+    CHECK_OK(assay_plan_write(plan, x, image, &err), err);
+    CHECK_OK(assay_plan_run(plan, &err), err);
+    CHECK_OK(assay_plan_read(plan, logits, said[1], &err), err);
+    for (size_t i = 0; i < N * K; i++)
+        CHECK_NEAR(said[1][i], said[0][i], 1e-4 * (1 + fabs(said[0][i])));
+    CHECK(fabs(said[0][0] - said[0][1]) > 1e-3);
+    assay_plan_free(plan);
+    assay_params_release(&params);
+    assay_graph_free(g);
+    assay_predictor_free(predictor);
+    assay_model_free(m);
+    free(image);
+}
+
 /* Norms of iid log-normals: p <= alpha as often as alpha, for any K. */
 static void test_p_values_hold_their_level(void)
 {
@@ -435,6 +509,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_classes_do_not_see_each_other),
     CHECK_TEST(test_few_classes_are_not_judged),
     CHECK_TEST(test_the_search_follows_the_gradient),
+    CHECK_TEST(test_folded_networks_say_the_same),
     CHECK_TEST(test_p_values_hold_their_level),
     CHECK_TEST(test_the_smallest_is_judged_by_hand),
     CHECK_TEST(test_norms_that_are_missing_are_left_out),
