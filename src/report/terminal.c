@@ -15,6 +15,7 @@
 #include "report/number.h"
 #include "report/sheet.h"
 #include "report/terminal_table.h"
+#include "report/terminal_trust.h"
 #include "report/view.h"
 
 enum { MIN_WIDTH = 40 };
@@ -179,6 +180,7 @@ int assay_report_terminal(const char *run_dir, FILE *out, int color, int width,
     put_defense(&s, &view);
     assay__sheet_line_end(&s);
     assay__terminal_tables(&s, &view);
+    assay__terminal_trust(&s, &view);
     put_worst(&s, &view);
     put_advice(&s, &view);
     code = put_report_path(&s, &view, err);
