@@ -9,7 +9,7 @@
 
 #include "report/number.h"
 
-enum { NAME = 2, FACTS = 26 };
+enum { NAME = 2, FACTS = 24 };
 
 static bool ran(const json_t *row)
 {
@@ -36,6 +36,15 @@ static void put_gone(struct assay__sheet *s, const json_t *row)
     assay__sheet_line_end(s);
 }
 
+/* A word and what must not be parted from it. */
+static void put_word(struct assay__sheet *s, const char *word, const char *end)
+{
+    char text[160];
+
+    snprintf(text, sizeof text, "%.120s%.30s", word, end);
+    assay__sheet_fill(s, text, FACTS);
+}
+
 /* "name value" where there is one. */
 static void put_fact(struct assay__sheet *s, const char *name,
                      struct assay__text value, bool there, const char *end)
@@ -43,8 +52,7 @@ static void put_fact(struct assay__sheet *s, const char *name,
     if (!there)
         return;
     assay__sheet_fill(s, name, FACTS);
-    assay__sheet_fill(s, value.s, FACTS);
-    assay__sheet_put(s, end);
+    put_word(s, value.s, end);
 }
 
 static void put_alarms(struct assay__sheet *s, const json_t *d)
@@ -54,16 +62,15 @@ static void put_alarms(struct assay__sheet *s, const json_t *d)
     double p = assay__field_number(d, "reference_p");
 
     put_fact(s, "rank p", assay__number_fixed(p, 3), !isnan(p), "");
-    put_fact(s, "among", assay__number_count(n), n > 0, " clean,");
+    put_fact(s, "among", assay__number_count(n), n > 0, "");
+    assay__sheet_fill(s, n > 0 ? "clean," : "", FACTS);
     if (isnan(e.value)) {
         assay__sheet_fill(s, "false alarms not known:", FACTS);
         return;
     }
-    assay__sheet_fill(s, "false alarms", FACTS);
-    assay__sheet_fill(s, assay__number_percent(e.value).s, FACTS);
-    assay__sheet_aside(s, assay__number_interval(&e, ASSAY__NUMBER_PERCENT).s,
-                       FACTS);
-    assay__sheet_put(s, ":");
+    put_fact(s, "false alarms", assay__number_percent(e.value), true, "");
+    put_fact(s, "(95 %:", assay__number_interval(&e, ASSAY__NUMBER_PERCENT),
+             true, "):");
 }
 
 static void put_model_detector(struct assay__sheet *s, const json_t *d)
