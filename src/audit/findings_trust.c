@@ -246,8 +246,8 @@ static void ground_words(char *out, size_t size, const json_t *d)
 {
     if (strcmp(text(d, "decided_by"), "references") == 0)
         snprintf(out, size,
-                 "as high a score has a clean model with a probability of %.3f "
-                 "at most, by its rank among %.0f",
+                 "a clean model has as high a score with a probability of at "
+                 "most %.3f, by its rank among %.0f",
                  number(d, "reference_p"), number(d, "references"));
     else if (strcmp(text(d, "decided_by"), "p-value") == 0)
         snprintf(out, size, "its own p-value is %.2g", number(d, "p_value"));

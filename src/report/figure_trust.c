@@ -83,9 +83,9 @@ static void put_plot(const struct assay__view *view, struct assay__buf *b,
         name[i] = number[i];
     }
     if (n <= NAMED)
-        assay__plot_begin_names(&p, b, 460, 210, y.title, name, n, &y);
+        assay__plot_begin_names(&p, b, 620, 210, y.title, name, n, &y);
     else
-        assay__plot_begin(&p, b, 460, 210, y.title, &x, &y);
+        assay__plot_begin(&p, b, 620, 210, y.title, &x, &y);
     put_columns(view, &p, list, target);
     assay__plot_end(&p);
 }
@@ -100,14 +100,12 @@ static void put_figure(const struct assay__view *view, struct assay__buf *b,
     size_t n = json_array_size(json_object_get(d, "per_class"));
     struct assay__buf alt = ASSAY__BUF_INIT;
 
-    assay__buf_puts(b, "<figure>\n");
+    assay__buf_puts(b, *picture ? "<figure>\n" : "<figure class=\"alone\">\n");
     if (*picture) {
         assay__buf_printf(&alt, "Trigger that %s reversed", title);
         assay__part_picture(view, b, picture, alt.data, left);
         b->failed = b->failed || alt.failed;
         assay__buf_release(&alt);
-    } else {
-        assay__buf_puts(b, "<span class=\"picture\">no trigger</span>");
     }
     assay__buf_puts(b, "<div>");
     if (n && n <= MAX_CLASSES)

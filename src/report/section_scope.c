@@ -147,6 +147,7 @@ static void put_model(const struct assay__view *view, struct assay__buf *b)
 {
     const json_t *model = json_object_get(view->doc, "model");
     const json_t *input = json_object_get(model, "input");
+    const json_t *trust = json_object_get(view->doc, "trust");
     double parameters = assay__field_number(model, "parameters");
 
     assay__buf_puts(b, "<div>\n<h3>Model</h3>\n<dl class=\"facts\">\n");
@@ -163,9 +164,14 @@ static void put_model(const struct assay__view *view, struct assay__buf *b)
         assay__buf_puts(b, "</dd></div>\n");
     }
     assay__part_fact(b, "Origin", assay__field_text(model, "origin"));
-    put_accuracy(b, "Accuracy on training records", model, "train_accuracy");
-    put_accuracy(b, "Accuracy on other records", model, "test_accuracy");
-    put_accuracy(b, "Difference (gap)", model, "gap");
+    if (json_is_object(json_object_get(trust, "accuracy"))) {
+        put_accuracy(b, "Accuracy on clean records", trust, "accuracy");
+    } else {
+        put_accuracy(b, "Accuracy on training records", model,
+                     "train_accuracy");
+        put_accuracy(b, "Accuracy on other records", model, "test_accuracy");
+        put_accuracy(b, "Difference (gap)", model, "gap");
+    }
     assay__buf_puts(b, "</dl>\n</div>\n");
 }
 
