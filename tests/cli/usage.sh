@@ -8,7 +8,8 @@ expect 0 --help
 has out "Commands:"
 expect 0 --version
 has out "assay [0-9]"
-for command in audit train eval scan zoo report diff attacks defenses privacy completion help \
+for command in audit train eval scan detect repair backdoor detectors repairs \
+    backdoors zoo report diff attacks defenses privacy completion help \
     version; do
     expect 0 help $command
     has out "Usage: assay $command"
@@ -95,7 +96,8 @@ expect 4 audit x --defense-param alpha=1
 has err "no defence is named"
 expect 4 audit m.safetensors --data x --defense mixup
 has err "is trained already"
-for command in audit train eval scan zoo report diff attacks defenses privacy completion help \
+for command in audit train eval scan detect repair backdoor detectors repairs \
+    backdoors zoo report diff attacks defenses privacy completion help \
     version; do
     expect 0 $command --help
     has out "Usage: assay $command"
