@@ -21,7 +21,14 @@ static const char *run_dir(void)
         "[[0,0],[0.5,0.7],[1,1]]},{\"name\":\"b\",\"title\":\"B\","
         "\"access\":\"white-box\",\"auxiliary\":\"none\",\"status\":"
         "\"ran\",\"goal\":\"inversion\",\"classes\":[{\"class\":0,"
-        "\"pictures\":[\"x.png\"]}]}],\"exposed\":[{\"image\":\"x.png\"}]}";
+        "\"pictures\":[\"x.png\"]}]}],\"exposed\":[{\"image\":\"x.png\"}],"
+        "\"trust\":{\"scan\":{\"verdict\":\"clean\",\"reasons\":[{\"rule\":"
+        "\"r\"}]},\"detection\":{\"detectors\":[{\"name\":\"d\",\"title\":"
+        "\"D\",\"subject\":\"model\",\"status\":\"ran\",\"per_class\":[1,2],"
+        "\"picture\":\"x.png\",\"changes\":[{\"tensor\":\"w\"}]},{\"name\":"
+        "\"e\",\"title\":\"E\",\"subject\":\"data\",\"status\":\"not run\","
+        "\"why\":\"no\"}]},\"repairs\":{\"rows\":[{\"name\":\"f\",\"title\":"
+        "\"F\",\"status\":\"ran\"}]}}}";
     const char *run = check_temp_path("run");
     struct assay_error err = {0};
     char path[1024];
