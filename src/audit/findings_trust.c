@@ -61,7 +61,7 @@ json_t *assay__detected_scan(const struct assay_scan *s)
     return json_pack("{s:s, s:s, s:o, s:I}", "verdict",
                      assay_severity_name(s->verdict), "kind", s->kind,
                      "reasons", reasons, "n_reasons",
-                     (json_int_t)(s->n_reasons + s->n_more));
+                     (json_int_t)s->n_reasons + (json_int_t)s->n_more);
 }
 
 static const json_t *model_of(const struct assay__detected *d)
@@ -138,7 +138,7 @@ static json_t *detection_json(const struct assay__detected *d, json_t *seconds)
 static json_t *references_json(const struct assay__detected *d)
 {
     return json_pack("{s:I, s:I, s:I, s:O}", "n",
-                     (json_int_t)(d->n_given + d->n_own), "given",
+                     (json_int_t)d->n_given + (json_int_t)d->n_own, "given",
                      (json_int_t)d->n_given, "own", (json_int_t)d->n_own,
                      "models", json_object_get(d->document, "references"));
 }
@@ -225,10 +225,12 @@ const char *assay__detection_scan(const json_t *trust)
     return text(json_object_get(trust, "scan"), "verdict");
 }
 
-/* "Of 20 clean models it accuses 5.0 % (95 % interval 0.1 to 24.9)." */
+/* "Of 20 clean models it accuses 5.0 % (95 % interval 0.1 to 24.9)." Without
+ * a threshold: "Of 2 clean models 0 score as high." */
 static void alarm_words(char *out, size_t size, const json_t *d)
 {
     const json_t *alarms = json_object_get(d, "false_alarms");
+    double tried = number(d, "references");
     double n = number(alarms, "n");
 
     if (n > 0)
@@ -237,6 +239,10 @@ static void alarm_words(char *out, size_t size, const json_t *d)
                  "threshold (95 %% interval %.1f to %.1f)",
                  n, 100 * number(alarms, "value"), 100 * number(alarms, "low"),
                  100 * number(alarms, "high"));
+    else if (tried > 0)
+        snprintf(out, size,
+                 "Of %.0f clean models of the family %.0f score as high", tried,
+                 number(d, "reference_p") * (tried + 1) - 1);
     else
         snprintf(out, size, "It was not tried on clean models of the family");
 }

@@ -31,24 +31,42 @@ int assay__detection_alone(const assay_audit *a)
     return a->n_attacks == 0;
 }
 
+/* The first option that is of no use without detectors; NULL: none. */
+static const char *idle_option(const struct assay_audit_options *o)
+{
+    const struct {
+        int given;
+        const char *what;
+    } rows[] = {
+        {o->upstream != NULL, "an upstream copy"},
+        {o->suspects != NULL, "suspect records"},
+        {o->n_clean_models > 0, "clean models"},
+        {o->n_detectors > 0, "detectors"},
+        {o->n_detector_params > 0, "settings of detectors"},
+        {o->n_repairs > 0, "repairs"},
+        {o->n_repair_params > 0, "settings of repairs"},
+        {o->n_clean > 0, "a number of clean records"},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (rows[i].given)
+            return rows[i].what;
+    }
+    return NULL;
+}
+
 int assay__detection_check(const struct assay_audit_options *o,
                            struct assay_error *err)
 {
-    const char *idle = o->upstream != NULL                 ? "an upstream copy"
-                       : o->suspects != NULL               ? "suspect records"
-                       : o->n_clean_models > 0             ? "clean models"
-                       : o->n_detectors > 0                ? "detectors"
-                       : o->n_detector_params > 0          ? "their settings"
-                       : o->n_repairs + o->n_repair_params ? "repairs"
-                       : o->n_clean > 0                    ? "clean records"
-                                                           : NULL;
+    int wanted = assay__detection_wanted(o);
+    const char *idle = idle_option(o);
 
-    if (!assay__detection_wanted(o) && idle != NULL)
+    if (!wanted && idle != NULL)
         return assay_error_set(err, ASSAY_ARG,
                                "%s: no detection is asked for (--detect, or "
                                "the goal backdoor)",
                                idle);
-    if (assay__detection_wanted(o) && o->data == NULL)
+    if (wanted && o->data == NULL)
         return assay_error_set(err, ASSAY_ARG,
                                "detectors look into a model; predictions "
                                "bring none");

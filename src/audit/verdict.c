@@ -52,8 +52,8 @@ static void put_reason(json_t *reasons, const struct assay__policy_rule *rule,
     switch (rule->metric) {
     case ASSAY__POLICY_BACKDOOR: /* each accusation is a reason of its own */
         snprintf(text, sizeof(text),
-                 "%.0f of %zu detectors whose false alarms are known accuse%s "
-                 "the model; the limit is %g. %s",
+                 "%.0f of %zu detectors whose word a rank or a p-value weighs "
+                 "accuse%s the model; the limit is %g. %s",
                  e->value, j->among, e->value > 1 ? "" : "s", rule->limit,
                  rule->why);
         break;

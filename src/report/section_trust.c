@@ -373,8 +373,8 @@ static void say_trigger(const json_t *repairs, struct assay__buf *b)
             assay__field_text(trigger, "from"),
             assay__number_count(assay__field_number(trigger, "target")).s);
     else
-        assay__buf_puts(b, "<p>No trigger was reversed, so only the cost in "
-                           "accuracy can be told. ");
+        assay__buf_puts(b, "<p>No detector reversed a trigger and named its "
+                           "class, so only the cost in accuracy can be told. ");
     assay__html(
         b,
         "Tuned on %s clean records, thresholds by %s others, measured "

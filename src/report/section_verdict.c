@@ -201,7 +201,7 @@ static void put_detectors(const struct assay__view *view, struct assay__buf *b)
 
     snprintf(share.s, sizeof share.s, "%zu of %zu", n.accuse, n.ran);
     figure_begin(b, "Detectors that accuse", share);
-    assay__html(b, "of %zu it is known how often they accuse clean models",
+    assay__html(b, "for %zu a rank or a p-value says what that is worth",
                 n.calibrated);
     figure_end(b);
 }
