@@ -54,12 +54,12 @@ void assay_reuse_options_init(struct assay_reuse_options *o)
     o->neighbours = 64;
     o->tries = 20;
     o->cosine = .9;
-    o->keep = .1;
+    o->keep = .3;
     o->theta = 65;
-    o->step = .001;
+    o->step = .003;
     o->max_steps = 500;
-    o->enough = .1;
-    o->margin = .5;
+    o->enough = .02;
+    o->margin = .15;
     o->impact = ASSAY_REUSE_IMPACT_JOINT;
     o->vectors = 8;
     o->renew = 10;

@@ -90,6 +90,18 @@ static struct assay_estimate mean_of(double *x, size_t n)
     return assay_mean_interval(x, kept);
 }
 
+/* The same of shares, whose interval ends at 0 and 1. */
+static struct assay_estimate share_of(double *x, size_t n)
+{
+    struct assay_estimate e = mean_of(x, n);
+
+    if (isfinite(e.low))
+        e.low = fmax(e.low, 0);
+    if (isfinite(e.high))
+        e.high = fmin(e.high, 1);
+    return e;
+}
+
 static void take_change(struct assay_reuse_finding *f, const json_t *cell,
                         size_t n)
 {
@@ -153,11 +165,11 @@ static void summarise(struct assay_reuse_finding *f,
     f->base = assay_proportion(base, n);
     f->trigger = assay_proportion(triggers, n * c->s->triggers);
     f->confidence = triggers ? sum / (double)triggers : (double)NAN;
-    f->held = mean_of(x->held, n);
-    f->held_base = mean_of(x->held_base, n);
-    f->others = mean_of(x->others, n);
-    f->others_base = mean_of(x->others_base, n);
-    f->accuracy = mean_of(x->accuracy, n);
+    f->held = share_of(x->held, n);
+    f->held_base = share_of(x->held_base, n);
+    f->others = share_of(x->others, n);
+    f->others_base = share_of(x->others_base, n);
+    f->accuracy = share_of(x->accuracy, n);
     f->drop = mean_of(x->drop, n);
 }
 
