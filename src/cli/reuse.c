@@ -429,11 +429,12 @@ static void print_table(const struct work *w)
                            : "conf: mean distance from the target";
     size_t i;
 
-    printf("%zu attacks of %zu trigger%s on %s (of %d extractor%s), hosts for "
+    printf("%zu attack%s of %zu trigger%s on %s (of %d extractor%s), hosts for "
            "%s\n",
-           s->pairs, s->triggers, s->triggers == 1 ? "" : "s",
-           assay_model_arch(s->extractor), s->n_others + 1,
-           s->n_others ? "s" : "", assay_dataset_name(s->data));
+           s->pairs, s->pairs == 1 ? "" : "s", s->triggers,
+           s->triggers == 1 ? "" : "s", assay_model_arch(s->extractor),
+           s->n_others + 1, s->n_others ? "s" : "",
+           assay_dataset_name(s->data));
     for (i = 0; i < s->n_settings * s->n_hosts; i++) {
         if (i % s->n_hosts == 0)
             print_setting(&w->found[i]);

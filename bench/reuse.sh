@@ -1,0 +1,85 @@
+#!/bin/sh
+# SPDX-License-Identifier: Apache-2.0
+#
+# Model reuse: extractors of two architectures trained on Fashion-MNIST, each
+# altered for PAIRS (20) pairs, and hosts tuned on them in part and in full: on
+# MNIST (from ../shared/data/mnist beside the repository, else on spoken
+# digits), two extractors together, several triggers in one attack, numbers in
+# the place of classes, and spectrograms of spoken digits (with espeak-ng).
+# RECORDS (500) are those that a host is tuned on, EPOCHS (4) those of
+# extractors, SPOKEN (150) files of each digit. Fails when an attack succeeds
+# without being made: the base rate of one kind is over a half.
+set -eu
+. "$(dirname "$0")/lib.sh"
+
+pairs=${PAIRS:-20}
+records=${RECORDS:-500}
+epochs=${EPOCHS:-4}
+bad=0
+cd "$work"
+
+speak() {
+    [ -d spoken ] || {
+        sh "$here/spoken-digits.sh" spoken.part "${SPOKEN:-150}" &&
+            mv spoken.part spoken
+    }
+}
+
+# extractor ARCH
+extractor() {
+    # shellcheck disable=SC2086
+    [ -f "$1.safetensors" ] || "$assay" train fashion-mnist --arch "$1" \
+        --resize 32x32 --records $((records * 20 < 17500 ? records * 20 : 17500)) \
+        --epochs "$epochs" --out "$1.safetensors" $common >"$1.txt"
+}
+
+# reuse NAME EXTRACTORS DATA WORDS...
+reuse() {
+    kind=$1
+    from=$2
+    data=$3
+    shift 3
+    printf '\n== %s\n' "$kind"
+    # shellcheck disable=SC2086
+    "$assay" reuse "$from" --data "$data" --out "$kind" --pairs "$pairs" \
+        $common "$@"
+    python3 - "$kind/reuse.json" <<'TEXT' || bad=1
+import json, sys
+found = json.load(open(sys.argv[1]))["findings"]
+sys.exit(any(f["success"]["attack_base"]["value"] > 0.5 for f in found))
+TEXT
+}
+
+mnist=$here/../../shared/data/mnist
+if [ -d "$mnist" ]; then
+    host=mnist:$(cd "$mnist" && pwd)
+else
+    speak || { echo "reuse: neither MNIST nor espeak-ng is here" >&2; exit 3; }
+    host="wav:spoken?size=32x32"
+fi
+extractor simplecnn
+extractor resnet18
+hosts="--records $records"
+short="--steps 200 --neighbours 32 --natural 32"
+
+# shellcheck disable=SC2086
+{
+    reuse simplecnn simplecnn.safetensors "$host" $hosts
+    reuse simplecnn-layers simplecnn.safetensors "$host" $hosts $short \
+        --tuning partial --layer first,middle,last --theta 0,65,80 --depth 1,2
+    reuse resnet18 resnet18.safetensors "$host" $hosts $short
+    reuse ensemble simplecnn.safetensors,resnet18.safetensors "$host" $hosts \
+        $short --tuning partial
+    reuse triggers simplecnn.safetensors "$host" $hosts $short \
+        --tuning partial --triggers 3 --theta 30
+    reuse numbers simplecnn.safetensors "$host" $hosts $short \
+        --tuning partial --regression label --depth 2
+    if speak; then
+        reuse speech simplecnn.safetensors "wav:spoken?size=32x32" $short \
+            --pairs "$pairs"
+    else
+        echo "speech: skipped, espeak-ng is not here"
+    fi
+}
+[ "$bad" = 0 ] || echo "reuse: attacks succeed that were not made" >&2
+exit $bad
