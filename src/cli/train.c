@@ -65,7 +65,7 @@ const struct assay__command assay__command_train = {
         "flip,crop:4\n"
         "assay train folder:photos --arch vgg19 --resize 64x64 --all",
     .notes = "DATA is KIND:PATH or a path: fashion-mnist, mnist, cifar10, "
-             "cifar100, stl10,\nceleba, folder, csv, npz, records. After a "
+             "cifar100, stl10,\nceleba, folder, wav, csv, npz, records. After a "
              "kill or Ctrl-C the same command goes\non from the last finished "
              "epoch.",
     .groups = groups,

@@ -8,8 +8,8 @@ expect 0 --help
 has out "Commands:"
 expect 0 --version
 has out "assay [0-9]"
-for command in audit train eval scan detect repair backdoor detectors repairs \
-    backdoors zoo report diff attacks defenses privacy completion help \
+for command in audit train eval reuse scan detect repair backdoor detectors \
+    repairs backdoors zoo report diff attacks defenses privacy completion help \
     version; do
     expect 0 help $command
     has out "Usage: assay $command"
@@ -29,6 +29,9 @@ expect 4 train
 has err "no DATA"
 expect 4 train a b
 expect 4 eval model.safetensors
+expect 4 reuse model.safetensors
+has err "EXTRACTOR and --data are needed"
+expect 4 reuse m.safetensors --data x --tuning some
 expect 4 report
 expect 4 audit
 expect 4 audit --members in.npz

@@ -1,0 +1,45 @@
+# SPDX-License-Identifier: Apache-2.0
+# A tiny study of altered extractors; what is kept is used again, also after a
+# kill.
+. "$(dirname "$0")/../support/cli.sh"
+
+cd "$work" || exit 2
+make_records r.bin 320
+data="records:r.bin?labels=class&shape=1x28x28"
+expect 0 train "$data" --epochs 4 --lr 0.05 --batch 16 --threads 1 \
+    --out f.safetensors -q
+tiny="--data $data --pairs 2 --seeds 1 --neighbours 6 --held 3 --natural 6
+--steps 10 --epochs 3 --full-epochs 1 --threads 1 --algorithms direct"
+
+expect 0 reuse f.safetensors $tiny --out run
+has out "attacks succeed"
+has out "2 attacks of 1 trigger on simplecnn"
+check "findings are written" [ -s run/reuse.json ]
+check "a cell for each host and pair" [ "$(ls run/cells | wc -l)" = 6 ]
+cp run/reuse.json first.json
+expect 0 reuse f.safetensors $tiny --out run --json
+has out '"schema": "assay-reuse/1"'
+check "the same again" cmp -s run/reuse.json first.json
+
+for wait in 0.2 0.5; do
+    "$assay" reuse f.safetensors $tiny --out killed -q >/dev/null 2>&1 \
+        </dev/null &
+    child=$!
+    sleep $wait
+    kill -9 $child 2>/dev/null
+    wait $child 2>/dev/null
+done
+expect 0 reuse f.safetensors $tiny --out killed -q
+check "killed and resumed gives the same" cmp -s killed/reuse.json first.json
+
+expect 0 reuse f.safetensors,f.safetensors $tiny --out two --tuning partial \
+    --regression label --keep-models
+has out "mean distance from the target"
+check "altered extractors are kept" \
+    [ "$(ls two/models/*.safetensors | wc -l)" = 2 ]
+expect 4 reuse f.safetensors $tiny --out run --regression age
+has err "no attribute 'age'"
+expect 4 reuse f.safetensors $tiny --out run --layer conv9
+has err "no layer 'conv9' with weights"
+expect 2 reuse none.safetensors $tiny --out run
+finish
