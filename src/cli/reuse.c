@@ -107,7 +107,7 @@ static const struct assay__option attack_options[] = {
      "percentile of the impacts by which weights are chosen; 0: all weights",
      offsetof(struct values, theta)},
     {"step", 0, ASSAY__OPTION_REAL, "X", "0.003", 0, 1e6, NULL,
-     "largest change of a weight in one step; 0: none, as a control",
+     "largest change of a weight in the first step; 0: none, as a control",
      offsetof(struct values, step)},
     {"steps", 0, ASSAY__OPTION_INT, "N", "500", 0, 1e6, NULL,
      "at most so many", offsetof(struct values, steps)},

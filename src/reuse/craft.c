@@ -469,8 +469,8 @@ static int descend(struct crafting *c, struct assay_error *err)
         c->done.steps = step;
         if (is_over(c, distance, nearest, step, &c->done.stop))
             break;
-        if (distance > before && !c->o->plain)
-            c->rate /= 2;
+        if (!c->o->plain && step > 0)
+            c->rate *= distance > before ? .5 : 1.2;
         before = distance;
         if (step % c->o->renew == 0)
             rc = measure_impacts(c, step, err);
