@@ -66,7 +66,7 @@ short="--steps 200 --neighbours 32 --natural 32"
 {
     reuse simplecnn simplecnn.safetensors "$host" $hosts
     reuse simplecnn-layers simplecnn.safetensors "$host" $hosts $short \
-        --tuning partial --layer first,middle,last --theta 0,65,80 --depth 1,2
+        --tuning partial --layer first,middle,last --theta 0,35,65 --depth 1,2
     reuse resnet18 resnet18.safetensors "$host" $hosts $short
     reuse ensemble simplecnn.safetensors,resnet18.safetensors "$host" $hosts \
         $short --tuning partial

@@ -91,7 +91,7 @@ struct assay_reuse_options {
     double cosine;     /* reject a draw whose features are less alike */
     double keep;       /* share of the features that is salient */
     const char *layer; /* name of a layer (NAME.weight is changed), "last",
-                          "middle" or "first" with weights; NULL: middle */
+                          "middle" or "first" with weights; NULL: last */
     double theta;      /* percentile of both impacts, 0 to 100 */
     enum assay_reuse_scope scope;
     double step; /* largest change of a weight in the first step; after it, half

@@ -100,10 +100,10 @@ static const struct assay__option attack_options[] = {
     {"triggers", 0, ASSAY__OPTION_INT, "N", "1", 1, 64, NULL,
      "inputs that one attack is to make succeed",
      offsetof(struct values, triggers)},
-    {"layer", 0, ASSAY__OPTION_WORDS, "LIST", "middle", 0, 0, NULL,
+    {"layer", 0, ASSAY__OPTION_WORDS, "LIST", "last", 0, 0, NULL,
      "layer whose weights are altered: last, middle, first or a name",
      offsetof(struct values, layer)},
-    {"theta", 0, ASSAY__OPTION_REALS, "LIST", "65", 0, 100, NULL,
+    {"theta", 0, ASSAY__OPTION_REALS, "LIST", "50", 0, 100, NULL,
      "percentile of the impacts by which weights are chosen; 0: all weights",
      offsetof(struct values, theta)},
     {"step", 0, ASSAY__OPTION_REAL, "X", "0.003", 0, 1e6, NULL,
@@ -125,12 +125,12 @@ static const struct assay__option attack_options[] = {
     {"cosine", 0, ASSAY__OPTION_REAL, "X", "0.9", -1, 1, NULL,
      "a neighbour's features are at least so much alike",
      offsetof(struct values, cosine)},
-    {"keep", 0, ASSAY__OPTION_REAL, "X", "0.3", 1e-9, 1, NULL,
+    {"keep", 0, ASSAY__OPTION_REAL, "X", "0.5", 1e-9, 1, NULL,
      "share of the features that is salient", offsetof(struct values, keep)},
-    {"enough", 0, ASSAY__OPTION_REAL, "X", "0.02", 0, 1, NULL,
+    {"enough", 0, ASSAY__OPTION_REAL, "X", "0.005", 0, 1, NULL,
      "end when the distance has fallen to this share",
      offsetof(struct values, enough)},
-    {"margin", 0, ASSAY__OPTION_REAL, "X", "0.15", 0, 1, NULL,
+    {"margin", 0, ASSAY__OPTION_REAL, "X", "0.07", 0, 1, NULL,
      "end when each neighbour is nearer to the reference than this share of the "
      "way from where it was; 0: never",
      offsetof(struct values, margin)},
@@ -175,7 +175,7 @@ const struct assay__command assay__command_reuse = {
         "assay reuse a.safetensors,b.safetensors --data folder:photos "
         "--tuning full\n"
         "assay reuse cnn.safetensors --data mnist:data/mnist --layer "
-        "last,middle --theta 0,65,80 --depth 1,2",
+        "last,middle --theta 0,35,65 --depth 1,2",
     .notes =
         "This is a test of one's own pipeline: models that an attacker could "
         "have put in\nthe place of a downloaded one are made here, from "

@@ -64,11 +64,11 @@ json_t *assay__reuse_inputs(const struct assay__reuse_scene *c,
         return NULL;
     }
     if (inputs && setting &&
-        json_object_set_new(
-            inputs, "attack",
-            json_pack("{s:s, s:f, s:I}", "layer",
-                      setting->layer ? setting->layer : "middle", "theta",
-                      setting->theta, "pair", (json_int_t)pair))) {
+        json_object_set_new(inputs, "attack",
+                            json_pack("{s:s, s:f, s:I}", "layer",
+                                      setting->layer ? setting->layer : "last",
+                                      "theta", setting->theta, "pair",
+                                      (json_int_t)pair))) {
         json_decref(inputs);
         return NULL;
     }

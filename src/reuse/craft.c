@@ -54,12 +54,12 @@ void assay_reuse_options_init(struct assay_reuse_options *o)
     o->neighbours = 64;
     o->tries = 20;
     o->cosine = .9;
-    o->keep = .3;
-    o->theta = 65;
+    o->keep = .5;
+    o->theta = 50;
     o->step = .003;
     o->max_steps = 500;
-    o->enough = .02;
-    o->margin = .15;
+    o->enough = .005;
+    o->margin = .07;
     o->impact = ASSAY_REUSE_IMPACT_JOINT;
     o->vectors = 8;
     o->renew = 10;

@@ -143,7 +143,7 @@ static int save_model(const struct running *r, size_t setting, size_t pair,
         return ASSAY_OK;
     path = assay__format("%s/models/%s-%g-%zu.safetensors", s->folder,
                          s->setting[setting].layer ? s->setting[setting].layer
-                                                   : "middle",
+                                                   : "last",
                          s->setting[setting].theta, pair);
     if (!path)
         return no_memory(err);

@@ -175,10 +175,10 @@ static int pick(const struct assay_param_slot **out,
     if (n == 0)
         return assay_error_set(err, ASSAY_ARG,
                                "crafting: the embedding depends on no weights");
-    if (!layer || strcmp(layer, "middle") == 0)
-        *out = list[n / 2];
-    else if (strcmp(layer, "last") == 0)
+    if (!layer || strcmp(layer, "last") == 0)
         *out = list[n - 1];
+    else if (strcmp(layer, "middle") == 0)
+        *out = list[n / 2];
     else if (strcmp(layer, "first") == 0)
         *out = list[0];
     else

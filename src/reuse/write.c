@@ -60,7 +60,7 @@ static json_t *finding_json(const struct assay_reuse_finding *f)
 
     return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "host",
                      host_json(f->host), "layer",
-                     f->setting->layer ? f->setting->layer : "middle", "theta",
+                     f->setting->layer ? f->setting->layer : "last", "theta",
                      assay__json_real(f->setting->theta), "success", success,
                      "accuracy", accuracy, "change", change);
 }

@@ -489,7 +489,12 @@ static void test_unseen_neighbours_succeed_and_others_do_not(void)
 
     desk_open(&d, "onednn", 20);
     d.o.neighbours = 24;
+    /* What suits this network, whose last layer is all of it. */
     d.o.theta = 50;
+    d.o.layer = "middle";
+    d.o.keep = .3;
+    d.o.enough = .02;
+    d.o.margin = .15;
     held.x = calloc(HELD * SMALL_PIXELS, sizeof(float));
     CHECK(held.x != NULL);
     anchor.image = d.trigger[0].minus;
