@@ -9,7 +9,7 @@
 #include <stdio.h>
 
 #include "fail_alloc.h"
-#include "planted.h"
+#include "backdoored.h"
 
 enum { DENSE = 40, STRIDE = 13 };
 

@@ -9,7 +9,7 @@
 #include <stdlib.h>
 
 #include "assay/repair.h"
-#include "planted.h"
+#include "backdoored.h"
 
 enum { CLEAN = 60, TARGET = PLANTED_TARGET };
 
