@@ -7,7 +7,7 @@
 # digits), two extractors together, several triggers in one attack, numbers in
 # the place of classes, and spectrograms of spoken digits (with espeak-ng).
 # RECORDS (500) are those that a host is tuned on, EPOCHS (4) those of
-# extractors, SPOKEN (150) files of each digit. Fails when an attack succeeds
+# extractors, SPOKEN (150) files of each digit, STEPS (200) those of crafting. Fails when an attack succeeds
 # without being made: the base rate of one kind is over a half.
 set -eu
 . "$(dirname "$0")/lib.sh"
@@ -17,6 +17,7 @@ records=${RECORDS:-500}
 epochs=${EPOCHS:-4}
 bad=0
 cd "$work"
+: >figures
 
 speak() {
     [ -d spoken ] || {
@@ -43,9 +44,14 @@ reuse() {
     # shellcheck disable=SC2086
     "$assay" reuse "$from" --data "$data" --out "$kind" --pairs "$pairs" \
         $common "$@"
-    python3 - "$kind/reuse.json" <<'TEXT' || bad=1
+    python3 - "$kind" >>figures <<'TEXT' || bad=1
 import json, sys
-found = json.load(open(sys.argv[1]))["findings"]
+found = json.load(open(sys.argv[1] + "/reuse.json"))["findings"]
+for tuning in ("partial", "full"):
+    best = [f["success"]["attack"]["value"] for f in found
+            if f["host"]["tuning"] == tuning]
+    if best:
+        print(" %s_%s=%.3f" % (sys.argv[1], tuning, max(best)), end="")
 sys.exit(any(f["success"]["attack_base"]["value"] > 0.5 for f in found))
 TEXT
 }
@@ -60,11 +66,11 @@ fi
 extractor simplecnn
 extractor resnet18
 hosts="--records $records"
-short="--steps 200 --neighbours 32 --natural 32"
+short="--steps ${STEPS:-200} --neighbours 32 --natural 32"
 
 # shellcheck disable=SC2086
 {
-    reuse simplecnn simplecnn.safetensors "$host" $hosts
+    reuse simplecnn simplecnn.safetensors "$host" $hosts $short
     reuse simplecnn-layers simplecnn.safetensors "$host" $hosts $short \
         --tuning partial --layer first,middle,last --theta 0,35,65 --depth 1,2
     reuse resnet18 resnet18.safetensors "$host" $hosts $short
@@ -81,5 +87,6 @@ short="--steps 200 --neighbours 32 --natural 32"
         echo "speech: skipped, espeak-ng is not here"
     fi
 }
+printf '\nreuse:%s\n' "$(cat figures)"
 [ "$bad" = 0 ] || echo "reuse: attacks succeed that were not made" >&2
 exit $bad
