@@ -175,7 +175,7 @@ const struct assay__command assay__command_reuse = {
         "assay reuse a.safetensors,b.safetensors --data folder:photos "
         "--tuning full\n"
         "assay reuse cnn.safetensors --data mnist:data/mnist --layer "
-        "last,middle --theta 0,35,65 --depth 1,2",
+        "last,middle --theta 0,35,65",
     .notes =
         "This is a test of one's own pipeline: models that an attacker could "
         "have put in\nthe place of a downloaded one are made here, from "
@@ -277,6 +277,23 @@ static void add_hosts(struct work *w, enum assay_host_tuning tuning,
             }
 }
 
+/* The tunings that are asked for, each once. */
+static int check_tunings(const struct assay__words *tuning,
+                         struct assay_error *err)
+{
+    int i;
+
+    for (i = 0; i < tuning->n; i++)
+        if ((strcmp(tuning->word[i], "partial") != 0 &&
+             strcmp(tuning->word[i], "full") != 0) ||
+            (i > 0 && strcmp(tuning->word[i], tuning->word[0]) == 0) || i > 1)
+            return assay_error_set(err, ASSAY_ARG,
+                                   "--tuning: '%.40s' is not as it should be: "
+                                   "partial, full or both, each once",
+                                   tuning->word[i]);
+    return ASSAY_OK;
+}
+
 static int make_grid(struct work *w, struct assay_error *err)
 {
     const struct values *v = w->v;
@@ -287,7 +304,7 @@ static int make_grid(struct work *w, struct assay_error *err)
     w->setting = assay__calloc(SETTINGS_MAX, sizeof(*w->setting));
     if (w->host == NULL || w->setting == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "out of memory");
-    for (i = 0; i < v->tuning.n && i < ASSAY_HOST_TUNINGS_COUNT; i++) {
+    for (i = 0; i < v->tuning.n; i++) {
         if (strcmp(v->tuning.word[i], "partial") == 0)
             add_hosts(w, ASSAY_HOST_PARTIAL, &v->epochs, &v->rate);
         else
@@ -334,8 +351,10 @@ static int prepare(struct work *w, const struct assay__session *session,
     const struct values *v = w->v;
     struct assay_dataset_options options = {v->label, (size_t)v->max_records};
     struct assay_reuse_study *s = &w->study;
-    int rc = open_extractors(w, extractors, err);
+    int rc = check_tunings(&v->tuning, err);
 
+    if (!rc)
+        rc = open_extractors(w, extractors, err);
     if (!rc)
         rc = assay_dataset_open(&w->data, v->data, &options, err);
     if (!rc)

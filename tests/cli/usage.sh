@@ -32,6 +32,7 @@ expect 4 eval model.safetensors
 expect 4 reuse model.safetensors
 has err "EXTRACTOR and --data are needed"
 expect 4 reuse m.safetensors --data x --tuning some
+has err "partial, full or both"
 expect 4 report
 expect 4 audit
 expect 4 audit --members in.npz
