@@ -12,8 +12,13 @@
  * these alone read it. A channel is off when weight and bias of the norm are
  * 0, which gives 0 for any input, or where there is no norm those of the
  * convolution. The layer that holds the zeros is frozen while tuning, so
- * that they stay. In a residual network this silences the last block's
- * branch, not what passes beside it.
+ * that they stay.
+ *
+ * In a residual network this silences the last block's branch, not what
+ * passes beside it. With `columns` the numbers of the embedding go instead,
+ * which are the sums' channels after pooling: zeros are then the columns of
+ * the last layer's weights, as in BackdoorBench's version (which prunes one
+ * fewer than it says).
  *
  * The accuracy after each step is measured, so the cost is 1 / step passes
  * over the held-out records at most, and the tuning.
@@ -27,7 +32,7 @@
 #include "core/mem.h"
 #include "repairs/repairs.h"
 
-enum { PARAM_TOLERANCE, PARAM_STEP, PARAM_EPOCHS, PARAM_LR };
+enum { PARAM_TOLERANCE, PARAM_STEP, PARAM_EPOCHS, PARAM_LR, PARAM_COLUMNS };
 enum { BATCH = 64 };
 
 static const struct assay_setting params[] = {
@@ -35,18 +40,44 @@ static const struct assay_setting params[] = {
     {"step", .05, .0001, 1, "share of the channels that go at a time"},
     {"epochs", 20, 1, 1000, "epochs of tuning"},
     {"lr", .01, 1e-6, 10, "learning rate of tuning"},
+    {"columns", 0, 0, 1, "1: numbers of the embedding, not channels"},
     {NULL, 0, 0, 0, NULL}};
 
 struct pruning {
     const struct assay_repair_input *in;
     assay_model *m;
     struct assay_layer layer; /* that holds the zeros */
-    assay_value active;       /* [N, C, H, W] */
+    assay_value active;       /* [N, C, H, W], or the embedding, [N, C] */
+    int columns;              /* zeros are columns of the layer's weights */
     size_t n;                 /* channels */
     double *mean;             /* [n] */
     uint32_t *order;          /* [n], lowest first */
     float *before;            /* all parameters, before the last step */
 };
+
+/* The last layer, as what reads the embedding. */
+static int find_head(struct pruning *p, struct assay_error *err)
+{
+    const assay_graph *g = assay_model_graph(p->m);
+    assay_value embedding = assay_model_embedding(p->m);
+    const struct assay_shape *shape = assay_graph_shape(g, embedding);
+
+    for (int i = 0; i < assay_graph_n_layers(g); i++) {
+        p->layer = assay_graph_layer_at(g, i);
+        if (p->layer.kind == ASSAY_LAYER_LINEAR && shape->rank == 2 &&
+            p->layer.result == assay_model_logits(p->m) &&
+            p->layer.source == embedding) {
+            p->columns = 1;
+            p->n = (size_t)shape->dim[1];
+            p->active = embedding;
+            return ASSAY_OK;
+        }
+    }
+    return assay_error_set(err, ASSAY_UNSUPPORTED,
+                           "fine-pruning: the logits of %s are not a linear "
+                           "layer of its embedding",
+                           assay_model_arch(p->m));
+}
 
 static int find_layer(struct pruning *p, struct assay_error *err)
 {
@@ -54,6 +85,8 @@ static int find_layer(struct pruning *p, struct assay_error *err)
     struct assay_layer norm;
     int found = 0;
 
+    if (lrint(p->in->param[PARAM_COLUMNS]))
+        return find_head(p, err);
     for (int i = 0; i < assay_graph_n_layers(g); i++) {
         struct assay_layer l = assay_graph_layer_at(g, i);
 
@@ -142,7 +175,8 @@ static int measure(struct pruning *p, struct assay_error *err)
     if (rc)
         return rc;
     v = assay_op_unary(g, ASSAY_UNARY_ABS, p->active, 0, 0);
-    v = assay_op_reduce(g, ASSAY_REDUCE_MEAN, v, 1U << 2 | 1U << 3);
+    if (!p->columns)
+        v = assay_op_reduce(g, ASSAY_REDUCE_MEAN, v, 1U << 2 | 1U << 3);
     rc = assay_graph_check(g, err);
     if (!rc)
         rc = run_batches(p, g, v, err);
@@ -162,15 +196,17 @@ static void sort_channels(struct pruning *p)
     }
 }
 
-/* Zeros for channel k of a layer, a norm or a convolution. */
+/* Zeros for channel k of a layer, a norm or a convolution, or for what the
+ * head reads there. */
 static void switch_off(struct pruning *p, size_t k)
 {
     float *weight = assay__repair_numbers(p->m, p->layer.weight);
     float *bias = assay__repair_numbers(p->m, p->layer.bias);
     size_t each = assay__repair_count(p->m, p->layer.weight) / p->n;
 
-    memset(weight + k * each, 0, each * sizeof(*weight));
-    if (bias)
+    for (size_t i = 0; i < each; i++)
+        weight[p->columns ? i * p->n + k : k * each + i] = 0;
+    if (bias && !p->columns)
         bias[k] = 0;
 }
 
@@ -219,7 +255,7 @@ static int tune(const struct pruning *p, struct assay_error *err)
                                    .frozen = frozen};
 
     frozen[tuning.n_frozen++] = assay_graph_value_name(g, p->layer.weight);
-    if (p->layer.bias != ASSAY_NO_VALUE)
+    if (p->layer.bias != ASSAY_NO_VALUE && !p->columns)
         frozen[tuning.n_frozen++] = assay_graph_value_name(g, p->layer.bias);
     return assay__repair_tune(p->in, p->m, &tuning, err);
 }

@@ -199,6 +199,32 @@ static void test_fine_pruning_keeps_channels_of_norms_off(void)
     work_close(&w);
 }
 
+/* Of a residual network the sums, by what the head reads of them. */
+static void test_fine_pruning_of_columns(void)
+{
+    struct assay_backdoor_effect e;
+    const float *weight;
+    struct work w;
+    size_t off = 0;
+    size_t n;
+
+    work_plant(&w, "badnets", "resnet20-cifar-a");
+    choose(&w, "fine-pruning");
+    set(&w, "columns", 1);
+    set(&w, "epochs", 3);
+    e = run(&w);
+    CHECK(e.accuracy.value > .9);
+    CHECK_UINT_EQ(w.out.channels, 64);
+    CHECK(w.out.pruned > 3 && w.out.pruned < 64);
+    CHECK(e.success.value < .5); /* channels of the branch: all of it stays */
+    weight = numbers(w.m, "linear.weight", &n);
+    CHECK_UINT_EQ(n, 64 * SMALL_CLASSES);
+    for (size_t k = 0; k < 64; k++)
+        off += weight[k] == 0 && weight[64 + k] == 0 && weight[128 + k] == 0;
+    CHECK_UINT_EQ(off, w.out.pruned);
+    work_close(&w);
+}
+
 /* Where fine-tuning by the same recipe leaves it. */
 static void test_nad_does_what_fine_tuning_does_not(void)
 {
@@ -344,6 +370,7 @@ static void test_a_failure_changes_nothing(void)
 static const struct check_test tests[] = {
     CHECK_TEST(test_fine_pruning_without_norms),
     CHECK_TEST(test_fine_pruning_keeps_channels_of_norms_off),
+    CHECK_TEST(test_fine_pruning_of_columns),
     CHECK_TEST(test_nad_does_what_fine_tuning_does_not),
     CHECK_TEST(test_unlearning_takes_the_trigger_it_is_given),
     CHECK_TEST(test_anp_finds_channels_by_clean_records),
