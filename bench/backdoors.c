@@ -11,9 +11,9 @@
  *
  * --records is a quarter: the attacker's, the records that are measured on,
  * and of the other two the first --clean each, to tune on and to set
- * thresholds by. --set goes to all repairs that have such a parameter. The
- * repair that wants a trigger is given the true one: the best that a
- * detector could have found.
+ * thresholds by. --set goes to all backdoors and repairs that have such a
+ * parameter. The repair that wants a trigger is given the true one: the best
+ * that a detector could have found.
  */
 
 #include <math.h>
@@ -152,16 +152,16 @@ static void open_data(struct bench *b)
     b->model.n_classes = assay_dataset_n_classes(b->data);
 }
 
-/* SGD .05 to 0 by a cosine, batch 64; flips for pictures in colour. No
- * crops: stamped records are augmented, too, and a short training would
- * hardly see a small square that is mostly cut away. */
+/* SGD .05 to 0 by a cosine, batch 64. No flips and crops: stamped records are
+ * augmented, too, and a short training would see a small square seldom where
+ * it is measured. */
 static void make_recipe(struct bench *b)
 {
     assay_recipe_init(&b->recipe, b->epochs);
     b->recipe.batch = 64;
     b->recipe.lr = .05;
     b->recipe.schedule = ASSAY_SCHEDULE_COSINE;
-    b->recipe.augment.flip = assay_dataset_channels(b->data) == 3;
+    b->recipe.augment.flip = 0;
 }
 
 static void print_estimate(const struct assay_estimate *e)
@@ -281,17 +281,20 @@ static void repair(struct bench *b, const struct assay_backdoor *d,
 
 static void plant(struct bench *b, const struct assay_backdoor *d)
 {
+    double param[ASSAY_SETTINGS_MAX];
     struct assay_backdoor_input in = {.ctx = &b->ctx,
                                       .compute = &b->compute,
                                       .spec = &b->model,
                                       .recipe = &b->recipe,
                                       .train = b->train,
                                       .target = 0,
-                                      .seed = b->ctx.seed};
+                                      .seed = b->ctx.seed,
+                                      .param = param};
     struct assay_error err = {0};
     struct assay_backdoored got;
     struct assay_backdoor_effect e;
 
+    settings(b, d->params, param);
     must(assay_backdoor_plant(d, &in, &got, &err), &err);
     must(assay_backdoor_measure(&e, &b->ctx, &b->compute, got.model, b->test,
                                 &got.trigger, 0, &err),
