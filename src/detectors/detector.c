@@ -85,6 +85,22 @@ int assay_detector_fits(const struct assay_detector *d,
     return why == NULL;
 }
 
+/* Records must be as the model wants them. */
+static int check_view(const struct assay_detector *d, const assay_view *view,
+                      const assay_model *m, struct assay_error *err)
+{
+    const struct assay_preprocess *pre = assay_model_preprocess(m);
+
+    if (!view || (assay_view_channels(view) == pre->channels &&
+                  assay_view_height(view) == pre->height &&
+                  assay_view_width(view) == pre->width))
+        return ASSAY_OK;
+    return assay_error_set(
+        err, ASSAY_SHAPE, "%s: records of %dx%dx%d for a model of %dx%dx%d",
+        d->name, assay_view_channels(view), assay_view_height(view),
+        assay_view_width(view), pre->channels, pre->height, pre->width);
+}
+
 /* What a detector promises of its result, whatever it found. */
 static int check(const struct assay_detector *d,
                  const struct assay_detector_input *in,
@@ -130,6 +146,10 @@ int assay_detector_run(const struct assay_detector *d,
     if (!in->param)
         use.param = defaults;
     rc = assay_settings_check(d->params, use.param, d->name, err);
+    if (!rc)
+        rc = check_view(d, in->clean, in->model, err);
+    if (!rc)
+        rc = check_view(d, in->suspects, in->model, err);
     if (!rc)
         rc = d->run(&use, out, err);
     if (!rc)

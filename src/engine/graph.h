@@ -45,4 +45,14 @@ struct assay_graph {
  * and initial values do not count. */
 uint64_t assay__graph_hash(const assay_graph *g);
 
+/* The convolution that a batch norm can be made a part of, or NULL. */
+const struct assay__node *assay__graph_folds(const assay_graph *other,
+                                             const struct assay__node *norm);
+/* Append to g the convolution that stands for both; map takes values of
+ * `other` to those of g. */
+assay_value assay__graph_fold(assay_graph *g, const assay_graph *other,
+                              const struct assay__node *conv,
+                              const struct assay__node *norm,
+                              const assay_value *map);
+
 #endif

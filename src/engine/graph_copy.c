@@ -4,11 +4,9 @@
  * its arithmetic, and a hash of its structure.
  */
 
-#include <math.h>
 #include <string.h>
 
 #include "assay/layers.h"
-#include "assay/params.h"
 #include "assay/rng.h"
 #include "core/mem.h"
 #include "engine/graph.h"
@@ -130,37 +128,6 @@ static assay_value append_running_norm(assay_graph *g, const assay_value *in,
     return assay_op_binary(g, ASSAY_BINARY_ADD, y, along_channels(g, in[2], y));
 }
 
-/* A parameter NAME.folded, of which the shape is that of `like`. */
-static assay_value folded_param(assay_graph *g, const char *name,
-                                const struct assay_shape *like)
-{
-    struct assay_init zero = {ASSAY_INIT_ZERO, 0, 0};
-    char *full = assay__format("%s.folded", name);
-    assay_value v;
-
-    if (!full)
-        return assay_graph_fail(g, ASSAY_NOMEM,
-                                "out of memory for a parameter's name");
-    v = assay_graph_param(g, full, like, zero, 0);
-    assay__free(full);
-    return v;
-}
-
-/* A convolution and the norm behind it as one convolution, whose weight and
- * bias assay_params_fold() makes. */
-static assay_value append_folded_norm(assay_graph *g, const assay_graph *other,
-                                      const struct assay__node *conv,
-                                      const struct assay__node *norm,
-                                      const assay_value *map)
-{
-    const struct assay__value *w = &other->value[conv->in[1]];
-    const struct assay__value *beta = &other->value[norm->in[2]];
-    assay_value weight = folded_param(g, w->name, &w->shape);
-    assay_value bias = folded_param(g, beta->name, &beta->shape);
-
-    return assay_op_conv(g, map[conv->in[0]], weight, bias, &conv->attrs);
-}
-
 /* What stands for a node in evaluation, or ASSAY_NO_VALUE: itself. */
 static assay_value append_evaluated(assay_graph *g,
                                     const struct assay__node *node,
@@ -179,42 +146,6 @@ struct how {
     const struct assay_splice *splice; /* NULL: none */
 };
 
-/* The convolution whose result the norm reads, and whose parameters both have
- * alone, or NULL. */
-static const struct assay__node *conv_before(const assay_graph *other,
-                                             const struct assay__node *norm)
-{
-    int at = other->value[norm->in[0]].node;
-    const struct assay__node *conv = at < 0 ? NULL : &other->node[at];
-
-    if (!conv || strcmp(norm->op->name, "batchnorm") != 0 ||
-        strcmp(conv->op->name, "conv") != 0)
-        return NULL;
-    for (int k = 1; k < conv->n_in; k++)
-        if (conv->in[k] != ASSAY_NO_VALUE &&
-            other->value[conv->in[k]].kind != ASSAY__PARAM)
-            return NULL;
-    for (int k = 1; k < norm->n_in; k++)
-        if (other->value[norm->in[k]].kind != ASSAY__PARAM)
-            return NULL;
-    return conv;
-}
-
-/* Whether another norm or convolution uses one of the two's parameters. */
-static bool shared(const assay_graph *other, const struct assay__node *conv,
-                   const struct assay__node *norm)
-{
-    int users[2] = {0, 0};
-
-    for (int i = 0; i < other->n_nodes; i++) {
-        for (int k = 0; k < other->node[i].n_in; k++) {
-            users[0] += other->node[i].in[k] == conv->in[1];
-            users[1] += other->node[i].in[k] == norm->in[2];
-        }
-    }
-    return users[0] != 1 || users[1] != 1;
-}
-
 static void append_node(assay_graph *g, const assay_graph *other, int index,
                         const struct how *how, assay_value *map)
 {
@@ -226,11 +157,9 @@ static void append_node(assay_graph *g, const assay_graph *other, int index,
     for (int k = 0; k < node->n_in; k++)
         in[k] =
             node->in[k] == ASSAY_NO_VALUE ? ASSAY_NO_VALUE : map[node->in[k]];
-    conv = how->folding && node->n_in > 0 ? conv_before(other, node) : NULL;
-    if (conv && shared(other, conv, node))
-        conv = NULL;
+    conv = how->folding ? assay__graph_folds(other, node) : NULL;
     if (conv)
-        out = append_folded_norm(g, other, conv, node, map);
+        out = assay__graph_fold(g, other, conv, node, map);
     else
         out = how->evaluating ? append_evaluated(g, node, in) : ASSAY_NO_VALUE;
     if (out != ASSAY_NO_VALUE) {
@@ -327,91 +256,6 @@ int assay_graph_append_folded(assay_graph *g, const assay_graph *other,
     struct how how = {.prefix = "", .evaluating = true, .folding = true};
 
     return append(g, other, &how, inputs, wanted, n_wanted, err);
-}
-
-/* The slot of a value's name, or of NAME.folded; NULL when there is none. */
-static const struct assay_param_slot *slot_of(const struct assay_params *p,
-                                              const assay_graph *g,
-                                              assay_value v, bool folded)
-{
-    const char *name = v == ASSAY_NO_VALUE ? NULL : g->value[v].name;
-    char *full = name ? assay__format(folded ? "%s.folded" : "%s", name) : NULL;
-    const struct assay_param_slot *slot =
-        full ? assay_params_find(p, full) : NULL;
-
-    assay__free(full);
-    return slot;
-}
-
-/* w gamma / sqrt(var + eps), beta + (b - mean) gamma / sqrt(var + eps). */
-static void fold(struct assay_params *to, const struct assay_params *from,
-                 const struct assay_param_slot *const to_slot[2],
-                 const struct assay_param_slot *const slot[6], double eps)
-{
-    const float *at[6] = {0};
-    float *weight = to->data + to_slot[0]->offset;
-    size_t each = to_slot[0]->count / to_slot[1]->count;
-
-    for (int i = 0; i < 6; i++)
-        at[i] = slot[i] ? from->data + slot[i]->offset : NULL;
-    for (size_t o = 0; o < to_slot[1]->count; o++) {
-        double factor = (double)at[2][o] / sqrt((double)at[5][o] + eps);
-        double bias = at[1] ? (double)at[1][o] : 0;
-
-        for (size_t k = o * each; k < (o + 1) * each; k++)
-            weight[k] = (float)((double)at[0][k] * factor);
-        to->data[to_slot[1]->offset + o] =
-            (float)((double)at[3][o] + (bias - (double)at[4][o]) * factor);
-    }
-}
-
-static int fold_norm(struct assay_params *to, const assay_graph *g,
-                     const struct assay__node *norm,
-                     const struct assay_params *from, struct assay_error *err)
-{
-    const struct assay__node *conv = conv_before(g, norm);
-    const struct assay_param_slot *to_slot[2];
-    const struct assay_param_slot *slot[6] = {0};
-    bool has_bias;
-
-    if (!conv || shared(g, conv, norm))
-        return ASSAY_OK;
-    has_bias = conv->n_in > 2 && conv->in[2] != ASSAY_NO_VALUE;
-    to_slot[0] = slot_of(to, g, conv->in[1], true);
-    to_slot[1] = slot_of(to, g, norm->in[2], true);
-    slot[0] = slot_of(from, g, conv->in[1], false);
-    slot[1] = has_bias ? slot_of(from, g, conv->in[2], false) : NULL;
-    for (int i = 0; i < 4; i++)
-        slot[2 + i] = slot_of(from, g, norm->in[1 + i], false);
-    for (int i = 0; i < 6; i++)
-        if (!slot[i] && (i != 1 || has_bias))
-            return assay_error_set(err, ASSAY_NOMEM,
-                                   "out of memory for folded parameters");
-    if (!to_slot[0] || !to_slot[1])
-        return assay_error_set(err, ASSAY_NOMEM,
-                               "out of memory for folded parameters");
-    fold(to, from, to_slot, slot, norm->attrs.eps);
-    return ASSAY_OK;
-}
-
-int assay_params_fold(struct assay_params *to, const assay_graph *folded,
-                      const assay_graph *g, const struct assay_params *from,
-                      struct assay_error *err)
-{
-    int rc = assay_params_make(to, folded, err);
-
-    for (int i = 0; i < to->n_slots && !rc; i++) {
-        const struct assay_param_slot *slot =
-            assay_params_find(from, to->slot[i].name);
-
-        if (slot && slot->count == to->slot[i].count)
-            memcpy(to->data + to->slot[i].offset, from->data + slot->offset,
-                   slot->count * sizeof(float));
-    }
-    for (int i = 0; i < g->n_nodes && !rc; i++)
-        if (g->node[i].n_in > 4)
-            rc = fold_norm(to, g, &g->node[i], from, err);
-    return rc;
 }
 
 int assay_graph_append_spliced(assay_graph *g, const assay_graph *other,

@@ -319,6 +319,7 @@ static void test_equal_seeds_give_equal_bytes(void)
 
 static void test_missing_needs_are_refused(void)
 {
+    assay_model *other = linear_model(6, PLANTED_CLASSES, .3, 1);
     struct assay_detection f;
     struct assay_error err = {0};
     struct desk d;
@@ -333,6 +334,12 @@ static void test_missing_needs_are_refused(void)
     CHECK_FAILS(assay_detector_run(d.detector, &d.in, &f, &err), ASSAY_ARG,
                 err);
     CHECK_STR_HAS(err.msg, "no records to judge");
+    d.in.suspects = d.view;
+    d.in.model = other;
+    CHECK_FAILS(assay_detector_run(d.detector, &d.in, &f, &err), ASSAY_SHAPE,
+                err);
+    CHECK_STR_HAS(err.msg, "records of 1x10x10 for a model of 1x6x6");
+    assay_model_free(other);
     desk_close(&d);
 }
 
