@@ -18,30 +18,7 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/mem.h"
-#include "trust/trust.h"
-
-enum { REPAIRS_MAX = 32, PARTS = 3 };
-enum part { TUNE, HELD_OUT, MEASURE };
-
-struct chosen_repair {
-    const struct assay_repair *repair;
-    double param[ASSAY_SETTINGS_MAX];
-};
-
-struct work {
-    const struct assay_trust_repair_options *o;
-    const struct assay_context *ctx;
-    struct chosen_repair chosen[REPAIRS_MAX];
-    size_t n_chosen;
-    assay_model *model;
-    assay_dataset *data;
-    assay_view *part[PARTS];
-    struct assay_trigger trigger;
-    struct assay_trigger known;
-    int target; /* -1: no trigger */
-    const char *trigger_from;
-    char base[65]; /* key of model, records, seed and computer; with a folder */
-};
+#include "trust/repair.h"
 
 void assay_trust_repair_options_init(struct assay_trust_repair_options *o)
 {
@@ -54,19 +31,20 @@ void assay_trust_repair_options_init(struct assay_trust_repair_options *o)
     o->recipe.augment.crop_pad = 4;
 }
 
-static int choose(struct work *w, const char *name, struct assay_error *err)
+static int choose(struct assay__repairs *w, const char *name,
+                  struct assay_error *err)
 {
     const struct assay_repair *r = assay_repair_find(name);
-    struct chosen_repair *c = &w->chosen[w->n_chosen];
+    struct assay__chosen_repair *c = &w->chosen[w->n_chosen];
 
     if (!r)
         return assay_error_set(err, ASSAY_ARG,
                                "no repair is called \"%.60s\"; `assay repairs` "
                                "lists them",
                                name);
-    if (w->n_chosen == REPAIRS_MAX)
+    if (w->n_chosen == ASSAY__REPAIRS_MAX)
         return assay_error_set(err, ASSAY_LIMIT, "more than %d repairs",
-                               (int)REPAIRS_MAX);
+                               (int)ASSAY__REPAIRS_MAX);
     c->repair = r;
     assay_settings_init(r->params, c->param);
     w->n_chosen++;
@@ -76,7 +54,7 @@ static int choose(struct work *w, const char *name, struct assay_error *err)
 static const struct assay_setting *rows_of(void *user, const char *name,
                                            double **value)
 {
-    struct work *w = user;
+    struct assay__repairs *w = user;
 
     for (size_t i = 0; i < w->n_chosen; i++) {
         if (strcmp(w->chosen[i].repair->name, name) == 0) {
@@ -87,7 +65,7 @@ static const struct assay_setting *rows_of(void *user, const char *name,
     return NULL;
 }
 
-static int choose_all(struct work *w, struct assay_error *err)
+static int choose_all(struct assay__repairs *w, struct assay_error *err)
 {
     const struct assay_repair *const *all = assay_repair_table();
     const struct assay_trust_repair_options *o = w->o;
@@ -103,12 +81,12 @@ static int choose_all(struct work *w, struct assay_error *err)
 }
 
 /* A quarter to tune on (or n_clean), a quarter for thresholds, the rest. */
-static int part_records(struct work *w, struct assay_error *err)
+static int part_records(struct assay__repairs *w, struct assay_error *err)
 {
     const struct assay_preprocess *pre = assay_model_preprocess(w->model);
     size_t n = assay_dataset_count(w->data);
     size_t tune = w->o->n_clean ? w->o->n_clean : n / 4;
-    size_t begin[PARTS + 1] = {0, tune, tune + n / 4, n};
+    size_t begin[ASSAY__REPAIR_PARTS + 1] = {0, tune, tune + n / 4, n};
     uint32_t *order = assay__calloc(n, sizeof(*order));
     struct assay_rng rng;
     int rc = ASSAY_OK;
@@ -127,99 +105,21 @@ static int part_records(struct work *w, struct assay_error *err)
                              "%zu records, of which %zu to tune on: 8 and at "
                              "most half are possible",
                              n, tune);
-    for (int i = 0; i < PARTS && !rc; i++)
+    for (int i = 0; i < ASSAY__REPAIR_PARTS && !rc; i++)
         rc = assay_view_new(&w->part[i], w->data, order + begin[i],
                             begin[i + 1] - begin[i], pre, err);
     assay__free(order);
     return rc;
 }
 
-/* What every result depends on. */
-static int make_base(struct work *w, struct assay_error *err)
-{
-    const struct assay_compute *c = &w->o->compute;
-    char model[65];
-    char *text = NULL;
-    int rc;
-
-    if (!w->o->out)
-        return ASSAY_OK;
-    rc = assay_model_sha256(w->model, model, err);
-    if (rc)
-        return rc;
-    text = assay__format(
-        "%s model %s data %.64s tuned on %zu seed %llu threads "
-        "%d backend %s algorithms %d dtype %d",
-        assay_version(), model, assay_dataset_sha256(w->data),
-        assay_view_count(w->part[TUNE]), (unsigned long long)w->ctx->seed,
-        w->ctx->threads, c->backend ? c->backend : "onednn", (int)c->algorithms,
-        (int)c->dtype);
-    rc = assay__kept_key(text, w->base, err);
-    assay__free(text);
-    return rc;
-}
-
-/* A place in the folder: found/NAME-OF.ENDING. */
-static char *kept_path(const struct work *w, const char *name, const char *of,
-                       const char *ending)
-{
-    return assay__format("%s/found/%s-%s.%s", w->o->out, name, of, ending);
-}
-
-/* The trigger that was reversed in an earlier run; 1 when it is there, with
- * the model's shape. */
-static int take_reversed(struct work *w, const char *path, const char *trigger,
-                         const char *key)
-{
-    const struct assay_preprocess *pre = assay_model_preprocess(w->model);
-    json_t *found = assay__kept_read(path, key);
-    const json_t *target = json_object_get(found, "target");
-    struct assay_error ignored;
-    int there = json_is_null(target) && found;
-
-    if (json_is_integer(target) && json_integer_value(target) >= 0 &&
-        json_integer_value(target) < assay_model_n_classes(w->model) &&
-        assay__exists(trigger) &&
-        assay_trigger_read(&w->trigger, trigger, &ignored) == ASSAY_OK) {
-        w->target = (int)json_integer_value(target);
-        there = w->trigger.channels == pre->channels &&
-                w->trigger.height == pre->height &&
-                w->trigger.width == pre->width;
-    }
-    if (!there) {
-        assay_trigger_release(&w->trigger);
-        w->target = -1;
-    }
-    json_decref(found);
-    return there;
-}
-
-static int keep_reversed(const struct work *w, const char *path,
-                         const char *trigger, const char *key,
-                         struct assay_error *err)
-{
-    json_t *found =
-        json_pack("{s:o}", "target",
-                  w->target >= 0 ? json_integer(w->target) : json_null());
-    int rc =
-        found ? ASSAY_OK : assay_error_set(err, ASSAY_NOMEM, "out of memory");
-
-    if (!rc && w->target >= 0)
-        rc = assay_trigger_write(&w->trigger, trigger, err);
-    if (!rc)
-        rc = assay__kept_write(path, key, found, err);
-    json_decref(found);
-    return rc;
-}
-
 /* Reverse a trigger from the model as it came. */
-static int reverse_now(struct work *w, const struct assay_detector *d,
+static int reverse_now(struct assay__repairs *w, const struct assay_detector *d,
                        struct assay_error *err)
 {
     struct assay_detector_input in = {.ctx = w->ctx,
                                       .compute = &w->o->compute,
                                       .model = w->model,
-                                      .clean = w->part[TUNE]};
+                                      .clean = w->part[ASSAY__REPAIR_TUNE]};
     struct assay_detection found;
     int rc = assay_detector_run(d, &in, &found, err);
 
@@ -234,7 +134,7 @@ static int reverse_now(struct work *w, const struct assay_detector *d,
     return ASSAY_OK;
 }
 
-static int reverse(struct work *w, struct assay_error *err)
+static int reverse(struct assay__repairs *w, struct assay_error *err)
 {
     const struct assay_detector *d = assay_detector_find(w->o->reverse);
     char *path = NULL;
@@ -247,21 +147,21 @@ static int reverse(struct work *w, struct assay_error *err)
     w->trigger_from = d->name;
     if (!w->o->out)
         return reverse_now(w, d, err);
-    path = kept_path(w, "reversed", d->name, "json");
-    trigger = kept_path(w, "reversed", d->name, "safetensors");
+    path = assay__repairs_path(w, "reversed", d->name, "json");
+    trigger = assay__repairs_path(w, "reversed", d->name, "safetensors");
     if (!path || !trigger)
         rc = assay_error_set(err, ASSAY_NOMEM, "out of memory for names");
-    if (!rc && !take_reversed(w, path, trigger, w->base)) {
+    if (!rc && !assay__reversed_take(w, path, trigger, w->base)) {
         rc = reverse_now(w, d, err);
         if (!rc)
-            rc = keep_reversed(w, path, trigger, w->base, err);
+            rc = assay__reversed_keep(w, path, trigger, w->base, err);
     }
     assay__free(path);
     assay__free(trigger);
     return rc;
 }
 
-static int get_triggers(struct work *w, struct assay_error *err)
+static int get_triggers(struct assay__repairs *w, struct assay_error *err)
 {
     int rc;
 
@@ -296,7 +196,7 @@ static int make_folders(const struct assay_trust_repair_options *o,
     return rc;
 }
 
-static int open_all(struct work *w, struct assay_error *err)
+static int open_all(struct assay__repairs *w, struct assay_error *err)
 {
     const struct assay_trust_repair_options *o = w->o;
     int rc;
@@ -321,13 +221,13 @@ static int open_all(struct work *w, struct assay_error *err)
     if (!rc)
         rc = part_records(w, err);
     if (!rc)
-        rc = make_base(w, err);
+        rc = assay__repairs_key(w, err);
     return rc ? rc : get_triggers(w, err);
 }
 
 /* ACC, ASR and RA of a model; the latter two null without a trigger. */
-static int measure(const struct work *w, const assay_model *m, json_t **out,
-                   struct assay_error *err)
+static int measure(const struct assay__repairs *w, const assay_model *m,
+                   json_t **out, struct assay_error *err)
 {
     struct assay_backdoor_effect e;
     struct assay_evidence ev = {0};
@@ -335,15 +235,16 @@ static int measure(const struct work *w, const assay_model *m, json_t **out,
 
     if (w->target >= 0) {
         rc = assay_backdoor_measure(&e, w->ctx, &w->o->compute, m,
-                                    w->part[MEASURE], &w->trigger, w->target,
-                                    err);
+                                    w->part[ASSAY__REPAIR_MEASURE], &w->trigger,
+                                    w->target, err);
         if (!rc)
             *out = json_pack("{s:o, s:o, s:o}", "accuracy",
                              assay__trust_estimate_json(&e.accuracy), "success",
                              assay__trust_estimate_json(&e.success), "restored",
                              assay__trust_estimate_json(&e.restored));
     } else {
-        rc = assay_evidence_collect(&ev, w->ctx, m, w->part[MEASURE], 0,
+        rc = assay_evidence_collect(&ev, w->ctx, m,
+                                    w->part[ASSAY__REPAIR_MEASURE], 0,
                                     &w->o->compute, "accuracy", err);
         if (!rc) {
             e.accuracy = assay_evidence_accuracy(&ev);
@@ -358,8 +259,8 @@ static int measure(const struct work *w, const assay_model *m, json_t **out,
     return rc;
 }
 
-static int save(const struct work *w, const assay_model *m, const char *name,
-                json_t *row, struct assay_error *err)
+static int save(const struct assay__repairs *w, const assay_model *m,
+                const char *name, json_t *row, struct assay_error *err)
 {
     char *path;
     int rc;
@@ -406,13 +307,14 @@ static int tell_why(json_t *row, const struct assay_error *why,
                : ASSAY_OK;
 }
 
-static int repair_one(const struct work *w, const struct chosen_repair *c,
-                      json_t *row, struct assay_error *err)
+static int repair_one(const struct assay__repairs *w,
+                      const struct assay__chosen_repair *c, json_t *row,
+                      struct assay_error *err)
 {
     struct assay_repair_input in = {.ctx = w->ctx,
                                     .compute = &w->o->compute,
-                                    .clean = w->part[TUNE],
-                                    .held_out = w->part[HELD_OUT],
+                                    .clean = w->part[ASSAY__REPAIR_TUNE],
+                                    .held_out = w->part[ASSAY__REPAIR_HELD_OUT],
                                     .trigger =
                                         w->known.mask ? &w->known : &w->trigger,
                                     .target = w->target,
@@ -440,109 +342,20 @@ static int repair_one(const struct work *w, const struct chosen_repair *c,
     return rc;
 }
 
-static void hash_trigger(struct assay__sha256 *h, const struct assay_trigger *t)
-{
-    size_t pixels = (size_t)t->height * (size_t)t->width;
-
-    if (!t->mask)
-        return;
-    assay__sha256_add(h, t->mask, pixels * sizeof(*t->mask));
-    assay__sha256_add(h, t->pattern,
-                      pixels * (size_t)t->channels * sizeof(*t->pattern));
-}
-
-/* What tunings are done with, beside their own parameters. */
-static char *recipe_words(const struct assay_recipe *r)
-{
-    return assay__format(
-        "batch %zu optimizer %d %.17g %.17g %.17g %.17g %.17g schedule %d %d "
-        "%.17g for %zu flip %d crop %d",
-        r->batch, (int)r->optimizer.kind, r->optimizer.momentum,
-        r->optimizer.weight_decay, r->optimizer.beta1, r->optimizer.beta2,
-        r->optimizer.eps, (int)r->schedule, r->n_milestones, r->gamma,
-        r->schedule_epochs, r->augment.flip, r->augment.crop_pad);
-}
-
-static int row_key(const struct work *w, const json_t *row, char key[65],
-                   struct assay_error *err)
-{
-    char *what = json_dumps(row, JSON_COMPACT | JSON_SORT_KEYS);
-    char *recipe = recipe_words(&w->o->recipe);
-    struct assay__sha256 h;
-    int rc = ASSAY_OK;
-
-    if (!what || !recipe || assay__sha256_begin(&h)) {
-        rc = assay_error_set(err, ASSAY_NOMEM, "out of memory for a key");
-    } else {
-        assay__sha256_add(&h, w->base, 64);
-        assay__sha256_add(&h, what, strlen(what));
-        assay__sha256_add(&h, recipe, strlen(recipe));
-        assay__sha256_add(&h, &w->target, sizeof(w->target));
-        hash_trigger(&h, &w->trigger);
-        assay__sha256_add(&h, "known", 5);
-        hash_trigger(&h, &w->known);
-        assay__sha256_end(&h, key);
-    }
-    free(what);
-    assay__free(recipe);
-    return rc;
-}
-
-/* The repaired model where save() puts it. */
-static int model_there(const struct work *w, const char *name, const char *path)
-{
-    char *want = assay__format("%s/%s.safetensors", w->o->out, name);
-    int there = want && path && strcmp(want, path) == 0 && assay__exists(path);
-
-    assay__free(want);
-    return there;
-}
-
-/* Whether a kept row is this repair's, and whole. */
-static int row_fits(const struct work *w, const json_t *found,
-                    const json_t *row)
-{
-    static const char *const numbers[] = {"pruned", "channels", "threshold",
-                                          "seconds"};
-    const json_t *after = json_object_get(found, "after");
-    const json_t *model = json_object_get(found, "model");
-    const char *key;
-    json_t *v;
-
-    json_object_foreach((json_t *)(uintptr_t)row, key, v)
-    {
-        if (!json_equal(v, json_object_get(found, key)))
-            return 0;
-    }
-    if (assay__kept_says(found, "status", "not run"))
-        return json_is_string(json_object_get(found, "why"));
-    for (size_t i = 0; i < sizeof(numbers) / sizeof(*numbers); i++)
-        if (!assay__kept_number(found, numbers[i]))
-            return 0;
-    if (!assay__kept_says(found, "status", "ran") || !json_is_object(after) ||
-        !assay__kept_share(after, "accuracy") ||
-        !assay__kept_share(after, "success") ||
-        !assay__kept_share(after, "restored"))
-        return 0;
-    return !model
-               ? json_is_string(json_object_get(found, "not_saved"))
-               : model_there(w, json_string_value(json_object_get(row, "name")),
-                             json_string_value(model));
-}
-
 /* A repair's row: from the folder, or done and put there. */
-static int repair_kept(const struct work *w, const struct chosen_repair *c,
-                       json_t *row, struct assay_error *err)
+static int repair_kept(const struct assay__repairs *w,
+                       const struct assay__chosen_repair *c, json_t *row,
+                       struct assay_error *err)
 {
     char key[65];
-    char *path = kept_path(w, "repair", c->repair->name, "json");
+    char *path = assay__repairs_path(w, "repair", c->repair->name, "json");
     json_t *found = NULL;
-    int rc = path ? row_key(w, row, key, err)
+    int rc = path ? assay__repair_key(w, row, key, err)
                   : assay_error_set(err, ASSAY_NOMEM, "out of memory");
 
     if (!rc)
         found = assay__kept_read(path, key);
-    if (!rc && found && row_fits(w, found, row)) {
+    if (!rc && found && assay__repair_fits(w, found, row)) {
         if (json_object_update(row, found))
             rc = assay_error_set(err, ASSAY_NOMEM, "out of memory");
     } else if (!rc) {
@@ -555,13 +368,13 @@ static int repair_kept(const struct work *w, const struct chosen_repair *c,
     return rc;
 }
 
-static int repair_all(const struct work *w, json_t *rows,
+static int repair_all(const struct assay__repairs *w, json_t *rows,
                       struct assay_error *err)
 {
     int rc = ASSAY_OK;
 
     for (size_t i = 0; i < w->n_chosen && !rc; i++) {
-        const struct chosen_repair *c = &w->chosen[i];
+        const struct assay__chosen_repair *c = &w->chosen[i];
         struct assay_progress step = {c->repair->name, "repairs", NULL, i,
                                       w->n_chosen};
         json_t *row = row_json(c->repair, c->param);
@@ -577,8 +390,8 @@ static int repair_all(const struct work *w, json_t *rows,
     return rc;
 }
 
-static int make_document(const struct work *w, json_t *before, json_t *rows,
-                         json_t **root, struct assay_error *err)
+static int make_document(const struct assay__repairs *w, json_t *before,
+                         json_t *rows, json_t **root, struct assay_error *err)
 {
     *root = json_pack(
         "{s:s, s:{s:s, s:s}, s:o, s:{s:o, s:s, s:I, s:I, s:I}, s:I, s:O, s:O}",
@@ -586,9 +399,10 @@ static int make_document(const struct work *w, json_t *before, json_t *rows,
         assay_version(), "model", assay__json_string(w->o->model), "data",
         "name", assay__json_string(assay_dataset_name(w->data)), "sha256",
         assay_dataset_sha256(w->data), "tuned_on",
-        (json_int_t)assay_view_count(w->part[TUNE]), "held_out",
-        (json_int_t)assay_view_count(w->part[HELD_OUT]), "measured_on",
-        (json_int_t)assay_view_count(w->part[MEASURE]), "seed",
+        (json_int_t)assay_view_count(w->part[ASSAY__REPAIR_TUNE]), "held_out",
+        (json_int_t)assay_view_count(w->part[ASSAY__REPAIR_HELD_OUT]),
+        "measured_on",
+        (json_int_t)assay_view_count(w->part[ASSAY__REPAIR_MEASURE]), "seed",
         (json_int_t)w->ctx->seed, "before", before, "repairs", rows);
     if (!*root)
         return assay_error_set(err, ASSAY_NOMEM, "out of memory");
@@ -600,8 +414,8 @@ static int make_document(const struct work *w, json_t *before, json_t *rows,
     return ASSAY_OK;
 }
 
-static int write_document(const struct work *w, json_t *root, char **findings,
-                          struct assay_error *err)
+static int write_document(const struct assay__repairs *w, json_t *root,
+                          char **findings, struct assay_error *err)
 {
     char *path;
     int rc = ASSAY_OK;
@@ -619,9 +433,9 @@ static int write_document(const struct work *w, json_t *root, char **findings,
                      : assay_error_set(err, ASSAY_NOMEM, "out of memory");
 }
 
-static void release_all(struct work *w)
+static void release_all(struct assay__repairs *w)
 {
-    for (int i = 0; i < PARTS; i++)
+    for (int i = 0; i < ASSAY__REPAIR_PARTS; i++)
         assay_view_free(w->part[i]);
     assay_trigger_release(&w->trigger);
     assay_trigger_release(&w->known);
@@ -633,7 +447,7 @@ int assay_trust_repair(const struct assay_trust_repair_options *o,
                        const struct assay_context *ctx, char **findings,
                        struct assay_error *err)
 {
-    struct work w = {.o = o, .ctx = ctx};
+    struct assay__repairs w = {.o = o, .ctx = ctx};
     json_t *before = NULL;
     json_t *rows = json_array();
     json_t *root = NULL;

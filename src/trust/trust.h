@@ -11,7 +11,7 @@
  *   detect.c    one detector on one model, kept in the folder
  *   kept.c      what is kept there, by key
  *   judge.c     what a score means beside the references'
- *   repair.c    repairs of one model
+ *   repair.c    repairs of one model; repair_kept.c what is kept of them
  */
 
 #include <jansson.h>
