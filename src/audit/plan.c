@@ -501,6 +501,9 @@ int assay__plan_make(assay_audit *a, struct assay_error *err)
         code = plan_once(a, err);
     if (code == ASSAY_OK && a->options.budget_seconds > 0)
         code = fit_budget(a, err);
+    if (a->options.budget_seconds > 0 && assay__detection_wanted(&a->options))
+        add_note(&a->plan, "The time budget does not count detectors and "
+                           "repairs.");
     if (a->options.controls == ASSAY_CONTROLS_FULL &&
         !assay__control_wants_positive(a))
         add_note(&a->plan, "No positive control: there is no attack but "

@@ -304,6 +304,70 @@ static void test_only_calibrated_accusations_break_a_rule(void)
     }
 }
 
+#define ALARMS(high) \
+    "\"false_alarms\":{\"value\":0,\"low\":0,\"high\":" high ",\"n\":13}"
+
+/* Documents of detectors and repairs become findings of the run: paths are
+ * its folder's, times are taken out, and an accusation by a threshold counts
+ * where its false alarms are known. */
+static void test_documents_become_findings_of_the_run(void)
+{
+    static const struct {
+        const char *fields;
+        int calibrated;
+    } rows[] = {
+        {"\"decided_by\":\"references\"", 1},
+        {"\"decided_by\":\"p-value\"", 1},
+        {"\"decided_by\":\"threshold\"," ALARMS("0.247"), 1},
+        {"\"decided_by\":\"threshold\"," ALARMS("0.265"), 0},
+        {"\"decided_by\":\"threshold\",\"false_alarms\":null", 0},
+    };
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct assay__detected d = {.n_given = 2, .n_own = 3};
+        json_t *findings = NULL;
+        json_t *seconds = NULL;
+        const json_t *found;
+        const json_t *tuned;
+        char line[900];
+
+        snprintf(line, sizeof(line),
+                 "{\"data\":{\"name\":\"d\",\"clean\":9},\"references\":[],"
+                 "\"models\":[{\"name\":\"m\",\"detectors\":[{\"name\":"
+                 "\"x\",\"status\":\"ran\",\"subject\":\"model\",\"seconds\":"
+                 "2.5,\"records\":[1],\"trigger\":\"found/a.safetensors\","
+                 "\"picture\":\"found/a.png\",%s}]}]}",
+                 rows[i].fields);
+        d.document = json_loads(line, 0, NULL);
+        d.scan = json_pack("{s:s}", "verdict", "clean");
+        d.accuracy = json_null();
+        d.repairs = json_loads(
+            "{\"data\":{},\"seed\":1,\"trigger\":null,\"before\":{},"
+            "\"repairs\":[{\"name\":\"tune\",\"status\":\"ran\","
+            "\"seconds\":7,\"model\":\"/home/me/tune.safetensors\"}]}",
+            0, NULL);
+        CHECK(d.document != NULL && d.repairs != NULL);
+        CHECK_OK(assay__detected_json(&d, &findings, &seconds, &err), err);
+        found = json_array_get(at(findings, "detection", "detectors"), 0);
+        tuned = json_array_get(at(findings, "repairs", "rows"), 0);
+        CHECK_STR_EQ(text(found, "trigger"), "trust/found/a.safetensors");
+        CHECK_STR_EQ(text(found, "picture"), "trust/found/a.png");
+        CHECK(!json_object_get(found, "seconds"));
+        CHECK(!json_object_get(found, "records"));
+        CHECK_INT_EQ(json_is_true(json_object_get(found, "calibrated")),
+                     rows[i].calibrated);
+        CHECK_STR_EQ(text(tuned, "model"), "trust/repaired/tune.safetensors");
+        CHECK_NEAR(json_number_value(at(seconds, "detectors", "x")), 2.5, 0);
+        CHECK_NEAR(json_number_value(at(seconds, "repairs", "tune")), 7, 0);
+        CHECK_UINT_EQ(json_integer_value(at(findings, "references", "n")), 5);
+        json_decref(findings);
+        json_decref(seconds);
+        json_decref(d.document);
+        json_decref(d.repairs);
+        json_decref(d.scan);
+    }
+}
+
 static void test_a_dangerous_file_fails_whatever_the_policy(void)
 {
     static const struct {
@@ -339,6 +403,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_trained_models_serve_as_clean_ones),
     CHECK_TEST(test_options_that_do_not_fit_are_refused),
     CHECK_TEST(test_only_calibrated_accusations_break_a_rule),
+    CHECK_TEST(test_documents_become_findings_of_the_run),
     CHECK_TEST(test_a_dangerous_file_fails_whatever_the_policy),
 };
 CHECK_MAIN(tests)
