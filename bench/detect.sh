@@ -16,7 +16,7 @@ set -eu
 n=${N:-20}
 out=${OUT:-$work}
 recipe="--records ${RECORDS:-5000} --epochs ${EPOCHS:-8} --batch 64 --lr .05 \
-    --schedule cosine --augment crop:2 --evaluate-every 0 --resize 32x32 \
+    --schedule cosine --augment none --evaluate-every 0 --resize 32x32 \
     --threads ${THREADS:-1} --quiet"
 mkdir -p "$out/clean" "$out/bad" "$out/clean-shadows" "$out/bad-shadows"
 

@@ -64,10 +64,11 @@ const struct assay__command assay__command_train = {
         "assay train cifar10:data/cifar10 --arch resnet18 --augment "
         "flip,crop:4\n"
         "assay train folder:photos --arch vgg19 --resize 64x64 --all",
-    .notes = "DATA is KIND:PATH or a path: fashion-mnist, mnist, cifar10, "
-             "cifar100, stl10,\nceleba, folder, wav, csv, npz, records. After a "
-             "kill or Ctrl-C the same command goes\non from the last finished "
-             "epoch.",
+    .notes =
+        "DATA is KIND:PATH or a path: fashion-mnist, mnist, cifar10, "
+        "cifar100, stl10,\nceleba, folder, wav, csv, npz, records. After a "
+        "kill or Ctrl-C the same command goes\non from the last finished "
+        "epoch.",
     .groups = groups,
     .values_size = sizeof(struct values),
     .max_args = 1,
