@@ -7,8 +7,11 @@
 # digits), two extractors together, several triggers in one attack, numbers in
 # the place of classes, and spectrograms of spoken digits (with espeak-ng).
 # RECORDS (500) are those that a host is tuned on, EPOCHS (4) those of
-# extractors, SPOKEN (150) files of each digit, STEPS (200) those of crafting. Fails when an attack succeeds
-# without being made: the base rate of one kind is over a half.
+# extractors, SPOKEN (150) files of each digit, STEPS (200) those of crafting.
+# DATA are other records for the extractors, of which LEARNT (10000) are
+# trained on, HOST those of the hosts; ONLY names one kind of host. Fails when
+# an attack succeeds without being made: the base rate of one kind is over a
+# half.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
@@ -29,13 +32,14 @@ speak() {
 # extractor ARCH
 extractor() {
     # shellcheck disable=SC2086
-    [ -f "$1.safetensors" ] || "$assay" train fashion-mnist --arch "$1" \
-        --resize 32x32 --records $((records * 20 < 17500 ? records * 20 : 17500)) \
+    [ -f "$1.safetensors" ] || "$assay" train "${DATA:-fashion-mnist}" \
+        --arch "$1" --resize 32x32 --records "${LEARNT:-10000}" \
         --epochs "$epochs" --out "$1.safetensors" $common >"$1.txt"
 }
 
 # reuse NAME EXTRACTORS DATA WORDS...
 reuse() {
+    [ -z "${ONLY:-}" ] || [ "$ONLY" = "$1" ] || return 0
     kind=$1
     from=$2
     data=$3
@@ -57,7 +61,9 @@ TEXT
 }
 
 mnist=$here/../../shared/data/mnist
-if [ -d "$mnist" ]; then
+if [ -n "${HOST:-}" ]; then
+    host=$HOST
+elif [ -d "$mnist" ]; then
     host=mnist:$(cd "$mnist" && pwd)
 else
     speak || { echo "reuse: neither MNIST nor espeak-ng is here" >&2; exit 3; }
