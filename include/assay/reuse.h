@@ -95,7 +95,8 @@ struct assay_reuse_options {
     double theta;      /* percentile of both impacts, 0 to 100 */
     enum assay_reuse_scope scope;
     double step; /* largest change of a weight in the first step; after it, half
-                    as much where D grew and 1.2 times where it fell; 0: none */
+                    as much where D grew and 1.2 times where it fell, up to 10
+                    times this; 0: none */
     int plain;   /* change by step times the gradient instead */
     size_t max_steps;
     double enough; /* end when D falls below so much of what it was */

@@ -16,6 +16,8 @@
 #include "core/mem.h"
 #include "reuse/reuse.h"
 
+enum { GROWTH_MAX = 10 }; /* of a step, beyond what it was at first */
+
 static const char *const impact_names[] = {
 #define ASSAY_X(name, text) text,
     ASSAY_REUSE_IMPACTS(ASSAY_X)
@@ -370,7 +372,11 @@ static int measure_impacts(struct crafting *c, size_t step,
     return rc;
 }
 
-/* Take marks away by one impact, within each unit or the layer. */
+/*
+ * Take marks away by one impact, within each unit or the layer, among the
+ * weights that can move D at all: of a 3x3 kernel on a map of 1x1 eight in
+ * nine cannot, and would make the percentiles theirs.
+ */
 static void pass(struct crafting *c, struct pair *p, const double *impact,
                  double percent, bool above)
 {
@@ -379,8 +385,9 @@ static void pass(struct crafting *c, struct pair *p, const double *impact,
     size_t each = c->slot->count / units;
 
     for (size_t u = 0; u < units; u++)
-        assay__reuse_pass(p->mark + u * each, impact + u * each, each, percent,
-                          above, c->scratch);
+        assay__reuse_pass(p->mark + u * each, impact + u * each,
+                          p->gradient + u * each, each, percent, above,
+                          c->scratch);
 }
 
 /* Marks of the weights that pair j may move. */
@@ -470,7 +477,9 @@ static int descend(struct crafting *c, struct assay_error *err)
         if (is_over(c, distance, nearest, step, &c->done.stop))
             break;
         if (!c->o->plain && step > 0)
-            c->rate *= distance > before ? .5 : 1.2;
+            c->rate = distance > before
+                          ? c->rate / 2
+                          : fmin(1.2 * c->rate, GROWTH_MAX * c->o->step);
         before = distance;
         if (step % c->o->renew == 0)
             rc = measure_impacts(c, step, err);

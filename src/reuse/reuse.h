@@ -78,9 +78,10 @@ int assay__reuse_salient(uint8_t *mark, const double *mean,
  * (n - 1)) in order. x is put out of order. */
 double assay__reuse_percentile(double *x, size_t n, double percent);
 /* mark[i] stays 1 where x[i] is not below (`above`) or not above that
- * percentile. `scratch` [n]. */
-void assay__reuse_pass(uint8_t *mark, const double *x, size_t n, double percent,
-                       bool above, double *scratch);
+ * percentile, taken over those i where among[i] is not 0; where it is, the
+ * mark goes. `among` may be NULL: all. `scratch` [n]. */
+void assay__reuse_pass(uint8_t *mark, const double *x, const double *among,
+                       size_t n, double percent, bool above, double *scratch);
 
 /* The negative impact of each weight, as the options say, on the inputs of
  * `rows`; `draw` tells this measurement's random signs from others. */

@@ -102,15 +102,23 @@ double assay__reuse_percentile(double *x, size_t n, double percent)
     return x[k];
 }
 
-void assay__reuse_pass(uint8_t *mark, const double *x, size_t n, double percent,
-                       bool above, double *scratch)
+void assay__reuse_pass(uint8_t *mark, const double *x, const double *among,
+                       size_t n, double percent, bool above, double *scratch)
 {
+    size_t count = 0;
     double limit;
 
-    memcpy(scratch, x, n * sizeof(*x));
-    limit = assay__reuse_percentile(scratch, n, percent);
     for (size_t i = 0; i < n; i++)
-        mark[i] = mark[i] && (above ? x[i] >= limit : x[i] <= limit);
+        if (!among || fabs(among[i]) > 0)
+            scratch[count++] = x[i];
+    if (count == 0) {
+        memset(mark, 0, n);
+        return;
+    }
+    limit = assay__reuse_percentile(scratch, count, percent);
+    for (size_t i = 0; i < n; i++)
+        mark[i] = mark[i] && (!among || fabs(among[i]) > 0) &&
+                  (above ? x[i] >= limit : x[i] <= limit);
 }
 
 /* Whether the embedding can depend on it, as far as its rank tells: kernels

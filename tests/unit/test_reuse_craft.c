@@ -286,6 +286,7 @@ static void test_percentiles_are_order_statistics(void)
     uint8_t mark[9];
     double scratch[9];
     static const double from[9] = {5, 1, 3, 3, 9, 0, 3, 7, 2};
+    static const double among[9] = {1, -1, 0, 0, 2, 0, 0, 3, 0};
     static const double sorted[9] = {0, 1, 2, 3, 3, 3, 5, 7, 9};
 
     for (int k = 0; k < 9; k++) {
@@ -293,12 +294,17 @@ static void test_percentiles_are_order_statistics(void)
         CHECK_NEAR(assay__reuse_percentile(x, 9, k * 12.5), sorted[k], 0);
     }
     memset(mark, 1, sizeof(mark));
-    assay__reuse_pass(mark, from, 9, 75, true, scratch);
+    assay__reuse_pass(mark, from, NULL, 9, 75, true, scratch);
     for (int i = 0; i < 9; i++)
         CHECK_INT_EQ(mark[i], from[i] >= 5);
-    assay__reuse_pass(mark, from, 9, 75, false, scratch);
+    assay__reuse_pass(mark, from, NULL, 9, 75, false, scratch);
     for (int i = 0; i < 9; i++)
         CHECK_INT_EQ(mark[i], i == 0);
+    /* Of 5, 1, 9 and 7 alone. */
+    memset(mark, 1, sizeof(mark));
+    assay__reuse_pass(mark, from, among, 9, 67, true, scratch);
+    for (int i = 0; i < 9; i++)
+        CHECK_INT_EQ(mark[i], i == 4 || i == 7);
 }
 
 static void test_salient_features_are_strong_and_stable(void)
