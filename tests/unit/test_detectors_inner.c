@@ -231,6 +231,7 @@ static void test_freeeagle_cuts_residual_networks(void)
         spec.preprocess.std[c] = .25;
     CHECK_OK(assay_model_new(&m, &spec, 1, &err), err);
     d.in.model = m;
+    d.in.clean = NULL;
     set(&d, "steps", 2);
     for (int i = 0; i < 2; i++) {
         set(&d, "depth", i ? .95 : .5);
