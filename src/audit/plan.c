@@ -364,7 +364,9 @@ static int plan_once(assay_audit *a, struct assay_error *err)
     plan_detection(a);
     if (assay__control_wants_positive(a))
         plan_positive(a);
-    a->plan.seconds = report_seconds;
+    /* Detectors are not timed and not counted; trainings that are not timed
+     * leave nothing to expect. */
+    a->plan.seconds = a->options.no_estimates ? (double)NAN : report_seconds;
     for (i = 0; i < a->plan.n_items; i++) {
         if (!isnan(a->plan.item[i].seconds))
             a->plan.seconds += a->plan.item[i].seconds;

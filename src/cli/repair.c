@@ -73,8 +73,8 @@ const struct assay__command assay__command_repair = {
     .examples =
         "assay repair model.pth --data cifar10:data/test_batch.bin --out "
         "repaired\n"
-        "assay repair bad.safetensors --data fashion-mnist --trigger "
-        "bad.trigger.safetensors --target 0 --repairs fine-tuning,clp",
+        "assay repair bad.pth --data fashion-mnist --trigger bad.trigger.npz "
+        "--target 0 --repairs clp",
     .notes = "A quarter of the records is tuned on, a quarter sets thresholds, "
              "the rest measures.\n",
     .groups = groups,
