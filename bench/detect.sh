@@ -28,6 +28,7 @@ clean() { # file seed architecture
 bad() { # file seed architecture backdoor target
     extra=
     case $4 in
+    badnets) extra='--param side=5' ;; # of 3 pixels half do not take
     trojannn | latent | badencoder) # these alter a clean model of their own
         base=$out/bases/$3-$2.safetensors
         mkdir -p "$out/bases"
