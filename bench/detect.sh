@@ -5,7 +5,7 @@
 # and N with a backdoor (BadNets, Blended and the others of BACKDOORS in
 # turn, targets in turn), of one architecture on Fashion-MNIST, each of a
 # split of its own; areas under the ROC curve with intervals, and false
-# alarms at each detector's own threshold. Searches are a quarter as long as
+# alarms at each detector's own threshold. Searches are an eighth as long as
 # by default. With SHADOWS (0) MNTD runs too and learns from as many further
 # clean models, and as many with a backdoor. Models are kept with KEEP=1, and
 # with OUT=FOLDER, where a second run goes on.
@@ -69,7 +69,7 @@ shadows=
 [ "${SHADOWS:-0}" = 0 ] ||
     shadows="--clean-shadows $out/clean-shadows --backdoored-shadows $out/bad-shadows"
 quick="--detector-param neural-cleanse.rounds=40
-    --detector-param neural-cleanse.batches=4 --detector-param abs.candidates=5
+    --detector-param neural-cleanse.batches=2 --detector-param abs.candidates=5
     --detector-param abs.rounds=10 --detector-param abs.batches=5"
 status=0
 # shellcheck disable=SC2086
