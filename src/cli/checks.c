@@ -99,22 +99,20 @@ static void print_one(const struct row *r, const char *about)
 static int list(row_at *at, const char *about, const char *hint, int as_json,
                 struct assay_error *err)
 {
+    struct row r = at(0);
     json_t *all;
     size_t i;
 
     if (!as_json) {
         printf("%-22s %-24s %s\n", "NAME", about, "SUMMARY");
-        for (i = 0; at(i).name != NULL; i++)
-            printf("%-22s %-24s %s\n", at(i).name, at(i).about, at(i).summary);
+        for (i = 0; r.name != NULL; r = at(++i))
+            printf("%-22s %-24s %s\n", r.name, r.about, r.summary);
         printf("\n%s\n", hint);
         return ASSAY_OK;
     }
     all = json_array();
-    for (i = 0; at(i).name != NULL; i++) {
-        struct row r = at(i);
-
+    for (r = at(0), i = 0; r.name != NULL; r = at(++i))
         json_array_append_new(all, row_json(&r, about));
-    }
     return assay__listing_print(all, about, err);
 }
 
@@ -122,11 +120,10 @@ static int show(row_at *at, const char *kind, const char *about,
                 const char *name, int as_json, struct assay_error *err)
 {
     const char *names[64];
+    struct row r = at(0);
     size_t n;
 
-    for (n = 0; n < 64 && at(n).name != NULL; n++) {
-        struct row r = at(n);
-
+    for (n = 0; n < 64 && r.name != NULL; r = at(++n)) {
         names[n] = r.name;
         if (strcmp(r.name, name) != 0)
             continue;
