@@ -66,9 +66,34 @@ static bool parse_labels(struct assay__spec *spec, const char *value)
     return spec->labels != NULL;
 }
 
+/* Where the number that the key names is kept, and its limit; NULL when this
+ * kind takes none of that name. */
+static int *count_of(struct assay__spec *spec, unsigned takes, const char *key,
+                     int *max)
+{
+    const struct {
+        unsigned takes;
+        const char *key;
+        int *value;
+        int max;
+    } rows[] = {
+        {ASSAY__SPEC_CLASSES, "classes", &spec->classes, ASSAY__CLASSES_MAX},
+        {ASSAY__SPEC_AUDIO, "rate", &spec->rate, ASSAY__RATE_MAX},
+        {ASSAY__SPEC_AUDIO, "seconds", &spec->seconds, ASSAY__SECONDS_MAX}};
+
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        *max = rows[i].max;
+        if (takes & rows[i].takes && strcmp(key, rows[i].key) == 0)
+            return rows[i].value;
+    }
+    return NULL;
+}
+
 static int set_option(struct assay__spec *spec, unsigned takes, const char *key,
                       const char *value, struct assay_error *err)
 {
+    int max;
+    int *count = count_of(spec, takes, key, &max);
     const char *end;
     bool ok;
 
@@ -81,15 +106,9 @@ static int set_option(struct assay__spec *spec, unsigned takes, const char *key,
         ok = parse_product(value, spec->shape, 3);
     } else if (takes & ASSAY__SPEC_SIZE && strcmp(key, "size") == 0) {
         ok = parse_product(value, spec->size, 2);
-    } else if (takes & ASSAY__SPEC_CLASSES && strcmp(key, "classes") == 0) {
-        spec->classes = parse_count(value, '\0', ASSAY__CLASSES_MAX, &end);
-        ok = spec->classes > 0;
-    } else if (takes & ASSAY__SPEC_AUDIO && strcmp(key, "rate") == 0) {
-        spec->rate = parse_count(value, '\0', ASSAY__RATE_MAX, &end);
-        ok = spec->rate > 0;
-    } else if (takes & ASSAY__SPEC_AUDIO && strcmp(key, "seconds") == 0) {
-        spec->seconds = parse_count(value, '\0', ASSAY__SECONDS_MAX, &end);
-        ok = spec->seconds > 0;
+    } else if (count) {
+        *count = parse_count(value, '\0', max, &end);
+        ok = *count > 0;
     } else {
         return assay_error_set(
             err, ASSAY_ARG,
