@@ -70,7 +70,9 @@ shadows=
     shadows="--clean-shadows $out/clean-shadows --backdoored-shadows $out/bad-shadows"
 quick="--detector-param neural-cleanse.rounds=40
     --detector-param neural-cleanse.batches=2 --detector-param abs.candidates=5
-    --detector-param abs.rounds=10 --detector-param abs.batches=5"
+    --detector-param abs.rounds=10 --detector-param abs.batches=5
+    --detector-param abs.neurons=64 --detector-param abs.levels=2
+    --detector-param abs.seeds=8"
 status=0
 # shellcheck disable=SC2086
 "$assay" detect "$out/bad" --references "$out/clean" --data fashion-mnist \
