@@ -9,6 +9,7 @@
 # by default. With SHADOWS (0) MNTD runs too and learns from as many further
 # clean models, and as many with a backdoor. Models are kept with KEEP=1, and
 # with OUT=FOLDER, where a second run goes on.
+# ABS takes a minute a model and runs where DETECTORS names it.
 # N, ARCH, RECORDS, EPOCHS, BACKDOORS, SHADOWS, CLEAN, DETECTORS, SEED and
 # THREADS change the run.
 set -eu
@@ -77,7 +78,7 @@ status=0
 # shellcheck disable=SC2086
 "$assay" detect "$out/bad" --references "$out/clean" --data fashion-mnist \
     --clean "${CLEAN:-300}" $shadows \
-    --detectors "${DETECTORS:-neural-cleanse,freeeagle,abs${shadows:+,mntd}}" \
+    --detectors "${DETECTORS:-neural-cleanse,freeeagle${shadows:+,mntd}}" \
     $quick \
     --out "$out/found" --seed "${SEED:-0}" --threads "${THREADS:-1}" \
     >"$out/detect.txt" || status=$?
