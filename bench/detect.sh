@@ -69,16 +69,25 @@ done
 shadows=
 [ "${SHADOWS:-0}" = 0 ] ||
     shadows="--clean-shadows $out/clean-shadows --backdoored-shadows $out/bad-shadows"
-quick="--detector-param neural-cleanse.rounds=40
-    --detector-param neural-cleanse.batches=2 --detector-param abs.candidates=5
-    --detector-param abs.rounds=10 --detector-param abs.batches=5
-    --detector-param abs.neurons=64 --detector-param abs.levels=2
-    --detector-param abs.seeds=8"
+detectors=${DETECTORS:-neural-cleanse,freeeagle${shadows:+,mntd}}
+quick=
+case $detectors in
+*neural-cleanse*)
+    quick="--detector-param neural-cleanse.rounds=40
+        --detector-param neural-cleanse.batches=2" ;;
+esac
+case $detectors in
+*abs*)
+    quick="$quick --detector-param abs.candidates=5
+        --detector-param abs.rounds=10 --detector-param abs.batches=5
+        --detector-param abs.neurons=64 --detector-param abs.levels=2
+        --detector-param abs.seeds=8" ;;
+esac
 status=0
 # shellcheck disable=SC2086
 "$assay" detect "$out/bad" --references "$out/clean" --data fashion-mnist \
     --clean "${CLEAN:-300}" $shadows \
-    --detectors "${DETECTORS:-neural-cleanse,freeeagle${shadows:+,mntd}}" \
+    --detectors "$detectors" \
     $quick \
     --out "$out/found" --seed "${SEED:-0}" --threads "${THREADS:-1}" \
     >"$out/detect.txt" || status=$?
