@@ -44,7 +44,7 @@ static const struct assay__option own_options[] = {
      "trigger that repairs are given, where it is not the one above",
      offsetof(struct values, known)},
     {"reverse", 0, ASSAY__OPTION_TEXT, "DETECTOR", "neural-cleanse", 0, 0, NULL,
-     "detector that reverses a trigger", offsetof(struct values, reverse)},
+     "detector that reverses a trigger, or none", offsetof(struct values, reverse)},
     {"batch", 0, ASSAY__OPTION_INT, "N", "128", 1, 65536, NULL,
      "records per step of tunings", offsetof(struct values, batch)},
     {"momentum", 0, ASSAY__OPTION_REAL, "X", "0.9", 0, 1, NULL,
@@ -96,7 +96,7 @@ static int repair(struct assay__session *s, const struct values *v,
     o.trigger = v->trigger;
     o.known = v->known;
     o.target = (int)v->target;
-    o.reverse = v->reverse;
+    o.reverse = strcmp(v->reverse, "none") == 0 ? NULL : v->reverse;
     o.repairs = assay__words_list(&v->repairs, names);
     o.n_repairs = (size_t)v->repairs.n;
     o.params = v->params.text;
