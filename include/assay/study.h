@@ -31,6 +31,13 @@ struct assay_study_options {
     const char *out;  /* folder, made when missing */
     int plan_only;    /* 1: write nothing; assay_study_run() is ASSAY_ARG */
     int no_estimates; /* 1: the plan has no times; it is there at once */
+    /*
+     * Cells that run side by side, 0: one. Each uses the context's threads,
+     * so that cells have the same key and the same bytes whatever this is.
+     * Of the cells of one dataset and seed, which have models in common, one
+     * runs at a time.
+     */
+    int jobs;
     struct assay_compute compute; /* as for audits */
 };
 
@@ -63,8 +70,8 @@ struct assay_study_plan {
     size_t n_done;
     size_t n_impossible;
     size_t n_models;     /* to train, in all */
-    double seconds;      /* expected in all; NaN when not known */
-    size_t memory_bytes; /* expected peak; 0 when not known */
+    double seconds;      /* expected, cell after cell; NaN when not known */
+    size_t memory_bytes; /* expected peak of one cell; 0 when not known */
 };
 
 /*
@@ -91,7 +98,7 @@ struct assay_study_result {
 };
 
 /*
- * Run what is not done, cell by cell, then write study.json, the CSV tables
+ * Run what is not done, then write study.json, the CSV tables
  * and study.html. A cell that fails is recorded and the others go on.
  * Errors: _CANCELED and _NOMEM (a rerun goes on from there), _IO, _NOTHING
  * when no cell has findings.

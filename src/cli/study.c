@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * assay study: a grid of audits from one file. The plan and its cost come
- * first; then the cells, one after the other; then tables and a page.
+ * first; then the cells; then tables and a page.
  */
 
 #include "assay/study.h"
@@ -21,6 +21,7 @@ struct values {
     const char *out;
     int plan_only;
     int no_estimates;
+    int64_t jobs;
 };
 
 /* clang-format off */
@@ -34,6 +35,10 @@ static const struct assay__option own_options[] = {
     {"no-estimates", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
      "time no steps for the plan: it says what is done, not how long it "
      "takes", offsetof(struct values, no_estimates)},
+    {"jobs", 'j', ASSAY__OPTION_INT, "N", "1", 1, 256, NULL,
+     "cells to run side by side, each with --threads; of one dataset and seed "
+     "one at a time",
+     offsetof(struct values, jobs)},
     {.name = NULL},
 };
 /* clang-format on */
@@ -102,17 +107,19 @@ static void print_cell(FILE *out, const struct assay_study_cell *cell)
 }
 
 /* All cells, or of those that are not done so many. */
-static void print_plan(FILE *out, const assay_study *study, const char *folder,
-                       int all)
+static void print_plan(FILE *out, const assay_study *study,
+                       const struct assay_study_options *options, int all)
 {
     enum { SHOWN = 24 };
     const struct assay_study_plan *plan = assay_study_plan(study);
+    int jobs = options->jobs;
     size_t shown = 0;
     size_t left = 0;
     char time[24];
     size_t i;
 
-    fprintf(out, "Plan for %s, in %s:\n", assay_study_name(study), folder);
+    fprintf(out, "Plan for %s, in %s:\n", assay_study_name(study),
+            options->out);
     for (i = 0; i < plan->n_cells; i++) {
         struct assay_study_cell cell;
 
@@ -135,9 +142,13 @@ static void print_plan(FILE *out, const assay_study *study, const char *folder,
     if (plan->n_impossible > 0)
         fprintf(out, ", %zu impossible", plan->n_impossible);
     if (plan->memory_bytes > 0)
-        fprintf(out, "\n  Expected: about %s, %.0f MiB of memory",
+        fprintf(out, "\n  Expected: about %s%s, %.0f MiB of memory%s",
                 assay__duration_text(plan->seconds, time),
-                (double)plan->memory_bytes / 1048576.0);
+                jobs > 1 ? " cell after cell" : "",
+                (double)plan->memory_bytes / 1048576.0,
+                jobs > 1 ? " each" : "");
+    if (jobs > 1)
+        fprintf(out, "\n  %d cells side by side", jobs);
     fputs("\n\n", out);
 }
 
@@ -235,11 +246,11 @@ static int study(struct assay__session *s, const struct values *v,
         if (s->json)
             code = print_plan_json(study, err);
         else
-            print_plan(stdout, study, options->out, 1);
+            print_plan(stdout, study, options, 1);
         goto out;
     }
     if (!s->quiet)
-        print_plan(stderr, study, options->out, 0);
+        print_plan(stderr, study, options, 0);
     code = assay_study_run(study, &result, err);
     assay__progress_clear(&s->progress);
     if (code != ASSAY_OK)
@@ -274,6 +285,7 @@ static int take_options(const struct values *v,
     o->file = parsed->arg[0];
     o->plan_only = v->plan_only;
     o->no_estimates = v->no_estimates;
+    o->jobs = (int)v->jobs;
     o->compute = s->compute;
     return ASSAY_OK;
 }

@@ -1,10 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Running a study: an audit for each cell that is not done, one after the
- * other, then the tables. timings.json counts the starts of each cell and
- * the seconds of the process that finished it; it is no input of anything.
+ * Running a study: an audit for each cell that is not done, as many side by
+ * side as there are workers, then the tables. Cells of one dataset and one
+ * seed have models in common (library.c of audits), so of them one runs at a
+ * time: nothing is trained twice, and no cell reads a model that another is
+ * just putting there.
  */
 
+#include <pthread.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -15,11 +19,21 @@
 #include "core/thread.h"
 #include "study/study.h"
 
-enum { TIMINGS_MAX_BYTES = 16 << 20 };
+/* What the workers share. Of the two locks none is taken under the other. */
+struct crew {
+    assay_study *study;
+    pthread_mutex_t talk;  /* held while one of the callbacks runs */
+    pthread_mutex_t lock;  /* guards all below, and the tuning's file */
+    pthread_cond_t ended;  /* a cell has, or `stop` is set */
+    unsigned char *taken;  /* [n_cells]: by a worker, or done before */
+    unsigned char *active; /* [n_cells]: a worker is at it */
+    bool stop;
+    json_t *times;
+};
 
 /* A context that puts "[3/12]" in front of what a cell's audit does. */
 struct numbered {
-    const struct assay_context *outer;
+    struct crew *crew;
     char number[32];
 };
 
@@ -32,52 +46,18 @@ static void on_progress(void *user, const struct assay_progress *step)
     snprintf(task, sizeof(task), "%s %.60s", n->number,
              step->task != NULL ? step->task : "");
     shown.task = task;
-    assay_progress(n->outer, &shown);
+    pthread_mutex_lock(&n->crew->talk);
+    assay_progress(&n->crew->study->ctx, &shown);
+    pthread_mutex_unlock(&n->crew->talk);
 }
 
 static void on_log(void *user, enum assay_log_level level, const char *text)
 {
     const struct numbered *n = user;
 
-    assay_log(n->outer, level, "%s", text);
-}
-
-static json_t *read_timings(const assay_study *s)
-{
-    char *path = assay__path_join(s->options.out, "timings.json");
-    json_t *root = NULL;
-
-    if (path != NULL && assay__exists(path) &&
-        assay__json_read(path, TIMINGS_MAX_BYTES, &root, NULL) == ASSAY_OK &&
-        !json_is_object(json_object_get(root, "cells"))) {
-        json_decref(root);
-        root = NULL;
-    }
-    assay__free(path);
-    return root != NULL ? root
-                        : json_pack("{s:s, s:{}}", "schema",
-                                    "assay-study-timings/1", "cells");
-}
-
-/* Add to a cell's entry; seconds < 0: it starts. */
-static int note_time(const assay_study *s, json_t *timings, size_t i,
-                     double seconds, struct assay_error *err)
-{
-    json_t *cells = json_object_get(timings, "cells");
-    json_t *entry = json_object_get(cells, s->cell[i].name);
-    json_int_t starts = json_integer_value(json_object_get(entry, "starts"));
-    char *path = assay__path_join(s->options.out, "timings.json");
-    int code;
-
-    entry = json_pack("{s:I, s:o}", "starts", starts + (seconds < 0), "seconds",
-                      seconds < 0 ? json_null() : assay__json_real(seconds));
-    if (path == NULL || json_object_set_new(cells, s->cell[i].name, entry) != 0)
-        code =
-            assay_error_set(err, ASSAY_NOMEM, "times of %s", s->cell[i].name);
-    else
-        code = assay__json_write(path, timings, err);
-    assay__free(path);
-    return code;
+    pthread_mutex_lock(&n->crew->talk);
+    assay_log(&n->crew->study->ctx, level, "%s", text);
+    pthread_mutex_unlock(&n->crew->talk);
 }
 
 /* The audit itself; it is marked as done when its findings are there. */
@@ -105,12 +85,36 @@ static int audit_cell(assay_study *s, size_t i, const struct assay_context *ctx,
     return code;
 }
 
-static int run_cell(assay_study *s, size_t i, json_t *timings,
-                    struct assay_error *err)
+/* The end of a cell: its state for the tables, its time, the choices made. */
+static int close_cell(struct crew *crew, size_t i, double seconds,
+                      const struct assay_error *why, struct assay_error *err)
 {
+    assay_study *s = crew->study;
     struct assay__study_work *work = &s->work[i];
+    int code = ASSAY_OK;
+
+    if (why->code == ASSAY_CANCELED || why->code == ASSAY_NOMEM)
+        return assay_error_set(err, why->code, "cell %.60s: %.170s",
+                               s->cell[i].name, why->msg);
+    pthread_mutex_lock(&crew->lock);
+    if (why->code == ASSAY_OK) {
+        work->state = ASSAY_STUDY_DONE;
+        code = assay__study_times_note(s, crew->times, i, seconds, err);
+    } else {
+        snprintf(work->failed, sizeof(work->failed), "%s", why->msg);
+    }
+    if (code == ASSAY_OK)
+        code = assay__study_keep_tuning(s, err);
+    pthread_mutex_unlock(&crew->lock);
+    return code;
+}
+
+static int run_cell(struct crew *crew, size_t i, struct assay_error *err)
+{
+    assay_study *s = crew->study;
+    const struct assay__study_work *work = &s->work[i];
     struct assay_context ctx = s->ctx;
-    struct numbered numbered = {&s->ctx, ""};
+    struct numbered numbered = {crew, ""};
     struct assay_error why = {0, ""};
     double started = assay__clock_seconds();
     int code;
@@ -121,46 +125,114 @@ static int run_cell(assay_study *s, size_t i, json_t *timings,
     ctx.user = &numbered;
     ctx.log = on_log;
     ctx.progress = on_progress;
-    assay_log(&s->ctx, ASSAY_LOG_INFO, "cell %zu/%zu: %s%s%s", i + 1,
-              s->n_cells, s->cell[i].name, work->why[0] != '\0' ? ", " : "",
-              work->why);
-    code = note_time(s, timings, i, -1, err);
+    assay_log(&ctx, ASSAY_LOG_INFO, "cell %zu/%zu: %s%s%s", i + 1, s->n_cells,
+              s->cell[i].name, work->why[0] != '\0' ? ", " : "", work->why);
+    pthread_mutex_lock(&crew->lock);
+    code = assay__study_times_note(s, crew->times, i, -1, err);
+    pthread_mutex_unlock(&crew->lock);
     if (code != ASSAY_OK)
         return code;
-    code = audit_cell(s, i, &ctx, &why);
-    if (code == ASSAY_OK) {
-        work->state = ASSAY_STUDY_DONE;
-        return note_time(s, timings, i, assay__clock_seconds() - started, err);
+    why.code = audit_cell(s, i, &ctx, &why);
+    if (why.code != ASSAY_OK && why.code != ASSAY_CANCELED)
+        assay_log(&ctx, ASSAY_LOG_WARNING, "cell %s failed: %s",
+                  s->cell[i].name, why.msg);
+    return close_cell(crew, i, assay__clock_seconds() - started, &why, err);
+}
+
+/* Whether a cell that has models in common with cell i is under way. */
+static bool must_wait(const struct crew *crew, size_t i)
+{
+    const struct assay__study_cell *cell = crew->study->cell;
+    size_t j;
+
+    for (j = 0; j < crew->study->n_cells; j++) {
+        if (crew->active[j] && cell[j].dataset == cell[i].dataset &&
+            cell[j].seed == cell[i].seed)
+            return true;
     }
-    if (code == ASSAY_CANCELED || code == ASSAY_NOMEM)
-        return assay_error_set(err, code, "cell %.60s: %.170s", s->cell[i].name,
-                               why.msg);
-    snprintf(work->failed, sizeof(work->failed), "%s", why.msg);
-    assay_log(&s->ctx, ASSAY_LOG_WARNING, "cell %s failed: %s", s->cell[i].name,
-              why.msg);
-    return ASSAY_OK;
+    return false;
+}
+
+/* The next cell; waits while all that are left must. False: none is left. */
+static bool take_cell(struct crew *crew, size_t *cell)
+{
+    size_t n = crew->study->n_cells;
+    bool taken = false;
+    size_t left = 1;
+
+    pthread_mutex_lock(&crew->lock);
+    while (!taken && left > 0 && !crew->stop) {
+        left = 0;
+        for (size_t i = 0; i < n && !taken; i++) {
+            if (crew->taken[i])
+                continue;
+            left++;
+            taken = !must_wait(crew, i);
+            *cell = i;
+        }
+        if (!taken && left > 0)
+            pthread_cond_wait(&crew->ended, &crew->lock);
+    }
+    if (taken)
+        crew->taken[*cell] = crew->active[*cell] = 1;
+    pthread_mutex_unlock(&crew->lock);
+    return taken;
+}
+
+static void leave_cell(struct crew *crew, size_t cell, int code)
+{
+    pthread_mutex_lock(&crew->lock);
+    crew->active[cell] = 0;
+    if (code != ASSAY_OK)
+        crew->stop = true;
+    pthread_cond_broadcast(&crew->ended);
+    pthread_mutex_unlock(&crew->lock);
+}
+
+/* One worker, until no cell is left. */
+static int work_on(void *user, size_t worker, struct assay_error *err)
+{
+    struct crew *crew = user;
+    int code = ASSAY_OK;
+    size_t i = 0;
+
+    (void)worker;
+    while (code == ASSAY_OK && take_cell(crew, &i)) {
+        code = assay_context_check(&crew->study->ctx, err);
+        if (code == ASSAY_OK)
+            code = run_cell(crew, i, err);
+        leave_cell(crew, i, code);
+    }
+    return code;
 }
 
 static int run_cells(assay_study *s, struct assay_error *err)
 {
-    json_t *timings = read_timings(s);
+    struct crew crew = {.study = s};
+    int workers = s->options.jobs > 1 ? s->options.jobs : 1;
     size_t i;
-    int code = ASSAY_OK;
+    int code;
 
-    if (timings == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "times of the study");
-    for (i = 0; i < s->n_cells && code == ASSAY_OK; i++) {
-        struct assay__study_work *work = &s->work[i];
-
-        if (work->state == ASSAY_STUDY_DONE)
-            continue;
-        code = assay_context_check(&s->ctx, err);
-        if (code == ASSAY_OK)
-            code = run_cell(s, i, timings, err);
-        if (code == ASSAY_OK)
-            code = assay__study_keep_tuning(s, err);
+    crew.times = assay__study_times_read(s);
+    crew.taken = assay__calloc(s->n_cells, 1);
+    crew.active = assay__calloc(s->n_cells, 1);
+    if (crew.times == NULL || crew.taken == NULL || crew.active == NULL) {
+        code = assay_error_set(err, ASSAY_NOMEM, "workers of the study");
+        goto out;
     }
-    json_decref(timings);
+    for (i = 0; i < s->n_cells; i++)
+        crew.taken[i] = s->work[i].state == ASSAY_STUDY_DONE;
+    pthread_mutex_init(&crew.talk, NULL);
+    pthread_mutex_init(&crew.lock, NULL);
+    pthread_cond_init(&crew.ended, NULL);
+    code = assay__thread_run(workers, (size_t)workers, work_on, &crew, err);
+    pthread_cond_destroy(&crew.ended);
+    pthread_mutex_destroy(&crew.lock);
+    pthread_mutex_destroy(&crew.talk);
+out:
+    json_decref(crew.times);
+    assay__free(crew.taken);
+    assay__free(crew.active);
     return code;
 }
 

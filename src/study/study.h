@@ -10,6 +10,7 @@
  *   cell.c        a cell as the options of an audit, and its key
  *   open.c        what is there, what is to do, how long
  *   run.c         doing it
+ *   times.c       how long it took
  *   collect.c     study.json from the cells' findings
  *   summary.c     means over seeds, defences before and after, correlations
  *   csv.c         the same as tables
@@ -85,6 +86,14 @@ int assay__study_cell_look(assay_study *s, size_t i,
                            struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__study_cell_mark(const assay_study *s, size_t i,
                            struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* times.c: timings.json. What the folder has (a file that is not one is taken
+ * as empty), new reference, NULL when out of memory. */
+json_t *assay__study_times_read(const assay_study *s);
+/* Add to cell i's entry and write the file; seconds < 0: it starts. */
+int assay__study_times_note(const assay_study *s, json_t *times, size_t i,
+                            double seconds,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* collect.c: new reference; every cell's findings are read. */
 int assay__study_collect(const assay_study *s, json_t **out,

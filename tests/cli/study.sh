@@ -39,6 +39,17 @@ for file in $tables; do
     check "$file is the same" cmp -s "whole/$file" "first-$file"
 done
 
+# Side by side: the two of one dataset and seed one after the other, the
+# third beside them; the tables are the same.
+expect 0 study a.yaml --out beside --threads 2 --jobs 3
+has err "3 cells side by side"
+check "the other dataset does not wait" sh -c '
+    grep "^cell" err | head -2 | sort | tr -d "\n" |
+        grep -q "cell 1/3.*cell 2/3: two"'
+for file in $tables; do
+    check "$file is that of one at a time" cmp -s "beside/$file" "first-$file"
+done
+
 # Another architecture: only its cells are new.
 write_study b.yaml "simplecnn, resnet18" "overrides: [{architecture: resnet18, epochs: 1, lr: 0.001}]
 sweep: {epochs: [1, 2], datasets: [one], architectures: [simplecnn]}"
