@@ -19,6 +19,7 @@
  */
 
 #include "assay/host.h"
+#include "assay/repair.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -182,12 +183,17 @@ int assay_reuse_neighbours(struct assay_reuse_found *found,
                            const struct assay_compute *compute,
                            struct assay_error *err) ASSAY_MUST_CHECK;
 
-/* A host as the builder tunes it: one column of the grid. */
+/* A host as the builder tunes it: one column of the grid. A repair, if any,
+ * follows the tuning, with its own defaults and the builder's records alone:
+ * four fifths to tune on, the last fifth for thresholds; one that wants a
+ * trigger gets what Neural Cleanse reverses from the host, and is left out
+ * where that is nothing. */
 struct assay_reuse_host {
     enum assay_host_tuning tuning;
     int depth;
     size_t epochs;
     double rate;
+    const struct assay_repair *repair; /* NULL: none */
 };
 
 /* One row of the grid. */
@@ -246,6 +252,7 @@ struct assay_reuse_finding {
     double share_touched;                /* mean, of all weights */
     double max_change;                   /* largest of all */
     double steps;
+    struct assay_estimate repaired; /* attacked hosts that the repair ran on */
     size_t stops[ASSAY_REUSE_STOP_COUNT];
     size_t fewest_neighbours;
 };

@@ -30,6 +30,7 @@ struct values {
     struct assay__reals rate;
     struct assay__reals full_epochs;
     struct assay__reals full_rate;
+    struct assay__words repairs;
     int64_t hidden;
     int64_t seeds;
     int64_t pairs;
@@ -88,6 +89,10 @@ static const struct assay__option host_options[] = {
      offsetof(struct values, full_epochs)},
     {"full-rate", 0, ASSAY__OPTION_REALS, "LIST", "0.0003", 1e-9, 10, NULL,
      "its learning rate", offsetof(struct values, full_rate)},
+    {"repairs", 0, ASSAY__OPTION_WORDS, "LIST", NULL, 0, 0, NULL,
+     "repair each host after tuning, in one of these ways, beside none "
+     "(`assay repairs` lists them)",
+     offsetof(struct values, repairs)},
     {"seeds", 0, ASSAY__OPTION_INT, "N", "3", 1, 1000, NULL,
      "seeds of hosts: how far accuracy spreads without any attack",
      offsetof(struct values, seeds)},
@@ -256,25 +261,51 @@ static int find_regression(struct work *w, struct assay_error *err)
                            assay_dataset_name(w->data), name);
 }
 
-static void add_hosts(struct work *w, enum assay_host_tuning tuning,
-                      const struct assay__reals *epochs,
-                      const struct assay__reals *rate)
+/* A host as it is tuned, then the same with each repair. */
+static int add_host(struct work *w, const struct assay_reuse_host *host,
+                    struct assay_error *err)
+{
+    const struct assay__words *repairs = &w->v->repairs;
+    int i;
+
+    if (w->n_hosts + (size_t)repairs->n >= HOSTS_MAX)
+        return assay_error_set(err, ASSAY_LIMIT, "more than %d hosts",
+                               (int)HOSTS_MAX);
+    w->host[w->n_hosts++] = *host;
+    for (i = 0; i < repairs->n; i++) {
+        struct assay_reuse_host *h = &w->host[w->n_hosts++];
+
+        *h = *host;
+        h->repair = assay_repair_find(repairs->word[i]);
+        if (h->repair == NULL)
+            return assay_error_set(err, ASSAY_ARG,
+                                   "--repairs: no repair is called '%.60s'; "
+                                   "`assay repairs` lists them",
+                                   repairs->word[i]);
+    }
+    return ASSAY_OK;
+}
+
+static int add_hosts(struct work *w, enum assay_host_tuning tuning,
+                     const struct assay__reals *epochs,
+                     const struct assay__reals *rate, struct assay_error *err)
 {
     const struct assay__reals *depth = &w->v->depth;
+    int code = ASSAY_OK;
     int d;
     int e;
     int r;
 
     for (d = 0; d < depth->n; d++)
         for (e = 0; e < epochs->n; e++)
-            for (r = 0; r < rate->n; r++) {
-                struct assay_reuse_host *h = &w->host[w->n_hosts++];
+            for (r = 0; r < rate->n && code == ASSAY_OK; r++) {
+                struct assay_reuse_host h = {tuning, (int)depth->value[d],
+                                             (size_t)epochs->value[e],
+                                             rate->value[r], NULL};
 
-                h->tuning = tuning;
-                h->depth = (int)depth->value[d];
-                h->epochs = (size_t)epochs->value[e];
-                h->rate = rate->value[r];
+                code = add_host(w, &h, err);
             }
+    return code;
 }
 
 /* The tunings that are asked for, each once. */
@@ -297,6 +328,7 @@ static int check_tunings(const struct assay__words *tuning,
 static int make_grid(struct work *w, struct assay_error *err)
 {
     const struct values *v = w->v;
+    int code = ASSAY_OK;
     int i;
     int t;
 
@@ -304,11 +336,12 @@ static int make_grid(struct work *w, struct assay_error *err)
     w->setting = assay__calloc(SETTINGS_MAX, sizeof(*w->setting));
     if (w->host == NULL || w->setting == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "out of memory");
-    for (i = 0; i < v->tuning.n; i++) {
+    for (i = 0; i < v->tuning.n && code == ASSAY_OK; i++) {
         if (strcmp(v->tuning.word[i], "partial") == 0)
-            add_hosts(w, ASSAY_HOST_PARTIAL, &v->epochs, &v->rate);
+            code = add_hosts(w, ASSAY_HOST_PARTIAL, &v->epochs, &v->rate, err);
         else
-            add_hosts(w, ASSAY_HOST_FULL, &v->full_epochs, &v->full_rate);
+            code = add_hosts(w, ASSAY_HOST_FULL, &v->full_epochs, &v->full_rate,
+                             err);
     }
     for (i = 0; i < v->layer.n; i++)
         for (t = 0; t < v->theta.n; t++) {
@@ -317,7 +350,7 @@ static int make_grid(struct work *w, struct assay_error *err)
             s->layer = v->layer.word[i];
             s->theta = v->theta.value[t];
         }
-    return ASSAY_OK;
+    return code;
 }
 
 static void take_attack(struct assay_reuse_options *o, const struct values *v)
@@ -416,10 +449,10 @@ static void print_setting(const struct assay_reuse_finding *f)
            "most %.3g; %.0f steps\n",
            f->setting->layer, f->setting->theta, 100 * f->share_touched,
            f->max_change, f->steps);
-    printf("%-8s %2s %6s %8s  %-21s %-21s %-21s %-21s %5s  %-21s %8s\n",
-           "tuning", "l", "epochs", "rate", "attacks succeed", "without attack",
-           "unseen neighbours", "others of the class", "conf", "accuracy drop",
-           "seeds sd");
+    printf("%-8s %2s %6s %8s %-12s  %-21s %-21s %-21s %-21s %5s  %-21s %8s\n",
+           "tuning", "l", "epochs", "rate", "repair", "attacks succeed",
+           "without attack", "unseen neighbours", "others of the class", "conf",
+           "accuracy drop", "seeds sd");
 }
 
 static void print_row(const struct assay_reuse_finding *f)
@@ -430,14 +463,18 @@ static void print_row(const struct assay_reuse_finding *f)
 
     snprintf(confidence, sizeof(confidence), "%.2f", f->confidence);
     snprintf(sd, sizeof(sd), "%.4f", f->accuracy_sd);
-    printf("%-8s %2d %6zu %8g  %-21s %-21s %-21s %-21s %5s  %-21s %8s\n",
-           assay_host_tuning_name(f->host->tuning), f->host->depth,
-           f->host->epochs, f->host->rate, estimate_text(&f->success, text[0]),
-           estimate_text(&f->base, text[1]), estimate_text(&f->held, text[2]),
-           estimate_text(&f->others, text[3]),
-           isfinite(f->confidence) ? confidence : "-",
-           estimate_text(&f->drop, text[4]),
-           isfinite(f->accuracy_sd) ? sd : "-");
+    printf(
+        "%-8s %2d %6zu %8g %-12s  %-21s %-21s %-21s %-21s %5s  %-21s %8s\n",
+        assay_host_tuning_name(f->host->tuning), f->host->depth,
+        f->host->epochs, f->host->rate,
+        f->host->repair != NULL ? f->host->repair->name : "none",
+        estimate_text(&f->success, text[0]), estimate_text(&f->base, text[1]),
+        estimate_text(&f->held, text[2]), estimate_text(&f->others, text[3]),
+        isfinite(f->confidence) ? confidence : "-",
+        estimate_text(&f->drop, text[4]), isfinite(f->accuracy_sd) ? sd : "-");
+    if (f->host->repair != NULL && f->repaired.value < 1)
+        printf("%43s ran on %.0f of %zu hosts: nothing was found to repair\n",
+               "", f->repaired.value * (double)f->repaired.n, f->repaired.n);
 }
 
 static void print_table(const struct work *w)

@@ -32,6 +32,14 @@ const struct assay_repair *assay_repair_find(const char *name)
     return NULL;
 }
 
+void assay_repair_recipe_init(struct assay_recipe *recipe)
+{
+    assay_recipe_init(recipe, 1);
+    recipe->batch = 128;
+    recipe->schedule = ASSAY_SCHEDULE_COSINE;
+    recipe->augment.crop_pad = 4;
+}
+
 static int check(const struct assay_repair *r,
                  const struct assay_repair_input *in, const assay_model *m,
                  struct assay_error *err)

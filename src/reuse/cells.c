@@ -52,6 +52,13 @@ json_t *assay__reuse_inputs(const struct assay__reuse_scene *c,
 {
     json_t *inputs = scene_json(c);
 
+    /* Hosts without one keep the inputs that they had before repairs were. */
+    if (inputs && host->repair &&
+        json_object_set_new(inputs, "repair",
+                            json_string(host->repair->name))) {
+        json_decref(inputs);
+        return NULL;
+    }
     if (inputs &&
         (json_object_set_new(inputs, "options", options_json(&c->s->options)) ||
          json_object_set_new(

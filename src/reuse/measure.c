@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * One host on the extractor as it is now: built, tuned, and asked about the
- * test records and the triggers. Hosts whose heads alone are tuned share the
- * features, so that a grid of depths, epochs and rates runs the extractor
- * once.
+ * One host on the extractor as it is now: built, tuned, repaired where that is
+ * wanted, and asked about the test records and the triggers. Hosts whose heads
+ * alone are tuned share the features, so that a grid of depths, epochs and
+ * rates runs the extractor once.
  */
 
 #include <math.h>
@@ -125,39 +125,42 @@ static int make_features(struct assay__reuse_features *f,
     return rc;
 }
 
-static int tune_partly(struct answers *a, assay_model *host,
-                       const struct assay__reuse_scene *c,
-                       const struct assay_host_recipe *recipe,
-                       const struct assay__reuse_features *f, size_t n_images,
-                       struct assay_error *err)
+/* The head alone, on features that are there. */
+static int tune_head(assay_model *host, const struct assay__reuse_scene *c,
+                     const struct assay_host_recipe *recipe,
+                     const struct assay__reuse_features *f,
+                     struct assay_error *err)
 {
     struct assay_host_rows rows = {f->tune, assay_view_count(c->tune), c->label,
                                    c->regression ? c->target : NULL};
-    int rc = assay_host_tune_head(host, &rows, recipe, c->ctx, c->compute, err);
 
-    if (!rc)
-        rc = assay_host_head(host, f->test, assay_view_count(c->test), a->test,
-                             err);
-    if (!rc)
-        rc = assay_host_head(host, f->images, n_images, a->images, err);
-    return rc;
+    return assay_host_tune_head(host, &rows, recipe, c->ctx, c->compute, err);
 }
 
-static int tune_fully(struct answers *a, assay_model *host,
-                      const struct assay__reuse_scene *c,
-                      const struct assay_host_recipe *recipe,
-                      const struct assay__reuse_range *r,
-                      struct assay_error *err)
+/* What a host says whose extractors are as they were made: of features. */
+static int ask_head(struct answers *a, const assay_model *host,
+                    const struct assay__reuse_scene *c,
+                    const struct assay__reuse_features *f, size_t n_images,
+                    struct assay_error *err)
+{
+    int rc =
+        assay_host_head(host, f->test, assay_view_count(c->test), a->test, err);
+
+    return rc ? rc : assay_host_head(host, f->images, n_images, a->images, err);
+}
+
+/* What any host says: of images. */
+static int ask_whole(struct answers *a, const assay_model *host,
+                     const struct assay__reuse_scene *c,
+                     const struct assay__reuse_range *r,
+                     struct assay_error *err)
 {
     struct assay_evidence e = {0};
-    float *x = NULL;
-    int rc = assay_host_tune(host, c->tune, c->regression ? c->target : NULL,
-                             recipe, c->ctx, c->compute, err);
+    float *x;
+    int rc =
+        assay_evidence_collect(&e, c->ctx, host, c->test,
+                               ASSAY_EVIDENCE_FOREIGN, c->compute, "host", err);
 
-    if (!rc)
-        rc = assay_evidence_collect(&e, c->ctx, host, c->test,
-                                    ASSAY_EVIDENCE_FOREIGN, c->compute, "host",
-                                    err);
     if (rc)
         return rc;
     memcpy(a->test, e.logits, e.n * (size_t)e.n_classes * sizeof(float));
@@ -228,7 +231,7 @@ static json_t *judge_trigger(const struct assay__reuse_scene *c,
 
 static int judge(json_t **result, const struct assay__reuse_scene *c,
                  const struct assay__reuse_range *r, const struct answers *a,
-                 struct assay_error *err)
+                 bool repaired, struct assay_error *err)
 {
     size_t k = (size_t)c->n_outputs;
     size_t n = assay_view_count(c->test);
@@ -248,8 +251,8 @@ static int judge(json_t **result, const struct assay__reuse_scene *c,
         }
         json_array_append_new(pairs, triggers);
     }
-    *result = json_pack("{s:I, s:I, s:o}", "right", (json_int_t)right, "n",
-                        (json_int_t)n, "pairs", pairs);
+    *result = json_pack("{s:I, s:I, s:b, s:o}", "right", (json_int_t)right, "n",
+                        (json_int_t)n, "repaired", repaired, "pairs", pairs);
     return *result ? ASSAY_OK
                    : assay_error_set(err, ASSAY_NOMEM, "reuse: out of memory");
 }
@@ -263,6 +266,32 @@ static void set_recipe(struct assay_host_recipe *recipe,
     recipe->seed = seed;
 }
 
+/* As the builder does it. */
+static int make_host(assay_model *m, bool *repaired,
+                     struct assay__reuse_scene *c,
+                     const struct assay_reuse_host *host, uint64_t seed,
+                     const struct assay__reuse_range *range,
+                     struct assay__reuse_features *features,
+                     struct assay_error *err)
+{
+    struct assay_host_recipe recipe;
+    int rc;
+
+    set_recipe(&recipe, host, seed);
+    *repaired = false;
+    if (host->tuning == ASSAY_HOST_PARTIAL) {
+        rc = make_features(features, c, range, err);
+        if (!rc)
+            rc = tune_head(m, c, &recipe, features, err);
+    } else {
+        rc = assay_host_tune(m, c->tune, c->regression ? c->target : NULL,
+                             &recipe, c->ctx, c->compute, err);
+    }
+    if (!rc && host->repair)
+        rc = assay__reuse_mend(repaired, m, c, host->repair, seed, err);
+    return rc;
+}
+
 int assay__reuse_measure(json_t **out, struct assay__reuse_scene *c,
                          const struct assay_reuse_host *host, size_t seed,
                          const struct assay__reuse_range *range,
@@ -273,23 +302,22 @@ int assay__reuse_measure(json_t **out, struct assay__reuse_scene *c,
     size_t k = (size_t)c->n_outputs;
     size_t n_images = n_pairs(range) * rows_of_pair(c);
     struct answers a = {0};
-    struct assay_host_recipe recipe;
     assay_model *m = NULL;
+    bool repaired = false;
     int rc = new_host(&m, c, host->depth, own, err);
 
-    set_recipe(&recipe, host, own);
     a.test = assay__calloc(assay_view_count(c->test) * k, sizeof(float));
     a.images = assay__calloc(n_images * k, sizeof(float));
     if (!rc && (!a.test || !a.images))
         rc = assay_error_set(err, ASSAY_NOMEM, "reuse: out of memory");
-    if (!rc && host->tuning == ASSAY_HOST_PARTIAL)
-        rc = make_features(features, c, range, err);
-    if (!rc && host->tuning == ASSAY_HOST_PARTIAL)
-        rc = tune_partly(&a, m, c, &recipe, features, n_images, err);
-    else if (!rc)
-        rc = tune_fully(&a, m, c, &recipe, range, err);
     if (!rc)
-        rc = judge(out, c, range, &a, err);
+        rc = make_host(m, &repaired, c, host, own, range, features, err);
+    if (!rc && host->tuning == ASSAY_HOST_PARTIAL && !repaired)
+        rc = ask_head(&a, m, c, features, n_images, err);
+    else if (!rc)
+        rc = ask_whole(&a, m, c, range, err);
+    if (!rc)
+        rc = judge(out, c, range, &a, repaired, err);
     assay_model_free(m);
     assay__free(a.test);
     assay__free(a.images);

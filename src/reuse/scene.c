@@ -51,6 +51,12 @@ static int check_study(const struct assay_reuse_study *s,
                                "reuse: a tolerance of %g; above 0 and below "
                                ".5 of the range is possible",
                                s->tolerance);
+    for (size_t h = 0; h < s->n_hosts && s->regression != -1; h++)
+        if (s->host[h].repair)
+            return assay_error_set(err, ASSAY_ARG,
+                                   "reuse: %s repairs classifiers; a host that "
+                                   "foretells numbers is none",
+                                   s->host[h].repair->name);
     if (s->n_others + 1 > ASSAY_HOST_EXTRACTORS_MAX)
         return assay_error_set(err, ASSAY_ARG,
                                "reuse: %d extractors; at most %d",

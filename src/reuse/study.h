@@ -73,16 +73,24 @@ struct assay__reuse_range {
 };
 
 /*
- * Tune a host on the extractor as it is now and see what it says: {"right",
- * "n", "pairs": [[{"hit", "confidence", "held", "n_held", "others",
- * "n_others"} for each trigger] for each pair]}. Features are made when they
- * are first needed. New reference in *out.
+ * Tune a host on the extractor as it is now, repair it where the host says so,
+ * and see what it says: {"right", "n", "repaired", "pairs": [[{"hit",
+ * "confidence", "held", "n_held", "others", "n_others"} for each trigger] for
+ * each pair]}. Features are made when they are first needed. New reference in
+ * *out.
  */
 int assay__reuse_measure(json_t **out, struct assay__reuse_scene *c,
                          const struct assay_reuse_host *host, size_t seed,
                          const struct assay__reuse_range *range,
                          struct assay__reuse_features *features,
                          struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* mend.c: repair a tuned host; `repaired` is false where there was nothing to
+ * repair it with. `seed` is the host's. */
+int assay__reuse_mend(bool *repaired, assay_model *host,
+                      const struct assay__reuse_scene *c,
+                      const struct assay_repair *repair, uint64_t seed,
+                      struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* A cell's inputs: pair SIZE_MAX for an untouched extractor. */
 json_t *assay__reuse_inputs(const struct assay__reuse_scene *c,

@@ -140,6 +140,7 @@ static void summarise(struct assay_reuse_finding *f,
     size_t triggers = 0;
     size_t all = 0;
     size_t base = 0;
+    size_t repaired = 0;
     double sum = 0;
 
     f->fewest_neighbours = c->s->options.neighbours;
@@ -149,6 +150,8 @@ static void summarise(struct assay_reuse_finding *f,
         struct attack a = attack_of(cell, 0);
         struct attack b = attack_of(control, p / c->s->seeds);
 
+        repaired += json_is_true(
+            json_object_get(json_object_get(cell, "said"), "repaired"));
         all += a.all;
         base += b.all;
         triggers += a.hits;
@@ -163,6 +166,7 @@ static void summarise(struct assay_reuse_finding *f,
     }
     f->success = assay_proportion(all, n);
     f->base = assay_proportion(base, n);
+    f->repaired = assay_proportion(repaired, n);
     f->trigger = assay_proportion(triggers, n * c->s->triggers);
     f->confidence = triggers ? sum / (double)triggers : (double)NAN;
     f->held = share_of(x->held, n);

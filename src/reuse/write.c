@@ -18,10 +18,11 @@ static json_t *estimate(const struct assay_estimate *e)
 
 static json_t *host_json(const struct assay_reuse_host *h)
 {
-    return json_pack("{s:s, s:i, s:I, s:o}", "tuning",
+    return json_pack("{s:s, s:i, s:I, s:o, s:s}", "tuning",
                      assay_host_tuning_name(h->tuning), "depth", h->depth,
                      "epochs", (json_int_t)h->epochs, "rate",
-                     assay__json_real(h->rate));
+                     assay__json_real(h->rate), "repair",
+                     h->repair ? h->repair->name : "none");
 }
 
 static json_t *stops_json(const struct assay_reuse_finding *f)
@@ -58,11 +59,12 @@ static json_t *finding_json(const struct assay_reuse_finding *f)
                   assay__json_real(f->steps), "stops", stops_json(f),
                   "fewest_neighbours", (json_int_t)f->fewest_neighbours);
 
-    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o}", "host",
+    return json_pack("{s:o, s:s, s:o, s:o, s:o, s:o, s:o}", "host",
                      host_json(f->host), "layer",
                      f->setting->layer ? f->setting->layer : "last", "theta",
                      assay__json_real(f->setting->theta), "success", success,
-                     "accuracy", accuracy, "change", change);
+                     "accuracy", accuracy, "change", change, "repaired",
+                     f->host->repair ? estimate(&f->repaired) : json_null());
 }
 
 static json_t *study_json(const struct assay__reuse_scene *c)

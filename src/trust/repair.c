@@ -25,10 +25,7 @@ void assay_trust_repair_options_init(struct assay_trust_repair_options *o)
     memset(o, 0, sizeof(*o));
     o->target = -1;
     o->reverse = "neural-cleanse";
-    assay_recipe_init(&o->recipe, 1);
-    o->recipe.batch = 128;
-    o->recipe.schedule = ASSAY_SCHEDULE_COSINE;
-    o->recipe.augment.crop_pad = 4;
+    assay_repair_recipe_init(&o->recipe);
 }
 
 static int choose(struct assay__repairs *w, const char *name,

@@ -37,6 +37,20 @@ expect 0 reuse f.safetensors,f.safetensors $tiny --out two --tuning partial \
 has out "mean distance from the target"
 check "altered extractors are kept" \
     [ "$(ls two/models/*.safetensors | wc -l)" = 2 ]
+# A repair makes a host of its own, beside the one without, which is kept.
+expect 0 reuse f.safetensors $tiny --out run --repairs fine-tuning --json
+has out '"repair": "fine-tuning"'
+check "hosts with it are new, the others are not" \
+    [ "$(ls run/cells | wc -l)" = 12 ]
+expect 0 reuse f.safetensors $tiny --out run -q
+check "those come out as before" cmp -s run/reuse.json first.json
+expect 4 reuse f.safetensors $tiny --out run --repairs prayer
+has err "no repair is called"
+expect 4 reuse f.safetensors $tiny --out run --regression label \
+    --repairs fine-tuning
+has err "repairs classifiers"
+expect 2 reuse f.safetensors $tiny --out run --repairs clp
+has err "clp"
 expect 4 reuse f.safetensors $tiny --out run --regression age
 has err "no attribute 'age'"
 expect 4 reuse f.safetensors $tiny --out run --layer conv9

@@ -55,8 +55,9 @@ static void desk_open(struct desk *d, const char *folder)
     CHECK_OK(assay_models_train(&d->ctx, &d->compute, &training, 1, &err), err);
     assay_curve_release(&training.curve);
     assay_view_free(view);
-    d->host[0] = (struct assay_reuse_host){ASSAY_HOST_PARTIAL, 1, 20, .003};
-    d->host[1] = (struct assay_reuse_host){ASSAY_HOST_FULL, 2, 1, .0003};
+    d->host[0] =
+        (struct assay_reuse_host){ASSAY_HOST_PARTIAL, 1, 20, .003, NULL};
+    d->host[1] = (struct assay_reuse_host){ASSAY_HOST_FULL, 2, 1, .0003, NULL};
     d->setting[0].theta = 40;
     d->setting[1].theta = 60;
     d->s = (struct assay_reuse_study){.extractor = d->f,
@@ -204,6 +205,30 @@ static void test_step_0_gives_the_base_rate(void)
     desk_close(&d);
 }
 
+static void test_a_repair_follows_the_tuning(void)
+{
+    struct assay_reuse_finding *found;
+    struct assay_error err = {0};
+    struct desk d;
+
+    desk_open(&d, "repaired");
+    d.host[1] = d.host[0];
+    d.host[1].repair = assay_repair_find("fine-tuning");
+    found = run(&d);
+    CHECK_NEAR(found[0].repaired.value, 0, 0);
+    CHECK_NEAR(found[1].repaired.value, 1, 0);
+    /* It tunes what partial tuning leaves as it is, and spoils nothing. */
+    CHECK(found[1].accuracy_base.value > .8);
+    CHECK(found[1].accuracy_base.value != found[0].accuracy_base.value);
+    CHECK_NEAR(found[0].share_touched, found[1].share_touched, 0);
+    assay_bytes_free(found);
+    d.s.regression = -2;
+    CHECK_FAILS(assay_reuse_run(&found, &d.s, &d.ctx, &d.compute, &err),
+                ASSAY_ARG, err);
+    CHECK_STR_HAS(err.msg, "repairs classifiers");
+    desk_close(&d);
+}
+
 static void test_several_triggers_ensembles_and_numbers_run(void)
 {
     struct assay_reuse_finding *found;
@@ -260,6 +285,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_a_second_run_uses_what_is_there),
     CHECK_TEST(test_spoilt_cells_are_made_anew),
     CHECK_TEST(test_step_0_gives_the_base_rate),
+    CHECK_TEST(test_a_repair_follows_the_tuning),
     CHECK_TEST(test_several_triggers_ensembles_and_numbers_run),
     CHECK_TEST(test_bad_studies_are_refused),
 };
