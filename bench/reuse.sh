@@ -5,7 +5,10 @@
 # altered for PAIRS (20) pairs, and hosts tuned on them in part and in full: on
 # MNIST (from ../shared/data/mnist beside the repository, else on spoken
 # digits), two extractors together, several triggers in one attack, numbers in
-# the place of classes, and spectrograms of spoken digits (with espeak-ng).
+# the place of classes, and spectrograms of spoken digits (with espeak-ng);
+# what repairs leave of it; and ten altered extractors beside ten copies that
+# were honestly fine-tuned, put through DETECTORS (upstream,freeeagle,
+# neural-cleanse).
 # RECORDS (500) are those that a host is tuned on, EPOCHS (4) those of
 # extractors, SPOKEN (150) files of each digit, STEPS (200) those of crafting.
 # DATA are other records for the extractors, of which LEARNT (10000) are
@@ -60,6 +63,47 @@ sys.exit(any(f["success"]["attack_base"]["value"] > 0.5 for f in found))
 TEXT
 }
 
+lr_of() {
+    [ $(($1 % 2)) = 0 ] && echo .01 || echo .001
+}
+
+# Copies of the first extractor: 1, 3 or 5 epochs at .01 or .001 on 1,000
+# records, in turn.
+fine_tuned() {
+    mkdir -p honest
+    i=0
+    while [ $i -lt 10 ]; do
+        [ -f honest/h$i.safetensors ] || {
+            # shellcheck disable=SC2086
+            "$assay" repair simplecnn.safetensors \
+                --data "${DATA:-fashion-mnist}" --clean 1000 --reverse none \
+                --repairs fine-tuning \
+                --repair-param fine-tuning.epochs=$((i % 3 * 2 + 1)) \
+                --repair-param fine-tuning.lr="$(lr_of $i)" \
+                --out tuned-$i --threads "${THREADS:-0}" --seed $i \
+                >honest-$i.txt
+            cp tuned-$i/fine-tuning.json honest/h$i.json
+            cp tuned-$i/fine-tuning.safetensors honest/h$i.safetensors
+        }
+        i=$((i + 1))
+    done
+}
+
+detected() {
+    [ -z "${ONLY:-}" ] || [ "$ONLY" = detected ] || return 0
+    (ONLY='' pairs=10 && reuse detected simplecnn.safetensors "$host" "$@" \
+        --tuning partial --keep-models --seed $((${SEED:-0} + 1)))
+    fine_tuned
+    printf '\n== detectors\n'
+    # shellcheck disable=SC2086
+    "$assay" detect detected/models --references honest \
+        --upstream simplecnn.safetensors --data "${DATA:-fashion-mnist}" \
+        --clean 300 --detectors \
+        "${DETECTORS:-upstream,freeeagle,neural-cleanse}" --out found \
+        $common >detected.txt || [ $? -eq 1 ]
+    sed -n '/^all models/,/^$/p' detected.txt
+}
+
 mnist=$here/../../shared/data/mnist
 if [ -n "${HOST:-}" ]; then
     host=$HOST
@@ -86,6 +130,9 @@ short="--steps ${STEPS:-200} --neighbours 32 --natural 32"
         --tuning partial --triggers 3 --theta 30
     reuse numbers simplecnn.safetensors "$host" $hosts $short \
         --tuning partial --regression label --depth 2
+    reuse repairs simplecnn.safetensors "$host" $hosts $short \
+        --tuning partial --repairs fine-tuning,fine-pruning,nad,unlearning
+    detected $hosts $short
     if speak; then
         reuse speech simplecnn.safetensors "wav:spoken?size=32x32" $short \
             --pairs "$pairs"

@@ -48,6 +48,22 @@ int assay_settings_assign(const struct assay_setting *rows, const char *text,
                           const char *prefix, const char *owner, double *value,
                           struct assay_error *err) ASSAY_MUST_CHECK;
 
+/* A plug-in that was chosen: its rows, and where its values are. */
+struct assay_setting_owner {
+    const char *name;
+    const struct assay_setting *rows;
+    double *value;
+};
+/*
+ * "OWNER.NAME=VALUE" for each of n texts. `kind` ("attack") is for messages,
+ * which name `assay KINDs`. ASSAY_ARG for a text of another form, an owner
+ * that is not among the n_owners, and what assay_settings_assign() refuses.
+ */
+int assay_settings_assign_all(const char *const *text, size_t n,
+                              const struct assay_setting_owner *owner,
+                              size_t n_owners, const char *kind,
+                              struct assay_error *err) ASSAY_MUST_CHECK;
+
 #ifdef __cplusplus
 }
 #endif

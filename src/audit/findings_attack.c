@@ -20,10 +20,7 @@ enum { ROC_POINTS = 400, BINS = 40 };
 
 json_t *assay__estimate_json(const struct assay_estimate *e)
 {
-    return json_pack("{s:o, s:o, s:o, s:I}", "value",
-                     assay__json_real(e->value), "low",
-                     assay__json_real(e->low), "high",
-                     assay__json_real(e->high), "n", (json_int_t)e->n);
+    return assay__json_estimate(e->value, e->low, e->high, e->n);
 }
 
 /* Which half a record is in: members and non-members are halved apart, so

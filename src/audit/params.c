@@ -52,58 +52,19 @@ static int set_defaults(assay_audit *a, struct assay_error *err)
     return ASSAY_OK;
 }
 
-/* "ATTACK" of n letters among the chosen, by index; -1 with a message. */
-static int find_chosen(const assay_audit *a, const char *text, size_t n,
-                       struct assay_error *err)
-{
-    char name[48];
-    int i;
-
-    snprintf(name, sizeof(name), "%.*s", (int)n, text);
-    for (i = 0; i < a->n_attacks; i++) {
-        if (strcmp(a->attack[i]->name, name) == 0)
-            return i;
-    }
-    if (assay_attack_find(name) != NULL)
-        (void)assay_error_set(err, ASSAY_ARG,
-                              "attack parameter %.80s: %s is not among the "
-                              "attacks to run",
-                              text, name);
-    else
-        (void)assay_error_set(err, ASSAY_ARG,
-                              "attack parameter %.80s: no attack \"%s\"; "
-                              "`assay attacks` lists them",
-                              text, name);
-    return -1;
-}
-
-/* "rmia.gamma=2" */
-static int set_one(assay_audit *a, const char *text, struct assay_error *err)
-{
-    const char *dot = strchr(text, '.');
-    const char *equals = strchr(text, '=');
-    int i;
-
-    if (dot == NULL || equals == NULL || equals < dot)
-        return assay_error_set(err, ASSAY_ARG,
-                               "attack parameter \"%.80s\" is not "
-                               "ATTACK.NAME=VALUE, such as rmia.gamma=2",
-                               text);
-    i = find_chosen(a, text, (size_t)(dot - text), err);
-    if (i < 0)
-        return ASSAY_ARG;
-    return assay_settings_assign(a->attack[i]->params, dot + 1,
-                                 "attack parameter", a->attack[i]->name,
-                                 a->param[i], err);
-}
-
 int assay__params_choose(assay_audit *a, struct assay_error *err)
 {
     const struct assay_audit_options *o = &a->options;
+    struct assay_setting_owner owner[ASSAY__ATTACKS_MAX];
     int code = set_defaults(a, err);
-    size_t i;
+    int i;
 
-    for (i = 0; i < o->n_attack_params && code == ASSAY_OK; i++)
-        code = set_one(a, o->attack_params[i], err);
-    return code;
+    for (i = 0; i < a->n_attacks; i++)
+        owner[i] = (struct assay_setting_owner){
+            a->attack[i]->name, a->attack[i]->params, a->param[i]};
+    return code != ASSAY_OK
+               ? code
+               : assay_settings_assign_all(o->attack_params, o->n_attack_params,
+                                           owner, (size_t)a->n_attacks,
+                                           "attack", err);
 }

@@ -286,10 +286,7 @@ static int save(const struct work *w, uint64_t seed, struct assay_error *err)
 
 static json_t *estimate_json(const struct assay_estimate *e)
 {
-    return json_pack("{s:o, s:o, s:o, s:I}", "value",
-                     assay__json_real(e->value), "low",
-                     assay__json_real(e->low), "high",
-                     assay__json_real(e->high), "n", (json_int_t)e->n);
+    return assay__json_estimate(e->value, e->low, e->high, e->n);
 }
 
 static void print_estimate(const char *name, const struct assay_estimate *e)

@@ -48,6 +48,13 @@ json_t *assay__json_real(double x)
     return isfinite(x) ? json_real(x) : json_null();
 }
 
+json_t *assay__json_estimate(double value, double low, double high, size_t n)
+{
+    return json_pack("{s:o, s:o, s:o, s:I}", "value", assay__json_real(value),
+                     "low", assay__json_real(low), "high",
+                     assay__json_real(high), "n", (json_int_t)n);
+}
+
 /* Bytes of the UTF-8 character at `p` (RFC 3629: no long forms, surrogates or
  * beyond U+10FFFF); 0 when there is none. */
 static size_t utf8_size(const unsigned char *p)

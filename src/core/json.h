@@ -23,6 +23,9 @@ int assay__json_write(const char *path, const json_t *value,
 char *assay__json_text(const json_t *value);
 /* A real, or null when x is not finite. New reference. */
 json_t *assay__json_real(double x);
+/* An estimate as every document has it: {"value", "low", "high", "n"}. New
+ * reference, NULL when out of memory. */
+json_t *assay__json_estimate(double value, double low, double high, size_t n);
 /*
  * A string from bytes that may be anything, as names in files and folders
  * are: what is not UTF-8 becomes U+FFFD, a byte at a time. New reference,

@@ -103,3 +103,47 @@ int assay_settings_assign(const struct assay_setting *rows, const char *text,
         return refuse_name(rows, what, owner, err);
     return assay_setting_parse(&rows[i], equals + 1, what, &value[i], err);
 }
+
+static int assign_to_owner(const char *text,
+                           const struct assay_setting_owner *owner,
+                           size_t n_owners, const char *kind,
+                           struct assay_error *err)
+{
+    const char *dot = strchr(text, '.');
+    const char *equals = strchr(text, '=');
+    char prefix[48];
+    size_t length;
+    size_t i;
+
+    snprintf(prefix, sizeof(prefix), "%.30s parameter", kind);
+    if (dot == NULL || equals == NULL || equals < dot)
+        return assay_error_set(err, ASSAY_ARG,
+                               "%s \"%.80s\" is not NAME.SETTING=VALUE, such "
+                               "as rmia.gamma=2",
+                               prefix, text);
+    length = (size_t)(dot - text);
+    for (i = 0; i < n_owners; i++) {
+        if (strlen(owner[i].name) == length &&
+            strncmp(owner[i].name, text, length) == 0)
+            return assay_settings_assign(owner[i].rows, dot + 1, prefix,
+                                         owner[i].name, owner[i].value, err);
+    }
+    return assay_error_set(err, ASSAY_ARG,
+                           "%s %.80s: %.*s is not among the %ss to run; `assay "
+                           "%ss` lists all",
+                           prefix, text, (int)(length < 40 ? length : 40), text,
+                           kind, kind);
+}
+
+int assay_settings_assign_all(const char *const *text, size_t n,
+                              const struct assay_setting_owner *owner,
+                              size_t n_owners, const char *kind,
+                              struct assay_error *err)
+{
+    int code = ASSAY_OK;
+    size_t i;
+
+    for (i = 0; i < n && code == ASSAY_OK; i++)
+        code = assign_to_owner(text[i], owner, n_owners, kind, err);
+    return code;
+}

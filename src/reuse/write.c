@@ -10,10 +10,7 @@
 /* Here and below NULL: out of memory, which json_pack() passes on. */
 static json_t *estimate(const struct assay_estimate *e)
 {
-    return json_pack("{s:o, s:o, s:o, s:I}", "value",
-                     assay__json_real(e->value), "low",
-                     assay__json_real(e->low), "high",
-                     assay__json_real(e->high), "n", (json_int_t)e->n);
+    return assay__json_estimate(e->value, e->low, e->high, e->n);
 }
 
 static json_t *host_json(const struct assay_reuse_host *h)

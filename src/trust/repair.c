@@ -48,33 +48,24 @@ static int choose(struct assay__repairs *w, const char *name,
     return ASSAY_OK;
 }
 
-static const struct assay_setting *rows_of(void *user, const char *name,
-                                           double **value)
-{
-    struct assay__repairs *w = user;
-
-    for (size_t i = 0; i < w->n_chosen; i++) {
-        if (strcmp(w->chosen[i].repair->name, name) == 0) {
-            *value = w->chosen[i].param;
-            return w->chosen[i].repair->params;
-        }
-    }
-    return NULL;
-}
-
 static int choose_all(struct assay__repairs *w, struct assay_error *err)
 {
     const struct assay_repair *const *all = assay_repair_table();
     const struct assay_trust_repair_options *o = w->o;
+    struct assay_setting_owner owner[ASSAY__REPAIRS_MAX];
     int rc = ASSAY_OK;
 
     for (size_t i = 0; !rc && o->repairs && i < o->n_repairs; i++)
         rc = choose(w, o->repairs[i], err);
     for (size_t i = 0; !rc && !o->repairs && all[i]; i++)
         rc = choose(w, all[i]->name, err);
+    for (size_t i = 0; i < w->n_chosen; i++)
+        owner[i] = (struct assay_setting_owner){w->chosen[i].repair->name,
+                                                w->chosen[i].repair->params,
+                                                w->chosen[i].param};
     return rc ? rc
-              : assay__trust_settings(o->params, o->n_params, rows_of, w,
-                                      "repair", err);
+              : assay_settings_assign_all(o->params, o->n_params, owner,
+                                          w->n_chosen, "repair", err);
 }
 
 /* A quarter to tune on (or n_clean), a quarter for thresholds, the rest. */

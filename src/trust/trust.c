@@ -36,33 +36,24 @@ static int choose(struct assay__trust *t, const char *name,
     return ASSAY_OK;
 }
 
-static const struct assay_setting *rows_of(void *user, const char *name,
-                                           double **value)
-{
-    struct assay__trust *t = user;
-
-    for (size_t i = 0; i < t->n_chosen; i++) {
-        if (strcmp(t->chosen[i].detector->name, name) == 0) {
-            *value = t->chosen[i].param;
-            return t->chosen[i].detector->params;
-        }
-    }
-    return NULL;
-}
-
 static int choose_all(struct assay__trust *t, struct assay_error *err)
 {
     const struct assay_detector *const *all = assay_detector_table();
     const struct assay_trust_options *o = t->o;
+    struct assay_setting_owner owner[ASSAY__DETECTORS_MAX];
     int rc = ASSAY_OK;
 
     for (size_t i = 0; !rc && o->detectors && i < o->n_detectors; i++)
         rc = choose(t, o->detectors[i], err);
     for (size_t i = 0; !rc && !o->detectors && all[i]; i++)
         rc = choose(t, all[i]->name, err);
+    for (size_t i = 0; i < t->n_chosen; i++)
+        owner[i] = (struct assay_setting_owner){t->chosen[i].detector->name,
+                                                t->chosen[i].detector->params,
+                                                t->chosen[i].param};
     return rc ? rc
-              : assay__trust_settings(o->params, o->n_params, rows_of, t,
-                                      "detector", err);
+              : assay_settings_assign_all(o->params, o->n_params, owner,
+                                          t->n_chosen, "detector", err);
 }
 
 /* Upstream: of the pixels of what it is compared with. */

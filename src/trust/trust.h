@@ -7,7 +7,7 @@
  *
  *   trust.c     the order of everything, and the document
  *   cases.c     data and models, opened one at a time
- *   settings.c  parameters of detectors and repairs from text
+ *   settings.c  parameters and estimates as JSON
  *   detect.c    one detector on one model, kept in the folder
  *   kept.c      what is kept there, by key
  *   judge.c     what a score means beside the references'
@@ -63,14 +63,7 @@ struct assay__trust {
     size_t n_reused;
 };
 
-/* settings.c: "NAME.SETTING=VALUE" of each text to the values of the name's
- * rows. */
-typedef const struct assay_setting *assay__rows_of(void *user, const char *name,
-                                                   double **value);
-int assay__trust_settings(const char *const *text, size_t n,
-                          assay__rows_of *rows, void *user, const char *what,
-                          struct assay_error *err) ASSAY_MUST_CHECK;
-/* {"epochs": 5} */
+/* settings.c: {"epochs": 5} */
 json_t *assay__trust_params_json(const struct assay_setting *rows,
                                  const double *value);
 json_t *assay__trust_estimate_json(const struct assay_estimate *e);

@@ -52,9 +52,9 @@ done
 expect 4 audit x --assume-split
 has err "trained by this audit"
 expect 4 audit x --attack-param rmia
-has err "ATTACK.NAME=VALUE, such as rmia.gamma=2"
+has err "NAME.SETTING=VALUE, such as rmia.gamma=2"
 expect 4 audit x --attack-param lira-onlin.gamma=2
-has err 'no attack "lira-onlin"'
+has err "lira-onlin is not among the attacks to run"
 expect 4 audit x --attacks gap --attack-param rmia.gamma=2
 has err "rmia is not among the attacks to run"
 expect 4 audit x --attack-param rmia.gama=2

@@ -91,8 +91,8 @@ static void test_settings_are_refused_by_name(void)
     } lies[] = {
         {"stay=.1", "is not NAME.SETTING=VALUE"},
         {"upstream.stay", "is not NAME.SETTING=VALUE"},
-        {"nobody.stay=.1", "no such detector is among those to run"},
-        {"upstream.nothing=1", "has no setting \"nothing\""},
+        {"nobody.stay=.1", "nobody is not among the detectors to run"},
+        {"upstream.nothing=1", "the parameters of upstream are: stay"},
         {"upstream.stay=7", "upstream.stay=7"},
         {"upstream.stay=x", "upstream.stay=x"},
     };
