@@ -16,8 +16,8 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "listing.h"
-#include "model_options.h"
 #include "session.h"
+#include "training_data.h"
 
 struct values {
     struct assay__common_values common;
@@ -83,10 +83,7 @@ struct work {
     const struct values *values;
     const struct assay_backdoor *backdoor;
     double param[ASSAY_SETTINGS_MAX];
-    assay_dataset *data;
-    struct assay_split split;
-    assay_view *train;
-    assay_view *test;
+    struct assay__training_data records;
     assay_model *clean;
     struct assay_model_spec spec;
     struct assay_recipe recipe;
@@ -99,10 +96,7 @@ static void release(struct work *w)
 {
     assay_backdoored_release(&w->made);
     assay_model_free(w->clean);
-    assay_view_free(w->train);
-    assay_view_free(w->test);
-    assay_split_release(&w->split);
-    assay_dataset_free(w->data);
+    assay__training_data_release(&w->records);
     assay__free(w->checkpoint);
 }
 
@@ -141,39 +135,15 @@ static int set_param(struct work *w, const char *text, struct assay_error *err)
     return assay_setting_parse(&rows[i], equal + 1, text, &w->param[i], err);
 }
 
-static int open_data(struct work *w, const char *spec, uint64_t seed,
-                     struct assay_error *err)
-{
-    const struct values *v = w->values;
-    struct assay_dataset_options options;
-    struct assay_pixel_options pixels;
-    struct assay_preprocess *pre = &w->spec.preprocess;
-    int code = assay__pixel_values_take(&v->pixels, &pixels, &options, err);
-
-    if (code == ASSAY_OK)
-        code = assay_dataset_open(&w->data, spec, &options, err);
-    if (code == ASSAY_OK)
-        code = assay_pixel_options_apply(&pixels, w->data, pre, err);
-    if (code == ASSAY_OK)
-        code =
-            assay_split_make(&w->split, w->data, seed, (size_t)v->records, err);
-    if (code == ASSAY_OK)
-        code = assay_view_new(&w->train, w->data,
-                              w->split.index[ASSAY_TARGET_TRAIN], w->split.n,
-                              pre, err);
-    if (code == ASSAY_OK)
-        code =
-            assay_view_new(&w->test, w->data, w->split.index[ASSAY_TARGET_TEST],
-                           w->split.n, pre, err);
-    if (code == ASSAY_OK)
-        *pre = *assay_view_preprocess(w->train);
-    return code;
-}
-
 static int prepare(struct work *w, const struct assay__session *s,
                    const char *name, const char *data, struct assay_error *err)
 {
     const struct values *v = w->values;
+    const struct assay__training_choice choice = {.data = data,
+                                                  .pixels = &v->pixels,
+                                                  .quarter = ASSAY_TARGET_TRAIN,
+                                                  .records = (size_t)v->records,
+                                                  .seed = s->ctx.seed};
     int code = choose(w, name, err);
     int i;
 
@@ -182,16 +152,17 @@ static int prepare(struct work *w, const struct assay__session *s,
     if (code == ASSAY_OK)
         code = assay__recipe_values_take(&v->recipe, &w->recipe, err);
     if (code == ASSAY_OK)
-        code = open_data(w, data, s->ctx.seed, err);
+        code = assay__training_data_open(&w->records, &choice, err);
     if (code == ASSAY_OK && v->clean != NULL)
         code = assay_model_open(&w->clean, v->clean, err);
     if (code != ASSAY_OK)
         return code;
     w->spec.arch =
         w->clean != NULL ? assay_model_arch(w->clean) : v->recipe.arch;
-    w->spec.n_classes = assay_dataset_n_classes(w->data);
-    if (w->clean != NULL)
-        w->spec.preprocess = *assay_model_preprocess(w->clean);
+    w->spec.n_classes = assay_dataset_n_classes(w->records.data);
+    w->spec.preprocess = w->clean != NULL
+                             ? *assay_model_preprocess(w->clean)
+                             : *assay_view_preprocess(w->records.train);
     w->checkpoint = assay__format("%s.ckpt", v->out);
     return w->checkpoint != NULL
                ? ASSAY_OK
@@ -205,8 +176,8 @@ static int plant(struct work *w, struct assay__session *s,
                                       .compute = &s->compute,
                                       .spec = &w->spec,
                                       .recipe = &w->recipe,
-                                      .train = w->train,
-                                      .test = w->test,
+                                      .train = w->records.train,
+                                      .test = w->records.test,
                                       .clean = w->clean,
                                       .target = (int)w->values->target,
                                       .seed = s->ctx.seed,
@@ -218,8 +189,8 @@ static int plant(struct work *w, struct assay__session *s,
     code = assay_backdoor_plant(w->backdoor, &in, &w->made, err);
     if (code == ASSAY_OK)
         code = assay_backdoor_measure(&w->effect, &s->ctx, &s->compute,
-                                      w->made.model, w->test, &w->made.trigger,
-                                      w->made.target, err);
+                                      w->made.model, w->records.test,
+                                      &w->made.trigger, w->made.target, err);
     return code;
 }
 
@@ -255,31 +226,22 @@ static int save_trigger(const struct work *w, struct assay_error *err)
     return code;
 }
 
-static int save(const struct work *w, uint64_t seed, struct assay_error *err)
+static int save(const struct work *w, struct assay_error *err)
 {
-    char *recipe = assay_recipe_text(&w->recipe);
-    char *number = assay__format("%llu", (unsigned long long)seed);
     char *target = assay__format("%d", w->made.target);
     assay_model *m = w->made.model;
-    int code = recipe != NULL && number != NULL && target != NULL
+    int code = target != NULL
                    ? assay_model_set_note(m, "backdoor", w->backdoor->name, err)
                    : assay_error_set(err, ASSAY_NOMEM, "notes");
 
     if (code == ASSAY_OK)
         code = assay_model_set_note(m, "backdoor.target", target, err);
     if (code == ASSAY_OK)
-        code = assay_model_set_note(m, ASSAY_NOTE_RECIPE, recipe, err);
-    if (code == ASSAY_OK)
-        code = assay_model_set_note(m, ASSAY_NOTE_SEED, number, err);
-    if (code == ASSAY_OK)
-        code = assay_model_set_note(m, ASSAY_NOTE_DATA_NAME,
-                                    assay_dataset_name(w->data), err);
+        code = assay__training_data_note(&w->records, m, &w->recipe, NULL, err);
     if (code == ASSAY_OK)
         code = save_trigger(w, err);
     if (code == ASSAY_OK)
         code = assay_model_save(m, w->values->out, err);
-    assay__free(recipe);
-    assay__free(number);
     assay__free(target);
     return code;
 }
@@ -344,7 +306,7 @@ static int run(int argc, char **argv)
     if (code == ASSAY_OK)
         code = plant(&w, &session, &err);
     if (code == ASSAY_OK)
-        code = save(&w, session.ctx.seed, &err);
+        code = save(&w, &err);
     if (code == ASSAY_OK) {
         assay__progress_clear(&session.progress);
         code = print_result(&w, session.json, &err);

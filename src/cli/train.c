@@ -14,8 +14,8 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/mem.h"
-#include "model_options.h"
 #include "session.h"
+#include "training_data.h"
 
 struct values {
     struct assay__common_values common;
@@ -78,10 +78,7 @@ const struct assay__command assay__command_train = {
 /* All that one training holds. */
 struct work {
     const struct values *values;
-    assay_dataset *data;
-    struct assay_split split;
-    assay_view *train;
-    assay_view *test;
+    struct assay__training_data records;
     assay_model *model;
     struct assay_recipe recipe;
     struct assay_training training;
@@ -101,21 +98,6 @@ static enum assay_quarter quarter_of(const char *name)
     return ASSAY_TARGET_TRAIN;
 }
 
-/* The quarter that stays unseen beside the one that is trained on. */
-static enum assay_quarter unseen(enum assay_quarter quarter)
-{
-    switch (quarter) {
-    case ASSAY_TARGET_TRAIN:
-        return ASSAY_TARGET_TEST;
-    case ASSAY_TARGET_TEST:
-        return ASSAY_TARGET_TRAIN;
-    case ASSAY_SHADOW_TRAIN:
-        return ASSAY_SHADOW_TEST;
-    default:
-        return ASSAY_SHADOW_TRAIN;
-    }
-}
-
 /* Tried before training: the folder of the model must take files. */
 static int try_folder(const char *out, struct assay_error *err)
 {
@@ -133,112 +115,50 @@ static int try_folder(const char *out, struct assay_error *err)
     return code;
 }
 
-static int open_views(struct work *w, const struct assay_preprocess *pre,
-                      uint64_t seed, struct assay_error *err)
+static int new_model(struct work *w, uint64_t seed, struct assay_error *err)
 {
-    const struct values *v = w->values;
-    enum assay_quarter quarter = quarter_of(v->quarter);
-    enum assay_quarter other = unseen(quarter);
-    int code;
+    const assay_view *train = w->records.train;
+    struct assay_model_spec model;
 
-    if (v->all)
-        return assay_view_new(&w->train, w->data, NULL,
-                              assay_dataset_count(w->data), pre, err);
-    code = assay_split_make(&w->split, w->data, seed, (size_t)v->records, err);
-    if (code == ASSAY_OK)
-        code = assay_view_new(&w->train, w->data, w->split.index[quarter],
-                              w->split.n, pre, err);
-    if (code == ASSAY_OK)
-        code = assay_view_new(&w->test, w->data, w->split.index[other],
-                              w->split.n, pre, err);
-    return code;
+    memset(&model, 0, sizeof(model));
+    model.arch = w->values->recipe.arch;
+    model.n_classes = assay_dataset_n_classes(w->records.data);
+    model.preprocess = *assay_view_preprocess(train);
+    return assay_model_new(&w->model, &model, seed, err);
 }
 
 static int prepare(struct work *w, const struct assay__session *s,
                    const char *spec, struct assay_error *err)
 {
     const struct values *v = w->values;
-    struct assay_dataset_options options;
-    struct assay_pixel_options pixels;
-    struct assay_model_spec model;
-    int code;
+    const struct assay__training_choice choice = {.data = spec,
+                                                  .pixels = &v->pixels,
+                                                  .quarter =
+                                                      quarter_of(v->quarter),
+                                                  .all = v->all,
+                                                  .records = (size_t)v->records,
+                                                  .seed = s->ctx.seed};
+    int code = try_folder(v->out, err);
 
-    memset(&model, 0, sizeof(model));
-    code = try_folder(v->out, err);
     if (code == ASSAY_OK)
         code = assay__recipe_values_take(&v->recipe, &w->recipe, err);
     if (code == ASSAY_OK)
-        code = assay__pixel_values_take(&v->pixels, &pixels, &options, err);
+        code = assay__training_data_open(&w->records, &choice, err);
     if (code == ASSAY_OK)
-        code = assay_dataset_open(&w->data, spec, &options, err);
-    if (code == ASSAY_OK)
-        code =
-            assay_pixel_options_apply(&pixels, w->data, &model.preprocess, err);
-    if (code == ASSAY_OK)
-        code = open_views(w, &model.preprocess, s->ctx.seed, err);
-    if (code != ASSAY_OK)
-        return code;
-    model.arch = v->recipe.arch;
-    model.n_classes = assay_dataset_n_classes(w->data);
-    model.preprocess.channels = assay_view_channels(w->train);
-    model.preprocess.height = assay_view_height(w->train);
-    model.preprocess.width = assay_view_width(w->train);
-    code = assay_model_new(&w->model, &model, s->ctx.seed, err);
+        code = new_model(w, s->ctx.seed, err);
     if (code != ASSAY_OK)
         return code;
     w->checkpoint = assay__format("%s.ckpt", v->out);
     if (w->checkpoint == NULL)
         return assay_error_set(err, ASSAY_NOMEM, "checkpoint");
     w->training.model = w->model;
-    w->training.train = w->train;
-    w->training.test = w->test;
+    w->training.train = w->records.train;
+    w->training.test = w->records.test;
     w->training.recipe = &w->recipe;
     w->training.seed = s->ctx.seed;
     w->training.task = "training";
     w->training.checkpoint = w->checkpoint;
     return ASSAY_OK;
-}
-
-static int note(struct work *w, const char *key, const char *value,
-                struct assay_error *err)
-{
-    if (value == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "note %s", key);
-    return assay_model_set_note(w->model, key, value, err);
-}
-
-static int write_notes(struct work *w, uint64_t seed, struct assay_error *err)
-{
-    char *recipe = assay_recipe_text(&w->recipe);
-    char *curve = assay_curve_text(&w->training.curve);
-    char number[32];
-    int code;
-
-    snprintf(number, sizeof(number), "%llu", (unsigned long long)seed);
-    code = note(w, ASSAY_NOTE_RECIPE, recipe, err);
-    if (code == ASSAY_OK)
-        code = note(w, ASSAY_NOTE_CURVE, curve, err);
-    if (code == ASSAY_OK)
-        code = note(w, ASSAY_NOTE_SEED, number, err);
-    if (code == ASSAY_OK)
-        code = note(w, ASSAY_NOTE_DATA_NAME, assay_dataset_name(w->data), err);
-    if (code == ASSAY_OK)
-        code =
-            note(w, ASSAY_NOTE_DATA_SHA256, assay_dataset_sha256(w->data), err);
-    if (code == ASSAY_OK)
-        code = note(w, ASSAY_NOTE_QUARTER,
-                    w->values->all ? "all" : w->values->quarter, err);
-    if (code == ASSAY_OK && !w->values->all) {
-        code = note(w, ASSAY_NOTE_SPLIT_SEED, number, err);
-        snprintf(number, sizeof(number), "%zu", w->split.n);
-        if (code == ASSAY_OK)
-            code = note(w, ASSAY_NOTE_SPLIT_N, number, err);
-        if (code == ASSAY_OK)
-            code = note(w, ASSAY_NOTE_SPLIT_SHA256, w->split.sha256, err);
-    }
-    assay__free(recipe);
-    assay__free(curve);
-    return code;
 }
 
 static json_t *estimate_json(const struct assay_evidence *e, const char *part)
@@ -303,17 +223,20 @@ static int train(struct work *w, struct assay__session *s,
     s->compute.threads = s->ctx.threads; /* all are this one training's */
     code = assay_models_train(&s->ctx, &s->compute, &w->training, 1, err);
     if (code == ASSAY_OK)
-        code = write_notes(w, s->ctx.seed, err);
+        code = assay__training_data_note(&w->records, w->model, &w->recipe,
+                                         &w->training.curve, err);
     if (code == ASSAY_OK)
         code = assay_model_save(w->model, w->values->out, err);
     if (code != ASSAY_OK)
         return code;
     (void)unlink(w->checkpoint);
-    code = assay_evidence_collect(&w->on_train, &s->ctx, w->model, w->train, 0,
-                                  &s->compute, "train accuracy", err);
-    if (code == ASSAY_OK && w->test != NULL)
-        code = assay_evidence_collect(&w->on_test, &s->ctx, w->model, w->test,
-                                      0, &s->compute, "test accuracy", err);
+    code = assay_evidence_collect(&w->on_train, &s->ctx, w->model,
+                                  w->records.train, 0, &s->compute,
+                                  "train accuracy", err);
+    if (code == ASSAY_OK && w->records.test != NULL)
+        code = assay_evidence_collect(&w->on_test, &s->ctx, w->model,
+                                      w->records.test, 0, &s->compute,
+                                      "test accuracy", err);
     if (code == ASSAY_OK) {
         assay__progress_clear(&s->progress);
         code = print_result(w, s->json, err);
@@ -327,10 +250,7 @@ static void release(struct work *w)
     assay_evidence_release(&w->on_test);
     assay_curve_release(&w->training.curve);
     assay_model_free(w->model);
-    assay_view_free(w->train);
-    assay_view_free(w->test);
-    assay_split_release(&w->split);
-    assay_dataset_free(w->data);
+    assay__training_data_release(&w->records);
     assay__free(w->checkpoint);
 }
 
