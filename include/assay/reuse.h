@@ -261,7 +261,8 @@ struct assay_reuse_finding {
  * Run what of the study is not in its folder yet, keep each finished cell
  * there (by the hash of all that determines it), write reuse.json into it,
  * and give the findings: n_settings x n_hosts, hosts fastest, freed with
- * assay_bytes_free(). docs/attacks/model-reuse.md documents the file.
+ * assay_bytes_free(). Meanwhile the folder is locked (_IO where another run
+ * works there). docs/attacks/model-reuse.md documents the file.
  */
 int assay_reuse_run(struct assay_reuse_finding **out,
                     const struct assay_reuse_study *study,

@@ -9,10 +9,8 @@
 #include "audit/cache.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include "core/buf.h"
@@ -90,43 +88,18 @@ static int make_folders(const char *dir, struct assay_error *err)
     return try_write(dir, err);
 }
 
-static int lock_file(struct assay__cache *cache, const char *path,
-                     struct assay_error *err)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-
-    if (fd < 0)
-        return assay_error_set(err, ASSAY_IO, "%.200s: %s", path,
-                               strerror(errno));
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
-        cache->lock = fd;
-        cache->locked = true;
-        return ASSAY_OK;
-    }
-    if (errno != EWOULDBLOCK) {
-        assay_log(cache->ctx, ASSAY_LOG_WARNING,
-                  "%s: no lock (%s); run no second audit there meanwhile", path,
-                  strerror(errno));
-        (void)close(fd);
-        return ASSAY_OK;
-    }
-    (void)close(fd);
-    return assay_error_set(err, ASSAY_IO,
-                           "run folder %.120s: another audit is working "
-                           "there; wait for it, or choose another folder",
-                           cache->dir);
-}
-
 static int lock_folder(struct assay__cache *cache, struct assay_error *err)
 {
-    char *path = assay__path_join(cache->dir, ".lock");
-    int code;
+    int code = assay__lock_dir(cache->dir, "audit", &cache->lock, err);
 
-    if (path == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "run folder %s", cache->dir);
-    code = lock_file(cache, path, err);
-    assay__free(path);
-    return code;
+    cache->locked = cache->lock >= 0;
+    if (code == ASSAY_OK && !cache->locked)
+        assay_log(cache->ctx, ASSAY_LOG_WARNING,
+                  "run folder %s: no locks there; run no second audit in it "
+                  "meanwhile",
+                  cache->dir);
+    return code == ASSAY_OK ? code
+                            : assay_error_prefix(err, code, "run folder");
 }
 
 static json_t *read_manifest(const char *path, const struct assay_context *ctx)
@@ -215,7 +188,7 @@ int assay__cache_look(struct assay__cache *cache, const char *dir,
 void assay__cache_close(struct assay__cache *cache)
 {
     if (cache->locked)
-        (void)close(cache->lock);
+        assay__unlock_dir(cache->lock);
     json_decref(cache->manifest);
     assay__free(cache->dir);
     assay__free(cache->library);

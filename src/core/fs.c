@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -256,6 +257,37 @@ int assay__make_dir(const char *path, struct assay_error *err)
     }
     assay__free(copy);
     return rc;
+}
+
+int assay__lock_dir(const char *path, const char *work, int *fd,
+                    struct assay_error *err)
+{
+    char *file = assay__path_join(path, ".lock");
+    int code = ASSAY_OK;
+
+    *fd = -1;
+    if (!file)
+        return assay_error_set(err, ASSAY_NOMEM, "%s", path);
+    *fd = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+    if (*fd < 0)
+        code = fail(err, file, "open");
+    else if (flock(*fd, LOCK_EX | LOCK_NB) != 0) {
+        if (errno == EWOULDBLOCK)
+            code = assay_error_set(err, ASSAY_IO,
+                                   "%.120s: another %s is working there; wait "
+                                   "for it, or choose another folder",
+                                   path, work);
+        (void)close(*fd);
+        *fd = -1;
+    }
+    assay__free(file);
+    return code;
+}
+
+void assay__unlock_dir(int fd)
+{
+    if (fd >= 0)
+        (void)close(fd);
 }
 
 char *assay__path_join(const char *a, const char *b)

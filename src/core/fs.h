@@ -72,6 +72,15 @@ bool assay__is_dir(const char *path);
 int assay__make_dir(const char *path, struct assay_error *err) ASSAY_MUST_CHECK;
 /* A folder of files, with these; folders in it stay, and so does it then. */
 void assay__remove_dir(const char *path);
+/*
+ * Lock a folder for one process, by flock() on its .lock, which goes with the
+ * process however it ends. `work` names who works there ("audit") for the
+ * message when another does (_IO). *fd is closed with assay__unlock_dir(); it
+ * is -1, with ASSAY_OK, where the file system knows no locks.
+ */
+int assay__lock_dir(const char *path, const char *work, int *fd,
+                    struct assay_error *err) ASSAY_MUST_CHECK;
+void assay__unlock_dir(int fd);
 /* "a/b" fresh, NULL when out of memory. */
 char *assay__path_join(const char *a, const char *b);
 

@@ -21,6 +21,7 @@ struct running {
     struct assay__reuse_cells cells;
     uint64_t done;
     uint64_t total;
+    int lock; /* of the folder */
 };
 
 static int no_memory(struct assay_error *err)
@@ -252,6 +253,8 @@ static int open_run(struct running *r, const struct assay_reuse_study *s,
     int rc = make_folders(s, err);
 
     if (!rc)
+        rc = assay__lock_dir(s->folder, "assay reuse", &r->lock, err);
+    if (!rc)
         rc = assay__reuse_scene_open(&r->scene, s, ctx, compute, err);
     if (rc)
         return rc;
@@ -273,6 +276,7 @@ static void close_run(struct running *r, const struct assay_reuse_study *s)
     assay__free(r->cells.untouched);
     if (r->scene.s)
         assay__reuse_scene_close(&r->scene);
+    assay__unlock_dir(r->lock);
 }
 
 int assay_reuse_run(struct assay_reuse_finding **out,
@@ -283,7 +287,7 @@ int assay_reuse_run(struct assay_reuse_finding **out,
 {
     size_t n = study->n_settings * study->n_hosts;
     struct assay_reuse_finding *found = NULL;
-    struct running r = {0};
+    struct running r = {.lock = -1};
     int rc = open_run(&r, study, ctx, compute, err);
 
     if (!rc)

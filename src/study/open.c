@@ -6,13 +6,9 @@
  * which nothing is there yet, cost the same.
  */
 
-#include <errno.h>
-#include <fcntl.h>
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <unistd.h>
 
 #include "core/fs.h"
 #include "core/json.h"
@@ -102,26 +98,6 @@ static int open_policy(assay_study *s, struct assay_error *err)
     return assay__sha256_file(s->policy, s->policy_sha256, err);
 }
 
-static int lock(assay_study *s, struct assay_error *err)
-{
-    char *path = assay__path_join(s->options.out, ".lock");
-    int code = ASSAY_OK;
-
-    if (path == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "%s", s->options.out);
-    s->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
-    if (s->lock < 0)
-        code =
-            assay_error_set(err, ASSAY_IO, "%.200s: %s", path, strerror(errno));
-    else if (flock(s->lock, LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK)
-        code = assay_error_set(err, ASSAY_IO,
-                               "study folder %.120s: another study is working "
-                               "there; wait for it, or choose another folder",
-                               s->options.out);
-    assay__free(path);
-    return code;
-}
-
 static int open_folder(assay_study *s, struct assay_error *err)
 {
     char *cells;
@@ -134,7 +110,9 @@ static int open_folder(assay_study *s, struct assay_error *err)
         return assay_error_set(err, ASSAY_NOMEM, "%s", s->options.out);
     code = assay__make_dir(cells, err);
     assay__free(cells);
-    return code == ASSAY_OK ? lock(s, err) : code;
+    if (code == ASSAY_OK)
+        code = assay__lock_dir(s->options.out, "study", &s->lock, err);
+    return code;
 }
 
 static int read_tuning(const assay_study *s, struct assay_error *err)
@@ -342,8 +320,7 @@ void assay_study_free(assay_study *study)
     assay__free(study->policy);
     assay__free(study->library);
     assay__study_file_free(study->file);
-    if (study->lock >= 0)
-        (void)close(study->lock);
+    assay__unlock_dir(study->lock);
     assay__free(study);
 }
 

@@ -108,7 +108,7 @@ while [ ! -e busy/.lock ] && [ $tries -lt 600 ]; do
     sleep 0.05
 done
 expect 2 audit "$data" $quick $few --out busy
-has err "run folder busy: another audit is working there"
+has err "busy: another audit is working there"
 kill -9 $child 2>/dev/null
 wait $child 2>/dev/null
 audit "$data" $quick $few --out busy
