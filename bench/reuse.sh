@@ -116,14 +116,15 @@ fi
 extractor simplecnn
 extractor resnet18
 hosts="--records $records"
-short="--steps ${STEPS:-200} --neighbours 32 --natural 32"
+short="--steps ${STEPS:-200} --neighbours 32"
 
 # shellcheck disable=SC2086
 {
     reuse simplecnn simplecnn.safetensors "$host" $hosts $short
     reuse simplecnn-layers simplecnn.safetensors "$host" $hosts $short \
         --tuning partial --layer first,middle,last --theta 0,35,65 --depth 1,2
-    reuse resnet18 resnet18.safetensors "$host" $hosts $short
+    reuse resnet18 resnet18.safetensors "$host" $hosts --neighbours 32 \
+        --theta 20
     reuse ensemble simplecnn.safetensors,resnet18.safetensors "$host" $hosts \
         $short --tuning partial
     reuse triggers simplecnn.safetensors "$host" $hosts $short \

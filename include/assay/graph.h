@@ -200,6 +200,13 @@ struct assay_layer assay_graph_layer_at(const assay_graph *g, int i);
  */
 int assay_graph_maps(const assay_graph *g, assay_value *out, int n);
 
+/*
+ * v before the ReLU that it ends in, which is looked for through reshapes,
+ * dropouts and averages over one pixel, so that element i of a record is
+ * element i of v. ASSAY_NO_VALUE when v ends in something else.
+ */
+assay_value assay_graph_before_relu(const assay_graph *g, assay_value v);
+
 /* The first error of building, if any. */
 int assay_graph_check(const assay_graph *g,
                       struct assay_error *err) ASSAY_MUST_CHECK;

@@ -95,10 +95,11 @@ struct assay_reuse_options {
                           "middle" or "first" with weights; NULL: last */
     double theta;      /* percentile of both impacts, 0 to 100 */
     enum assay_reuse_scope scope;
-    double step; /* largest change of a weight in the first step; after it, half
-                    as much where D grew and 1.2 times where it fell, up to 10
-                    times this; 0: none */
+    double step; /* rate of Adam: about what a weight changes in a step; 0: none
+                  */
     int plain;   /* change by step times the gradient instead */
+    double stay; /* weight, beside D, of what the features of inputs that must
+                    stay have moved; 0: none */
     size_t max_steps;
     double enough; /* end when D falls below so much of what it was */
     double margin; /* end when all of X- are nearer to x+'s mean than so many
@@ -186,8 +187,8 @@ int assay_reuse_neighbours(struct assay_reuse_found *found,
 /* A host as the builder tunes it: one column of the grid. A repair, if any,
  * follows the tuning, with its own defaults and the builder's records alone:
  * four fifths to tune on, the last fifth for thresholds; one that wants a
- * trigger gets what Neural Cleanse reverses from the host, and is left out
- * where that is nothing. */
+ * trigger gets what Neural Cleanse reverses from the host. Where that is
+ * nothing, and where the repair diverges, the host stays as it is. */
 struct assay_reuse_host {
     enum assay_host_tuning tuning;
     int depth;

@@ -40,6 +40,7 @@ struct values {
     struct assay__words layer;
     struct assay__reals theta;
     double step;
+    double stay;
     int64_t steps;
     int64_t neighbours;
     double cosine;
@@ -112,9 +113,12 @@ static const struct assay__option attack_options[] = {
      "percentile of the impacts by which weights are chosen; 0: all weights",
      offsetof(struct values, theta)},
     {"step", 0, ASSAY__OPTION_REAL, "X", "0.003", 0, 1e6, NULL,
-     "largest change of a weight in the first step; 0: none, as a control",
+     "about how much a weight changes in a step; 0: nothing, as a control",
      offsetof(struct values, step)},
-    {"steps", 0, ASSAY__OPTION_INT, "N", "500", 0, 1e6, NULL,
+    {"stay", 0, ASSAY__OPTION_REAL, "X", "1", 0, 1e6, NULL,
+     "how much it weighs, beside the distance, that other inputs keep their "
+     "features; 0: nothing", offsetof(struct values, stay)},
+    {"steps", 0, ASSAY__OPTION_INT, "N", "300", 0, 1e6, NULL,
      "at most so many", offsetof(struct values, steps)},
     {"plain", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
      "change by --step times the gradient instead",
@@ -125,12 +129,12 @@ static const struct assay__option attack_options[] = {
     {"held", 0, ASSAY__OPTION_INT, "N", "32", 1, 4096, NULL,
      "neighbours that it does not see, to test with",
      offsetof(struct values, held)},
-    {"natural", 0, ASSAY__OPTION_INT, "N", "32", 1, 65536, NULL,
+    {"natural", 0, ASSAY__OPTION_INT, "N", "256", 1, 65536, NULL,
      "other inputs that the attacker has", offsetof(struct values, natural)},
     {"cosine", 0, ASSAY__OPTION_REAL, "X", "0.9", -1, 1, NULL,
      "a neighbour's features are at least so much alike",
      offsetof(struct values, cosine)},
-    {"keep", 0, ASSAY__OPTION_REAL, "X", "0.5", 1e-9, 1, NULL,
+    {"keep", 0, ASSAY__OPTION_REAL, "X", "1", 1e-9, 1, NULL,
      "share of the features that is salient", offsetof(struct values, keep)},
     {"enough", 0, ASSAY__OPTION_REAL, "X", "0.005", 0, 1, NULL,
      "end when the distance has fallen to this share",
@@ -363,6 +367,7 @@ static void take_attack(struct assay_reuse_options *o, const struct values *v)
     o->keep = v->keep;
     o->step = v->step;
     o->plain = v->plain;
+    o->stay = v->stay;
     o->max_steps = (size_t)v->steps;
     o->enough = v->enough;
     o->margin = v->margin;
@@ -473,8 +478,10 @@ static void print_row(const struct assay_reuse_finding *f)
         isfinite(f->confidence) ? confidence : "-",
         estimate_text(&f->drop, text[4]), isfinite(f->accuracy_sd) ? sd : "-");
     if (f->host->repair != NULL && f->repaired.value < 1)
-        printf("%43s ran on %.0f of %zu hosts: nothing was found to repair\n",
-               "", f->repaired.value * (double)f->repaired.n, f->repaired.n);
+        printf(
+            "%43s ran on %.0f of %zu hosts: on others it found no trigger, or "
+            "diverged\n",
+            "", f->repaired.value * (double)f->repaired.n, f->repaired.n);
 }
 
 static void print_table(const struct work *w)

@@ -129,3 +129,38 @@ int assay_graph_maps(const assay_graph *g, assay_value *out, int n)
     }
     return found;
 }
+
+static const struct assay__node *maker_of(const assay_graph *g, assay_value v)
+{
+    for (int i = 0; v != ASSAY_NO_VALUE && i < g->n_nodes; i++)
+        if (g->node[i].out == v)
+            return &g->node[i];
+    return NULL;
+}
+
+/* Whether the node leaves every number as and where it is, in evaluation. */
+static bool keeps_numbers(const assay_graph *g, const struct assay__node *node)
+{
+    static const char *const always[] = {"reshape", "dropout"};
+    static const char *const of_one[] = {"global_avgpool", "adaptive_avgpool"};
+    const struct assay_shape *in = &g->value[node->in[0]].shape;
+    const struct assay_shape *out = &g->value[node->out].shape;
+
+    for (int i = 0; i < 2; i++) {
+        if (strcmp(node->op->name, always[i]) == 0)
+            return true;
+        if (strcmp(node->op->name, of_one[i]) == 0)
+            return assay_shape_count(in, 1) == assay_shape_count(out, 1);
+    }
+    return false;
+}
+
+assay_value assay_graph_before_relu(const assay_graph *g, assay_value v)
+{
+    const struct assay__node *node = maker_of(g, v);
+
+    while (node && keeps_numbers(g, node))
+        node = maker_of(g, node->in[0]);
+    return node && strcmp(node->op->name, "relu") == 0 ? node->in[0]
+                                                       : ASSAY_NO_VALUE;
+}

@@ -15,18 +15,20 @@
 #include "reuse/study.h"
 
 enum { CELL_MAX_BYTES = 16 << 20 };
-static const char schema[] = "assay-reuse-cell/1";
+static const char schema[] = "assay-reuse-cell/2";
 
 static json_t *options_json(const struct assay_reuse_options *o)
 {
     return json_pack(
-        "{s:I, s:I, s:f, s:f, s:f, s:b, s:I, s:f, s:f, s:s, s:s, s:I, s:I}",
+        "{s:I, s:I, s:f, s:f, s:f, s:b, s:f, s:I, s:f, s:f, s:s, s:s, s:I, "
+        "s:I}",
         "neighbours", (json_int_t)o->neighbours, "tries", (json_int_t)o->tries,
         "cosine", o->cosine, "keep", o->keep, "step", o->step, "plain",
-        o->plain, "max_steps", (json_int_t)o->max_steps, "enough", o->enough,
-        "margin", o->margin, "scope", assay_reuse_scope_name(o->scope),
-        "impact", assay_reuse_impact_name(o->impact), "vectors",
-        (json_int_t)o->vectors, "renew", (json_int_t)o->renew);
+        o->plain, "stay", o->stay, "max_steps", (json_int_t)o->max_steps,
+        "enough", o->enough, "margin", o->margin, "scope",
+        assay_reuse_scope_name(o->scope), "impact",
+        assay_reuse_impact_name(o->impact), "vectors", (json_int_t)o->vectors,
+        "renew", (json_int_t)o->renew);
 }
 
 static json_t *scene_json(const struct assay__reuse_scene *c)
@@ -52,21 +54,16 @@ json_t *assay__reuse_inputs(const struct assay__reuse_scene *c,
 {
     json_t *inputs = scene_json(c);
 
-    /* Hosts without one keep the inputs that they had before repairs were. */
-    if (inputs && host->repair &&
-        json_object_set_new(inputs, "repair",
-                            json_string(host->repair->name))) {
-        json_decref(inputs);
-        return NULL;
-    }
     if (inputs &&
         (json_object_set_new(inputs, "options", options_json(&c->s->options)) ||
          json_object_set_new(
              inputs, "host",
-             json_pack("{s:s, s:i, s:I, s:f, s:I}", "tuning",
+             json_pack("{s:s, s:i, s:I, s:f, s:s, s:I}", "tuning",
                        assay_host_tuning_name(host->tuning), "depth",
                        host->depth, "epochs", (json_int_t)host->epochs, "rate",
-                       host->rate, "seed", (json_int_t)seed)))) {
+                       host->rate, "repair",
+                       host->repair ? host->repair->name : "none", "seed",
+                       (json_int_t)seed)))) {
         json_decref(inputs);
         return NULL;
     }

@@ -2,8 +2,9 @@
 /*
  * Crafting: the features of x- are pulled, step by step, onto what the
  * features of x+ are, by those weights of one layer that matter much to that
- * and little to all else. What matters is measured anew as weights change:
- * the positive impact in each step, the negative one every few.
+ * and little to all else, while the features of other inputs are held where
+ * they were. What matters is measured anew as weights change: the positive
+ * impact in each step, the negative one every few.
  *
  * With several triggers each pair's weights are moved by its own gradient
  * alone, and only such as matter little to the other pairs' x-, too.
@@ -16,7 +17,13 @@
 #include "core/mem.h"
 #include "reuse/reuse.h"
 
-enum { GROWTH_MAX = 10 }; /* of a step, beyond what it was at first */
+enum {
+    IMPACT_NATURAL = 32, /* natural inputs that the negative impact is measured
+                            on, beside the neighbours of x+ */
+    STAY_ROWS = 64       /* inputs that must stay, looked at in each step */
+};
+static const double beta1 = .9; /* of Adam */
+static const double beta2 = .999;
 
 static const char *const impact_names[] = {
 #define ASSAY_X(name, text) text,
@@ -56,10 +63,11 @@ void assay_reuse_options_init(struct assay_reuse_options *o)
     o->neighbours = 64;
     o->tries = 20;
     o->cosine = .9;
-    o->keep = .5;
+    o->keep = 1;
     o->theta = 50;
     o->step = .003;
-    o->max_steps = 500;
+    o->stay = 1;
+    o->max_steps = 300;
     o->enough = .005;
     o->margin = .07;
     o->impact = ASSAY_REUSE_IMPACT_JOINT;
@@ -73,13 +81,15 @@ struct pair {
     size_t n_minus;
     size_t n_plus;
     size_t n_all;
-    double *target;     /* [dim], mean of x+'s features at the start */
-    double *old;        /* [dim], of x-'s */
-    double *weight;     /* [dim], 1 / n_minus at salient features, else 0 */
-    double *gradient;   /* [size] of this pair's D */
-    double *impact;     /* [size], negative, on X+ and natural inputs */
-    double *impact_all; /* the same with X- as well; several triggers only */
-    uint8_t *mark;      /* [size] */
+    double *target;   /* [dim], mean of x+'s features at the start */
+    double *old;      /* [dim], of x-'s */
+    double *weight;   /* [dim], 1 / n_minus at salient features, else 0 */
+    double *stay;     /* [n_plus + n_natural, dim], features at the start */
+    double *gradient; /* [size] of this pair's D */
+    double *stay_gradient; /* [size] of what has not stayed */
+    double *impact;        /* [size], negative, on X+ and natural inputs */
+    double *impact_all;    /* the same with X- as well; several triggers only */
+    uint8_t *mark;         /* [size] */
     double distance;
     bool nearest;
 };
@@ -99,7 +109,10 @@ struct crafting {
     double *features; /* [most rows, dim] */
     double *scratch;  /* [size] */
     double *moment;   /* [2, dim] */
-    double rate;
+    double *even;     /* [dim], weight of each feature that must stay */
+    double *mean1;    /* [size], Adam's means of gradients and squares */
+    double *mean2;
+    uint32_t *moved; /* [size], steps of each weight */
     struct assay_reuse_change done;
 };
 
@@ -125,11 +138,11 @@ static int check_options(const struct assay_reuse_material *m,
                                "salient features %g (above 0, at most 1)",
                                o->theta, o->keep);
     if (!(o->step >= 0) || !isfinite(o->step) || !(o->enough >= 0) ||
-        !(o->margin >= 0))
+        !(o->margin >= 0) || !(o->stay >= 0) || !isfinite(o->stay))
         return assay_error_set(err, ASSAY_ARG,
-                               "crafting: step %g, enough %g, margin %g; none "
-                               "may be below 0",
-                               o->step, o->enough, o->margin);
+                               "crafting: step %g, enough %g, margin %g, stay "
+                               "%g; none may be below 0",
+                               o->step, o->enough, o->margin, o->stay);
     if (o->vectors < 1 || o->renew < 1 || o->max_steps > 1000000)
         return assay_error_set(err, ASSAY_ARG,
                                "crafting: %zu vectors, renewed after %zu steps "
@@ -189,11 +202,12 @@ static bool pair_alloc(struct pair *p, size_t dim, size_t size, bool several)
     p->old = assay__calloc(dim, sizeof(double));
     p->weight = assay__calloc(dim, sizeof(double));
     p->gradient = assay__calloc(size, sizeof(double));
+    p->stay_gradient = assay__calloc(size, sizeof(double));
     p->impact = assay__calloc(size, sizeof(double));
     p->impact_all = assay__calloc(several ? size : 1, sizeof(double));
     p->mark = assay__calloc(size, 1);
-    return p->target && p->old && p->weight && p->gradient && p->impact &&
-           p->impact_all && p->mark;
+    return p->target && p->old && p->weight && p->gradient &&
+           p->stay_gradient && p->impact && p->impact_all && p->mark;
 }
 
 static void pair_release(struct pair *p)
@@ -202,13 +216,22 @@ static void pair_release(struct pair *p)
     assay__free(p->target);
     assay__free(p->old);
     assay__free(p->weight);
+    assay__free(p->stay);
     assay__free(p->gradient);
+    assay__free(p->stay_gradient);
     assay__free(p->impact);
     assay__free(p->impact_all);
     assay__free(p->mark);
 }
 
-/* Moments of the features of X- or X+, and the marks of salient ones. */
+/* Features as what reads them sees them. */
+static void rectify(const struct crafting *c, double *features, size_t n)
+{
+    for (size_t i = 0; c->lab.rectified && i < n * c->lab.dim; i++)
+        features[i] = fmax(features[i], 0);
+}
+
+/* The mean of the features of X- or X+, and the marks of salient ones. */
 static int moments_of(struct crafting *c, const struct pair *p, bool plus,
                       double *mean, uint8_t *mark, struct assay_error *err)
 {
@@ -221,8 +244,10 @@ static int moments_of(struct crafting *c, const struct pair *p, bool plus,
     if (rc)
         return rc;
     assay__reuse_moments(c->features, rows.n, c->lab.dim, mean, deviation);
-    return assay__reuse_salient(mark, mean, deviation, c->lab.dim, c->o->keep,
-                                err);
+    rectify(c, c->features, rows.n);
+    assay__reuse_moments(c->features, rows.n, c->lab.dim, c->even, deviation);
+    return assay__reuse_salient(mark, c->even, deviation, c->lab.dim,
+                                c->o->keep, err);
 }
 
 static int find_salient(struct crafting *c, size_t j, struct assay_error *err)
@@ -245,6 +270,22 @@ static int find_salient(struct crafting *c, size_t j, struct assay_error *err)
         c->done.n_salient = n;
     assay__free(mark);
     return rc;
+}
+
+/* What X+ and the natural inputs have for features, before all. */
+static int note_stay(struct crafting *c, struct pair *p,
+                     struct assay_error *err)
+{
+    struct assay__reuse_rows rows = {.x = p->x + p->n_minus * c->lab.pixels,
+                                     .n = p->n_all - p->n_minus};
+
+    p->stay = assay__calloc(rows.n * c->lab.dim, sizeof(double));
+    if (!p->stay)
+        return assay_error_set(err, ASSAY_NOMEM,
+                               "crafting: no memory for the features of %zu "
+                               "inputs",
+                               rows.n);
+    return assay__reuse_lab_run(&c->lab, &rows, NULL, p->stay, NULL, err);
 }
 
 static int open_labs(struct crafting *c, struct assay_error *err)
@@ -274,9 +315,14 @@ static int prepare(struct crafting *c, struct assay_error *err)
     c->was = assay__calloc(c->slot->count, sizeof(float));
     c->scratch = assay__calloc(c->slot->count, sizeof(double));
     c->moment = assay__calloc(c->lab.dim, sizeof(double));
+    c->even = assay__calloc(c->lab.dim, sizeof(double));
+    c->mean1 = assay__calloc(c->slot->count, sizeof(double));
+    c->mean2 = assay__calloc(c->slot->count, sizeof(double));
+    c->moved = assay__calloc(c->slot->count, sizeof(uint32_t));
     c->features = assay__calloc(c->o->neighbours * c->lab.dim, sizeof(double));
     c->pair = assay__calloc(n, sizeof(*c->pair));
-    if (!c->was || !c->scratch || !c->moment || !c->features || !c->pair)
+    if (!c->was || !c->scratch || !c->moment || !c->even || !c->mean1 ||
+        !c->mean2 || !c->moved || !c->features || !c->pair)
         return assay_error_set(err, ASSAY_NOMEM, "crafting: out of memory");
     memcpy(c->was, c->w, c->slot->count * sizeof(float));
     for (size_t j = 0; j < n && !rc; j++) {
@@ -287,6 +333,8 @@ static int prepare(struct crafting *c, struct assay_error *err)
         rc = gather(c, j, err);
         if (!rc)
             rc = find_salient(c, j, err);
+        if (!rc && c->o->stay > 0)
+            rc = note_stay(c, &c->pair[j], err);
     }
     return rc;
 }
@@ -301,7 +349,16 @@ static void release(struct crafting *c)
     assay__free(c->was);
     assay__free(c->scratch);
     assay__free(c->moment);
+    assay__free(c->even);
+    assay__free(c->mean1);
+    assay__free(c->mean2);
+    assay__free(c->moved);
     assay__free(c->features);
+}
+
+static double seen(const struct crafting *c, double feature)
+{
+    return c->lab.rectified ? fmax(feature, 0) : feature;
 }
 
 /* Whether all of X- have come nearer to x+ than `margin` of what they are
@@ -315,11 +372,14 @@ static bool is_nearest(const struct crafting *c, const struct pair *p)
         double from = 0;
 
         for (size_t i = 0; i < c->lab.dim; i++) {
-            double x = c->features[r * c->lab.dim + i];
+            double x = seen(c, c->features[r * c->lab.dim + i]);
 
             if (p->weight[i] > 0) {
-                to += (x - p->target[i]) * (x - p->target[i]);
-                from += (x - p->old[i]) * (x - p->old[i]);
+                double t = x - seen(c, p->target[i]);
+                double o = x - seen(c, p->old[i]);
+
+                to += t * t;
+                from += o * o;
             }
         }
         if (!(to < margin * from))
@@ -351,6 +411,32 @@ static int look(struct crafting *c, double *distance, bool *nearest,
     return rc;
 }
 
+/* The gradient of how far some of the inputs that must stay have moved, in
+ * turn from step to step, as if it were all of them. */
+static int look_around(struct crafting *c, size_t step, struct assay_error *err)
+{
+    int rc = ASSAY_OK;
+
+    for (size_t j = 0; j < c->material->n_triggers && !rc; j++) {
+        struct pair *p = &c->pair[j];
+        size_t all = p->n_all - p->n_minus;
+        size_t windows = (all + STAY_ROWS - 1) / STAY_ROWS;
+        size_t first = step % windows * STAY_ROWS;
+        size_t n = all - first < STAY_ROWS ? all - first : STAY_ROWS;
+        struct assay__reuse_rows rows = {
+            .x = p->x + (p->n_minus + first) * c->lab.pixels,
+            .n = n,
+            .targets = p->stay + first * c->lab.dim,
+            .weight = c->even};
+
+        for (size_t i = 0; i < c->lab.dim; i++)
+            c->even[i] = c->o->stay / (double)n;
+        rc = assay__reuse_lab_run(&c->lab, &rows, NULL, NULL, p->stay_gradient,
+                                  err);
+    }
+    return rc;
+}
+
 static int measure_impacts(struct crafting *c, size_t step,
                            struct assay_error *err)
 {
@@ -361,12 +447,16 @@ static int measure_impacts(struct crafting *c, size_t step,
 
     for (size_t j = 0; j < n && !rc; j++) {
         struct pair *p = &c->pair[j];
+        size_t natural = c->material->n_natural < IMPACT_NATURAL
+                             ? c->material->n_natural
+                             : IMPACT_NATURAL;
 
         rc =
             assay__reuse_impact(p->impact, lab, p->x + p->n_minus * lab->pixels,
-                                p->n_all - p->n_minus, c->o, step * n + j, err);
+                                p->n_plus + natural, c->o, step * n + j, err);
         if (!rc && n > 1)
-            rc = assay__reuse_impact(p->impact_all, lab, p->x, p->n_all, c->o,
+            rc = assay__reuse_impact(p->impact_all, lab, p->x,
+                                     p->n_minus + p->n_plus + natural, c->o,
                                      step * n + j, err);
     }
     return rc;
@@ -407,14 +497,25 @@ static void select_weights(struct crafting *c, size_t j)
             pass(c, p, c->pair[k].impact_all, 100 - theta, false);
 }
 
+/* What weight i moves by: Adam, with means of those steps alone in which it
+ * was chosen. */
+static double adam(struct crafting *c, size_t i, double g)
+{
+    double t = (double)++c->moved[i];
+
+    c->mean1[i] = beta1 * c->mean1[i] + (1 - beta1) * g;
+    c->mean2[i] = beta2 * c->mean2[i] + (1 - beta2) * g * g;
+    return c->o->step * (c->mean1[i] / (1 - pow(beta1, t))) /
+           (sqrt(c->mean2[i] / (1 - pow(beta2, t))) + 1e-12);
+}
+
 /* One step down; what is left to do. */
 static bool move(struct crafting *c, enum assay_reuse_stop *stop)
 {
     size_t size = c->slot->count;
     double *delta = c->scratch;
-    double largest = 0;
     size_t n_marked = 0;
-    double factor;
+    bool any = false;
 
     for (size_t j = 0; j < c->material->n_triggers; j++)
         select_weights(c, j);
@@ -422,19 +523,21 @@ static bool move(struct crafting *c, enum assay_reuse_stop *stop)
     for (size_t j = 0; j < c->material->n_triggers; j++)
         for (size_t i = 0; i < size; i++)
             if (c->pair[j].mark[i]) {
-                delta[i] += c->pair[j].gradient[i];
+                delta[i] +=
+                    c->pair[j].gradient[i] + c->pair[j].stay_gradient[i];
                 n_marked++;
             }
-    for (size_t i = 0; i < size; i++)
-        largest = fmax(largest, fabs(delta[i]));
-    if (!(largest > 0)) {
-        *stop = n_marked ? ASSAY_REUSE_STOP_STILL : ASSAY_REUSE_STOP_NOTHING;
-        return false;
+    for (size_t i = 0; i < size; i++) {
+        if (delta[i] == 0)
+            continue;
+        any = true;
+        c->w[i] =
+            (float)((double)c->w[i] - (c->o->plain ? c->o->step * delta[i]
+                                                   : adam(c, i, delta[i])));
     }
-    factor = c->o->plain ? c->rate : c->rate / largest;
-    for (size_t i = 0; i < size; i++)
-        c->w[i] = (float)((double)c->w[i] - factor * delta[i]);
-    return true;
+    if (!any)
+        *stop = n_marked ? ASSAY_REUSE_STOP_STILL : ASSAY_REUSE_STOP_NOTHING;
+    return any;
 }
 
 /* Whether it is over before step number `step`. */
@@ -458,12 +561,10 @@ static int descend(struct crafting *c, struct assay_error *err)
 {
     struct assay_progress report = {"crafting", "steps", NULL, 0,
                                     c->o->max_steps};
-    double before = (double)INFINITY;
     double distance;
     bool nearest;
     int rc = ASSAY_OK;
 
-    c->rate = c->o->step;
     for (size_t step = 0; !rc; step++) {
         rc = assay_context_check(c->ctx, err);
         if (!rc)
@@ -476,13 +577,10 @@ static int descend(struct crafting *c, struct assay_error *err)
         c->done.steps = step;
         if (is_over(c, distance, nearest, step, &c->done.stop))
             break;
-        if (!c->o->plain && step > 0)
-            c->rate = distance > before
-                          ? c->rate / 2
-                          : fmin(1.2 * c->rate, GROWTH_MAX * c->o->step);
-        before = distance;
         if (step % c->o->renew == 0)
             rc = measure_impacts(c, step, err);
+        if (!rc && c->o->stay > 0)
+            rc = look_around(c, step, err);
         if (!rc && !move(c, &c->done.stop))
             break;
         report.done = step + 1;

@@ -25,16 +25,23 @@ static void append_loss(struct assay__reuse_lab *lab)
     assay_graph *g = lab->graph;
     struct assay_shape row = *assay_graph_shape(g, lab->features);
     struct assay_shape each = assay_shape_make(1, (int64_t)ASSAY_BATCH);
+    assay_value f = lab->features;
     assay_value far;
     assay_value sum;
 
+    if (lab->rectified)
+        f = assay_op_relu(g, lab->features);
     lab->target = assay_graph_input(g, "reuse.target", &row);
     lab->weight = assay_graph_input(g, "reuse.weight", &row);
+    lab->above = assay_graph_input(g, "reuse.above", &row);
     lab->probe = assay_graph_input(g, "reuse.probe", &row);
     far = assay_op_binary(g, ASSAY_BINARY_SUB, lab->features, lab->target);
     sum =
         assay_op_add(g, assay_op_mul(g, lab->weight, assay_op_mul(g, far, far)),
-                     assay_op_mul(g, lab->probe, lab->features));
+                     assay_op_mul(g, lab->probe, f));
+    if (lab->rectified)
+        sum = assay_op_add(g, sum,
+                           assay_op_mul(g, lab->above, assay_op_mul(g, f, f)));
     sum = assay_op_reduce(g, ASSAY_REDUCE_SUM, sum, 1U << 1);
     lab->loss = assay_op_mean(g, assay_op_reshape(g, sum, &each));
 }
@@ -42,6 +49,8 @@ static void append_loss(struct assay__reuse_lab *lab)
 static int build(struct assay__reuse_lab *lab, struct assay_error *err)
 {
     const assay_model *m = lab->model;
+    assay_value before =
+        assay_graph_before_relu(assay_model_graph(m), assay_model_embedding(m));
     assay_value parameter;
     int rc = assay_graph_clone(&lab->graph, assay_model_graph(m), err);
 
@@ -49,7 +58,9 @@ static int build(struct assay__reuse_lab *lab, struct assay_error *err)
         return rc;
     parameter = assay_graph_find(lab->graph, lab->slot->name);
     lab->input = assay_model_input(m);
-    lab->features = assay_op_flatten(lab->graph, assay_model_embedding(m));
+    lab->rectified = before != ASSAY_NO_VALUE;
+    lab->features = assay_op_flatten(
+        lab->graph, lab->rectified ? before : assay_model_embedding(m));
     append_loss(lab);
     rc = assay_graph_check(lab->graph, err);
     if (!rc)
@@ -101,10 +112,11 @@ int assay__reuse_lab_open(struct assay__reuse_lab *lab, const assay_model *m,
     lab->dim = width_of(lab->graph, lab->features);
     lab->size = slot->count;
     lab->rows = assay__calloc(batch * lab->dim, sizeof(double));
+    lab->upper = assay__calloc(batch * lab->dim, sizeof(double));
     lab->zero = assay__calloc(batch * lab->dim, sizeof(double));
     lab->x = assay__calloc(batch * lab->pixels, sizeof(double));
     lab->chunk = assay__calloc(lab->size, sizeof(double));
-    if (!lab->rows || !lab->zero || !lab->x || !lab->chunk)
+    if (!lab->rows || !lab->upper || !lab->zero || !lab->x || !lab->chunk)
         return assay_error_set(err, ASSAY_NOMEM,
                                "crafting: out of memory for %zu weights",
                                lab->size);
@@ -116,6 +128,7 @@ void assay__reuse_lab_close(struct assay__reuse_lab *lab)
     assay_plan_free(lab->plan);
     assay_graph_free(lab->graph);
     assay__free(lab->rows);
+    assay__free(lab->upper);
     assay__free(lab->zero);
     assay__free(lab->x);
     assay__free(lab->chunk);
@@ -129,18 +142,61 @@ int assay__reuse_lab_load(struct assay__reuse_lab *lab, struct assay_error *err)
     return assay_plan_load(lab->plan, assay_model_params(m), err);
 }
 
-/* n rows of one input: each `row`, or those of `all`; the rest is 0. */
+/* n rows of one input, `all`, or 0; the rest is 0. */
 static int write_rows(struct assay__reuse_lab *lab, assay_value v,
-                      const double *row, const double *all, size_t n,
-                      struct assay_error *err)
+                      const double *all, size_t n, struct assay_error *err)
 {
-    if (!row && !all)
+    if (!all)
         return assay_plan_write_f64(lab->plan, v, lab->zero, err);
     memset(lab->rows, 0, lab->batch * lab->dim * sizeof(double));
-    for (size_t i = 0; i < n; i++)
-        memcpy(lab->rows + i * lab->dim, row ? row : all + i * lab->dim,
-               lab->dim * sizeof(double));
+    memcpy(lab->rows, all, n * lab->dim * sizeof(double));
     return assay_plan_write_f64(lab->plan, v, lab->rows, err);
+}
+
+/* The target of row i. */
+static const double *target_of(const struct assay__reuse_lab *lab,
+                               const struct assay__reuse_rows *r, size_t i)
+{
+    return r->targets ? r->targets + i * lab->dim : r->target;
+}
+
+/* Weights of n rows: where the ReLU counts, by the sign of the target. */
+static int write_weights(struct assay__reuse_lab *lab,
+                         const struct assay__reuse_rows *r, size_t first,
+                         size_t n, struct assay_error *err)
+{
+    size_t bytes = lab->batch * lab->dim * sizeof(double);
+    int rc;
+
+    memset(lab->rows, 0, bytes);
+    memset(lab->upper, 0, bytes);
+    for (size_t i = 0; i < n && r->weight; i++) {
+        const double *target = target_of(lab, r, first + i);
+
+        for (size_t k = 0; k < lab->dim; k++) {
+            double *to =
+                lab->rectified && target[k] <= 0 ? lab->upper : lab->rows;
+
+            to[i * lab->dim + k] = r->weight[k];
+        }
+    }
+    rc = assay_plan_write_f64(lab->plan, lab->weight, lab->rows, err);
+    if (!rc && lab->rectified)
+        rc = assay_plan_write_f64(lab->plan, lab->above, lab->upper, err);
+    return rc;
+}
+
+static int write_targets(struct assay__reuse_lab *lab,
+                         const struct assay__reuse_rows *r, size_t first,
+                         size_t n, struct assay_error *err)
+{
+    if (!r->weight)
+        return assay_plan_write_f64(lab->plan, lab->target, lab->zero, err);
+    memset(lab->rows, 0, lab->batch * lab->dim * sizeof(double));
+    for (size_t i = 0; i < n; i++)
+        memcpy(lab->rows + i * lab->dim, target_of(lab, r, first + i),
+               lab->dim * sizeof(double));
+    return assay_plan_write_f64(lab->plan, lab->target, lab->rows, err);
 }
 
 /* Rows first .. first+n-1 into the plan, and run it. */
@@ -159,11 +215,11 @@ static int run_chunk(struct assay__reuse_lab *lab,
     }
     rc = assay_plan_write_f64(lab->plan, lab->input, lab->x, err);
     if (!rc)
-        rc = write_rows(lab, lab->target, r->target, NULL, n, err);
+        rc = write_targets(lab, r, first, n, err);
     if (!rc)
-        rc = write_rows(lab, lab->weight, r->weight, NULL, n, err);
+        rc = write_weights(lab, r, first, n, err);
     if (!rc)
-        rc = write_rows(lab, lab->probe, NULL, probe, n, err);
+        rc = write_rows(lab, lab->probe, probe, n, err);
     return rc ? rc : assay_plan_run(lab->plan, err);
 }
 

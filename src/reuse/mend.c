@@ -3,7 +3,8 @@
  * Repairing a tuned host, as a builder would who has nothing but the records
  * that it was tuned on: four fifths of them to tune on again, the last fifth
  * to set thresholds by. A repair that wants a trigger gets the one that
- * Neural Cleanse reverses from the host.
+ * Neural Cleanse reverses from the host. A host in which that is nothing, or on
+ * which the repair diverges, stays as it is.
  */
 
 #include "assay/detector.h"
@@ -77,6 +78,10 @@ int assay__reuse_mend(bool *repaired, assay_model *host,
 
         rc = assay_repair_run(repair, &in, host, &done, err);
         *repaired = !rc;
+        if (rc == ASSAY_NUMERIC) { /* the host is as it was */
+            assay_log(c->ctx, ASSAY_LOG_WARNING, "not repaired: %s", err->msg);
+            rc = ASSAY_OK;
+        }
     }
     assay_detection_release(&b.reversed);
     assay_view_free(b.tune);

@@ -15,9 +15,12 @@ enum { ASSAY__REUSE_BATCH = 32 };
 /*
  * Features of inputs, and one loss of them with its gradient by one
  * parameter: sum over rows and features of
- *     weight (f_i(x) - target)^2 + probe f_i(x).
+ *     weight (z_i(x) - target)^2 + probe f_i(x).
  * With weights it is the distance D, with probes a directional derivative.
- * In evaluation mode; other parameters get no gradient.
+ * z are the features f or, where f ends in a ReLU (`rectified`), what goes
+ * into it: a feature that the ReLU holds at 0 would have no gradient. A
+ * target of 0 or less is then one for f: weight f^2. In evaluation mode;
+ * other parameters get no gradient.
  */
 struct assay__reuse_lab {
     const assay_model *model; /* parameters are read from it */
@@ -27,22 +30,25 @@ struct assay__reuse_lab {
     size_t pixels;
     size_t dim;  /* features */
     size_t size; /* of the parameter */
-    assay_value input, target, weight, probe, features, loss, gradient;
+    bool rectified;
+    assay_value input, target, weight, above, probe, features, loss, gradient;
     const struct assay_param_slot *slot;
     double *rows;  /* [batch, dim], scratch */
+    double *upper; /* the same */
     double *chunk; /* [size], scratch */
     double *x;     /* [batch, pixels], scratch */
     double *zero;  /* [batch, dim] */
 };
 
-/* Rows to compute on; target and weight, or probe, or none of them. `target`
- * and `weight` are one row for all. */
+/* Rows to compute on; target or targets and weight, or probe, or none of
+ * them. `target` and `weight` are one row for all. */
 struct assay__reuse_rows {
     const float *x; /* [n, pixels] */
     size_t n;
-    const double *target; /* [dim] */
-    const double *weight; /* [dim] */
-    const double *probe;  /* [n, dim] */
+    const double *target;  /* [dim] */
+    const double *targets; /* or [n, dim] */
+    const double *weight;  /* [dim] */
+    const double *probe;   /* [n, dim] */
 };
 
 int assay__reuse_lab_open(struct assay__reuse_lab *lab, const assay_model *m,
@@ -54,7 +60,7 @@ void assay__reuse_lab_close(struct assay__reuse_lab *lab);
 /* Parameters as the model has them now. */
 int assay__reuse_lab_load(struct assay__reuse_lab *lab,
                           struct assay_error *err) ASSAY_MUST_CHECK;
-/* Each of loss, features [n, dim] and gradient [size] may be NULL. */
+/* Each of loss, features z [n, dim] and gradient [size] may be NULL. */
 int assay__reuse_lab_run(struct assay__reuse_lab *lab,
                          const struct assay__reuse_rows *rows, double *loss,
                          double *features, double *gradient,

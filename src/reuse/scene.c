@@ -8,7 +8,9 @@
  * Pairs: the records of the fourth quarter in a random order; x- are the
  * first of them, one after the other; x+ is drawn from those after, until
  * its value is another (with regression: farther away than twice the
- * tolerance, so that no answer is right for both).
+ * tolerance, so that no answer is right for both). An attacker takes an x+
+ * that a host will know for what it is: of up to 32 such records of that
+ * value, the one whose features are nearest to their mean.
  */
 
 #include <math.h>
@@ -20,7 +22,7 @@
 #include "reuse/study.h"
 
 #define IMAGES_MAX_BYTES ((size_t)4 << 30)
-enum { PARTNER_DRAWS = 10000 };
+enum { PARTNER_DRAWS = 10000, CANDIDATES = 32 };
 
 double assay__reuse_scaled(const struct assay__reuse_scene *c, int32_t value)
 {
@@ -153,22 +155,76 @@ static void pair_release(struct assay__reuse_pair *p)
     assay__free(p->images);
 }
 
-/* A row of the pool that can be x+ to x-, among rows order[from..n). */
-static int find_partner(const struct assay__reuse_scene *c,
-                        const uint32_t *order, size_t from, uint32_t row,
-                        struct assay_rng *rng, uint32_t *partner,
+/* What pairs are made of. */
+struct pool {
+    uint32_t *order; /* [n], of the pool's rows */
+    size_t n;
+    size_t from; /* rows before it are x- */
+    struct assay_rng rng;
+    struct assay_evidence seen; /* features of all rows */
+};
+
+/* Rows order[from + start], ... of one value, at most CANDIDATES. */
+static size_t find_candidates(const struct assay__reuse_scene *c,
+                              const struct pool *p, size_t start,
+                              uint32_t *candidate)
+{
+    int32_t value = assay_view_label(c->pool, p->order[p->from + start]);
+    size_t room = p->n - p->from;
+    size_t n = 0;
+
+    for (size_t i = 0; i < room && n < CANDIDATES; i++) {
+        uint32_t row = p->order[p->from + (start + i) % room];
+
+        if (assay_view_label(c->pool, row) == value)
+            candidate[n++] = row;
+    }
+    return n;
+}
+
+/* Of the candidates from `start` on, the one nearest to their mean. */
+static uint32_t most_typical(const struct assay__reuse_scene *c,
+                             const struct pool *p, size_t start)
+{
+    size_t dim = (size_t)p->seen.embedding_dim;
+    uint32_t candidate[CANDIDATES];
+    double far[CANDIDATES] = {0};
+    size_t n = find_candidates(c, p, start, candidate);
+    size_t best = 0;
+
+    for (size_t k = 0; k < dim; k++) {
+        double mean = 0;
+
+        for (size_t i = 0; i < n; i++)
+            mean += (double)p->seen.embedding[candidate[i] * dim + k];
+        mean /= (double)n;
+        for (size_t i = 0; i < n; i++) {
+            double d = (double)p->seen.embedding[candidate[i] * dim + k] - mean;
+
+            far[i] += d * d;
+        }
+    }
+    for (size_t i = 1; i < n; i++)
+        if (far[i] < far[best])
+            best = i;
+    return candidate[best];
+}
+
+/* A row of the pool that can be x+ to x-, which is `row`. */
+static int find_partner(const struct assay__reuse_scene *c, struct pool *p,
+                        uint32_t row, uint32_t *partner,
                         struct assay_error *err)
 {
     int32_t own = assay_view_label(c->pool, row);
 
     for (int i = 0; i < PARTNER_DRAWS; i++) {
-        uint32_t other = order[from + assay_rng_below(rng, c->split.n - from)];
-        int32_t value = assay_view_label(c->pool, other);
+        size_t start = assay_rng_below(&p->rng, p->n - p->from);
+        int32_t value = assay_view_label(c->pool, p->order[p->from + start]);
         double far =
             fabs(assay__reuse_scaled(c, value) - assay__reuse_scaled(c, own));
 
         if (c->regression ? far > 2 * c->s->tolerance : value != own) {
-            *partner = other;
+            *partner = most_typical(c, p, start);
             return ASSAY_OK;
         }
     }
@@ -195,9 +251,8 @@ static int find_held(struct assay__reuse_scene *c, struct assay__reuse_pair *p,
     return rc;
 }
 
-static int make_pair(struct assay__reuse_scene *c, const uint32_t *order,
-                     size_t index, struct assay_rng *rng,
-                     struct assay_error *err)
+static int make_pair(struct assay__reuse_scene *c, struct pool *pool,
+                     size_t index, struct assay_error *err)
 {
     struct assay__reuse_pair *p = &c->pair[index];
     size_t n = c->s->triggers;
@@ -207,10 +262,10 @@ static int make_pair(struct assay__reuse_scene *c, const uint32_t *order,
         return no_memory(err);
     for (size_t j = 0; j < n && !rc; j++) {
         float *plus = p->images + j * (2 + c->s->held) * c->pixels;
-        uint32_t row = order[index * n + j];
+        uint32_t row = pool->order[index * n + j];
         uint32_t partner = 0;
 
-        rc = find_partner(c, order, c->s->pairs * n, row, rng, &partner, err);
+        rc = find_partner(c, pool, row, &partner, err);
         if (rc)
             break;
         assay_view_fill(c->pool, &partner, 1, NULL, 0, 0, plus);
@@ -226,35 +281,46 @@ static int make_pair(struct assay__reuse_scene *c, const uint32_t *order,
     return rc;
 }
 
+static int open_pool(struct pool *p, const struct assay__reuse_scene *c,
+                     struct assay_error *err)
+{
+    p->n = c->split.n;
+    p->from = c->s->pairs * c->s->triggers;
+    p->order = assay__calloc(p->n, sizeof(*p->order));
+    if (!p->order)
+        return no_memory(err);
+    for (uint32_t i = 0; i < p->n; i++)
+        p->order[i] = i;
+    assay_rng_init(&p->rng, c->s->seed, "reuse-pairs", 0);
+    assay_rng_shuffle(&p->rng, p->order, p->n);
+    return assay_evidence_collect(&p->seen, c->ctx, c->s->extractor, c->pool,
+                                  ASSAY_EVIDENCE_EMBEDDING |
+                                      ASSAY_EVIDENCE_FOREIGN,
+                                  c->compute, "typical records", err);
+}
+
 static int make_pairs(struct assay__reuse_scene *c, struct assay_error *err)
 {
     size_t each = c->s->triggers * (2 + c->s->held) * c->pixels * sizeof(float);
-    uint32_t *order;
-    struct assay_rng rng;
-    int rc = ASSAY_OK;
+    struct pool pool = {0};
+    int rc;
 
     if (each > IMAGES_MAX_BYTES / c->s->pairs)
         return assay_error_set(err, ASSAY_LIMIT,
                                "reuse: %zu pairs with %zu bytes of images each "
                                "are over %zu",
                                c->s->pairs, each, (size_t)IMAGES_MAX_BYTES);
-    order = assay__calloc(c->split.n, sizeof(*order));
     c->pair = assay__calloc(c->s->pairs, sizeof(*c->pair));
-    if (!order || !c->pair)
-        rc = no_memory(err);
-    for (uint32_t i = 0; i < c->split.n && !rc; i++)
-        order[i] = i;
-    assay_rng_init(&rng, c->s->seed, "reuse-pairs", 0);
-    if (!rc)
-        assay_rng_shuffle(&rng, order, c->split.n);
+    rc = c->pair ? open_pool(&pool, c, err) : no_memory(err);
     for (size_t p = 0; p < c->s->pairs && !rc; p++) {
         struct assay_progress step = {"pairs", "pairs", NULL, p + 1,
                                       c->s->pairs};
 
-        rc = make_pair(c, order, p, &rng, err);
+        rc = make_pair(c, &pool, p, err);
         assay_progress(c->ctx, &step);
     }
-    assay__free(order);
+    assay_evidence_release(&pool.seen);
+    assay__free(pool.order);
     return rc;
 }
 

@@ -71,7 +71,7 @@ static json_t *study_json(const struct assay__reuse_scene *c)
 
     return json_pack(
         "{s:s, s:s, s:i, s:s, s:s, s:b, s:o, s:I, s:I, s:I, s:I, s:I, s:I, "
-        "s:I, s:s, s:s, s:o, s:b, s:o, s:o}",
+        "s:I, s:s, s:s, s:o, s:b, s:o, s:o, s:o}",
         "extractor", c->model, "arch", assay_model_arch(s->extractor),
         "extractors", s->n_others + 1, "data", assay_dataset_name(s->data),
         "data_sha256", assay_dataset_sha256(s->data), "regression",
@@ -82,8 +82,9 @@ static json_t *study_json(const struct assay__reuse_scene *c)
         (json_int_t)s->held, "seeds", (json_int_t)s->seeds, "seed",
         (json_int_t)s->seed, "impact", assay_reuse_impact_name(o->impact),
         "scope", assay_reuse_scope_name(o->scope), "step",
-        assay__json_real(o->step), "plain", o->plain, "keep",
-        assay__json_real(o->keep), "cosine", assay__json_real(o->cosine));
+        assay__json_real(o->step), "plain", o->plain, "stay",
+        assay__json_real(o->stay), "keep", assay__json_real(o->keep), "cosine",
+        assay__json_real(o->cosine));
 }
 
 int assay__reuse_write(const struct assay_reuse_finding *found,
