@@ -57,6 +57,9 @@ int assay__arch_round_channels(double channels, int step);
  */
 assay_value assay__arch_layernorm(assay_graph *g, assay_value x,
                                   const char *name, int axis);
+/* The same with an eps of its own, of any rank. */
+assay_value assay__arch_layernorm_with(assay_graph *g, assay_value x,
+                                       const char *name, int axis, double eps);
 /* A linear layer on each token: [N, T, D] to [N, T, out]. Its parameters are
  * called name + ".weight" and so on, or name + "_weight" where `under`. */
 assay_value assay__arch_token_linear(assay_graph *g, assay_value x,

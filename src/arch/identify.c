@@ -67,13 +67,21 @@ static int take_ends(struct assay_arch_match *m, const assay_graph *g,
     return 1;
 }
 
-static int is_counter(const char *name)
+/* Tensors that say nothing which the network does not: counters of batch
+ * norms, Swin's table of where in a table to look. */
+static int is_known_anyway(const char *name)
 {
-    static const char end[] = "num_batches_tracked";
+    static const char *const ends[] = {"num_batches_tracked",
+                                       "relative_position_index"};
     size_t n = strlen(name);
 
-    return n >= sizeof(end) - 1 &&
-           strcmp(name + n - (sizeof(end) - 1), end) == 0;
+    for (int i = 0; i < 2; i++) {
+        size_t k = strlen(ends[i]);
+
+        if (n >= k && strcmp(name + n - k, ends[i]) == 0)
+            return 1;
+    }
+    return 0;
 }
 
 /* The first tensor of the file that no layer has. */
@@ -83,7 +91,8 @@ static const char *stranger(const assay_graph *g,
     for (size_t i = 0; i < list->n_items; i++) {
         const char *name = list->item[i].name;
 
-        if (!is_counter(name) && assay_graph_find(g, name) == ASSAY_NO_VALUE)
+        if (!is_known_anyway(name) &&
+            assay_graph_find(g, name) == ASSAY_NO_VALUE)
             return name;
     }
     return NULL;

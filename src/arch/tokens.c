@@ -6,8 +6,6 @@
 
 #include "arch/arch.h"
 
-static const double norm_eps = 1e-6;
-
 static assay_value parameter(assay_graph *g, const char *name, const char *end,
                              struct assay_shape shape, struct assay_init init)
 {
@@ -39,6 +37,12 @@ static assay_value along(assay_graph *g, assay_value v, int rank, int axis,
 assay_value assay__arch_layernorm(assay_graph *g, assay_value x,
                                   const char *name, int axis)
 {
+    return assay__arch_layernorm_with(g, x, name, axis, 1e-6);
+}
+
+assay_value assay__arch_layernorm_with(assay_graph *g, assay_value x,
+                                       const char *name, int axis, double eps)
+{
     const struct assay_init one = {ASSAY_INIT_ONE, 0, 0};
     const struct assay_init zero = {ASSAY_INIT_ZERO, 0, 0};
     int rank = assay_graph_shape(g, x)->rank;
@@ -51,8 +55,8 @@ assay_value assay__arch_layernorm(assay_graph *g, assay_value x,
     assay_value d = assay_op_binary(g, ASSAY_BINARY_SUB, x, mean);
     assay_value var =
         assay_op_reduce(g, ASSAY_REDUCE_MEAN, assay_op_mul(g, d, d), over);
-    assay_value scale = assay_op_unary(
-        g, ASSAY_UNARY_RSQRT, assay_op_affine(g, var, 1, norm_eps), 0, 0);
+    assay_value scale = assay_op_unary(g, ASSAY_UNARY_RSQRT,
+                                       assay_op_affine(g, var, 1, eps), 0, 0);
 
     d = assay_op_binary(g, ASSAY_BINARY_MUL, d, scale);
     d = assay_op_binary(g, ASSAY_BINARY_MUL, d,

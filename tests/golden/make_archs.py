@@ -4,7 +4,7 @@
 
 For each architecture: the number of its trainable parameters at 1,000 classes,
 the SHA-256 of the sorted lines "name d0xd1x...\n" of its state dict (without
-num_batches_tracked), and for some the logits of ten classes, computed in
+num_batches_tracked and relative_position_index), and for some the logits of ten classes, computed in
 double, with parameters and a picture that the test makes by the same formula
 (values() below).
 
@@ -27,12 +27,17 @@ efficientnet_b5 efficientnet_b6 efficientnet_b7 regnet_y_400mf regnet_y_800mf
 regnet_y_1_6gf regnet_y_3_2gf regnet_y_8gf regnet_y_16gf regnet_y_32gf
 regnet_x_400mf regnet_x_800mf regnet_x_1_6gf regnet_x_3_2gf regnet_x_8gf
 regnet_x_16gf regnet_x_32gf convnext_tiny convnext_small convnext_base
-convnext_large vit_b_16 vit_b_32 vit_l_16 vit_l_32""".split()
+convnext_large vit_b_16 vit_b_32 vit_l_16 vit_l_32 swin_t swin_s
+swin_b""".split()
+
+# Tensors that networks make themselves.
+KNOWN = ("num_batches_tracked", "relative_position_index")
 
 # Run at 64 pixels.
 RUN = """resnet18 resnet50 resnext50_32x4d densenet121
 mobilenet_v2 mobilenet_v3_large mobilenet_v3_small efficientnet_b0 alexnet
-regnet_y_400mf regnet_x_800mf convnext_tiny vit_b_32""".split()
+regnet_y_400mf regnet_x_800mf convnext_tiny vit_b_32
+swin_t""".split()
 
 
 def values(name, shape):
@@ -57,7 +62,7 @@ def logits(name):
     net = net.double().eval()
     state = net.state_dict()
     for key, value in state.items():
-        if not key.endswith("num_batches_tracked"):
+        if not key.endswith(KNOWN):
             value.copy_(torch.from_numpy(values(key, tuple(value.shape))))
     picture = values("picture", (1, 3, size, size))
     with torch.no_grad():
@@ -69,7 +74,7 @@ def describe(name):
     lines = sorted(
         "%s %s\n" % (key, "x".join(str(d) for d in value.shape))
         for key, value in net.state_dict().items()
-        if not key.endswith("num_batches_tracked"))
+        if not key.endswith(KNOWN))
     count = sum(p.numel() for p in net.parameters())
     return count, hashlib.sha256("".join(lines).encode()).hexdigest()
 
