@@ -196,17 +196,18 @@ static inline void cdx_check(const struct cdx_kind *kind, const json_t *object)
 static inline void cdx_check_bom(const json_t *bom)
 {
     const json_t *list = json_object_get(bom, "components");
+    json_t *seen = json_object();
 
     cdx_check(&cdx_bom, bom);
     for (size_t i = 0; i < json_array_size(list); i++) {
-        const char *a = json_string_value(
+        const char *ref = json_string_value(
             json_object_get(json_array_get(list, i), "bom-ref"));
 
-        CHECK(a != NULL && a[0] != '\0');
-        for (size_t k = 0; k < i; k++)
-            CHECK(strcmp(a, json_string_value(json_object_get(
-                                json_array_get(list, k), "bom-ref"))) != 0);
+        CHECK(ref != NULL && ref[0] != '\0');
+        CHECK(json_object_get(seen, ref) == NULL);
+        CHECK_INT_EQ(json_object_set_new(seen, ref, json_true()), 0);
     }
+    json_decref(seen);
 }
 
 #endif
