@@ -47,6 +47,8 @@ struct assay_repaired {
     size_t pruned;    /* channels that were switched off */
     size_t channels;  /* of so many that were looked at */
     double threshold; /* that was chosen; NaN: none */
+    double lowered;   /* rate of its last tuning, where that is not the one
+                         that was asked for; else 0 */
     char note[200];
     double seconds;
 };

@@ -245,7 +245,8 @@ static int prune(struct pruning *p, struct assay_repaired *out,
     return rc;
 }
 
-static int tune(const struct pruning *p, struct assay_error *err)
+static int tune(const struct pruning *p, struct assay_repaired *out,
+                struct assay_error *err)
 {
     const assay_graph *g = assay_model_graph(p->m);
     const char *frozen[2];
@@ -257,7 +258,7 @@ static int tune(const struct pruning *p, struct assay_error *err)
     frozen[tuning.n_frozen++] = assay_graph_value_name(g, p->layer.weight);
     if (p->layer.bias != ASSAY_NO_VALUE && !p->columns)
         frozen[tuning.n_frozen++] = assay_graph_value_name(g, p->layer.bias);
-    return assay__repair_tune(p->in, p->m, &tuning, err);
+    return assay__repair_tune(p->in, p->m, &tuning, out, err);
 }
 
 static int run(const struct assay_repair_input *in, assay_model *m,
@@ -280,7 +281,7 @@ static int run(const struct assay_repair_input *in, assay_model *m,
         rc = prune(&p, out, err);
     }
     if (!rc)
-        rc = tune(&p, err);
+        rc = tune(&p, out, err);
     assay__free(p.mean);
     assay__free(p.order);
     assay__free(p.before);

@@ -20,8 +20,7 @@ static int run(const struct assay_repair_input *in, assay_model *m,
                                    .epochs = (size_t)in->param[PARAM_EPOCHS],
                                    .lr = in->param[PARAM_LR]};
 
-    (void)out;
-    return assay__repair_tune(in, m, &tuning, err);
+    return assay__repair_tune(in, m, &tuning, out, err);
 }
 
 const struct assay_repair assay_repair_fine_tuning = {

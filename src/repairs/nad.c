@@ -115,7 +115,7 @@ static int name_constants(const assay_model *teacher,
 }
 
 static int distill(const struct distilling *d, assay_model *m,
-                   struct assay_error *err)
+                   struct assay_repaired *out, struct assay_error *err)
 {
     struct assay_params constants = {0};
     struct assay_objective objective = {
@@ -127,7 +127,7 @@ static int distill(const struct distilling *d, assay_model *m,
     int rc = name_constants(d->teacher, &constants, err);
 
     if (!rc)
-        rc = assay__repair_tune(d->in, m, &tuning, err);
+        rc = assay__repair_tune(d->in, m, &tuning, out, err);
     assay_params_release(&constants);
     return rc;
 }
@@ -149,10 +149,10 @@ static int run(const struct assay_repair_input *in, assay_model *m,
                                assay_model_arch(m));
     rc = assay_model_clone(&teacher, m, err);
     if (!rc)
-        rc = assay__repair_tune(in, teacher, &tuning, err);
+        rc = assay__repair_tune(in, teacher, &tuning, out, err);
     d.teacher = teacher;
     if (!rc)
-        rc = distill(&d, m, err);
+        rc = distill(&d, m, out, err);
     if (!rc)
         (void)snprintf(out->note, sizeof(out->note), "attention of %d maps",
                        d.n_maps);

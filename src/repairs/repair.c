@@ -4,6 +4,7 @@
 #include "assay/repair.h"
 
 #include <math.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "core/mem.h"
@@ -62,6 +63,17 @@ static int check(const struct assay_repair *r,
     return ASSAY_OK;
 }
 
+/* What its tuning did not as it was asked. */
+static void note_rate(struct assay_repaired *out)
+{
+    size_t n = strlen(out->note);
+
+    if (out->lowered > 0)
+        snprintf(out->note + n, sizeof(out->note) - n,
+                 "%srate lowered to %g: held-out accuracy had fallen too far",
+                 n > 0 ? "; " : "", out->lowered);
+}
+
 int assay_repair_run(const struct assay_repair *r,
                      const struct assay_repair_input *in, assay_model *m,
                      struct assay_repaired *out, struct assay_error *err)
@@ -92,6 +104,8 @@ int assay_repair_run(const struct assay_repair *r,
     rc = r->run(&use, m, out, err);
     if (rc)
         memcpy(params->data, before, bytes);
+    else
+        note_rate(out);
     out->seconds = assay__clock_seconds() - began;
     assay__free(before);
     return rc;

@@ -6,7 +6,8 @@
 
 #include "assay/repair.h"
 
-/* A tuning by the input's recipe with other epochs and another rate. */
+/* A tuning by the input's recipe with other epochs and another rate, which is
+ * lowered where it ruins the model (tune.c). */
 struct assay__tuning {
     const char *task;
     size_t epochs;
@@ -18,6 +19,7 @@ struct assay__tuning {
 };
 int assay__repair_tune(const struct assay_repair_input *in, assay_model *m,
                        const struct assay__tuning *tuning,
+                       struct assay_repaired *out,
                        struct assay_error *err) ASSAY_MUST_CHECK;
 /* Of the held-out records. */
 int assay__repair_accuracy(const struct assay_repair_input *in,

@@ -35,13 +35,12 @@ static int run(const struct assay_repair_input *in, assay_model *m,
     assay_view *view = NULL;
     int rc = assay_dataset_poison(&stamped, in->clean, &poison, NULL, err);
 
-    (void)out;
     if (!rc)
         rc = assay_view_new(&view, stamped, NULL, 0, assay_model_preprocess(m),
                             err);
     tuning.view = view;
     if (!rc)
-        rc = assay__repair_tune(in, m, &tuning, err);
+        rc = assay__repair_tune(in, m, &tuning, out, err);
     assay_view_free(view);
     assay_dataset_free(stamped);
     return rc;

@@ -335,6 +335,29 @@ static void test_the_seed_decides_alone(void)
     work_close(&w);
 }
 
+/* A rate that ruins the model is lowered by what held-out records say. */
+static void test_a_rate_that_ruins_is_lowered(void)
+{
+    struct assay_backdoor_effect e;
+    struct work w;
+
+    work_plant(&w, "badnets", "simplecnn");
+    choose(&w, "fine-tuning");
+    set(&w, "lr", 10);
+    set(&w, "epochs", 2);
+    e = run(&w);
+    CHECK(w.out.lowered > 0 && w.out.lowered < 10);
+    CHECK(strstr(w.out.note, "rate lowered to ") != NULL);
+    CHECK(e.accuracy.value > .9);
+    choose(&w, "fine-tuning");
+    set(&w, "lr", .001);
+    set(&w, "epochs", 2);
+    (void)run(&w);
+    CHECK_NEAR(w.out.lowered, 0, 0);
+    CHECK_UINT_EQ(strlen(w.out.note), 0);
+    work_close(&w);
+}
+
 static void test_a_failure_changes_nothing(void)
 {
     char was[65];
@@ -376,6 +399,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_anp_finds_channels_by_clean_records),
     CHECK_TEST(test_clp_weakens_a_backdoor_without_data),
     CHECK_TEST(test_the_seed_decides_alone),
+    CHECK_TEST(test_a_rate_that_ruins_is_lowered),
     CHECK_TEST(test_a_failure_changes_nothing),
 };
 CHECK_MAIN(tests)
