@@ -6,6 +6,7 @@
 
 #include "engine/onednn/conv.h"
 
+#include "engine/onednn/across.h"
 #include "engine/onednn/depthwise.h"
 #include "engine/onednn/ports.h"
 #include "engine/onednn/taps.h"
@@ -65,6 +66,29 @@ static void append_taps(struct assay__dnn *d, int index,
     assay__dnn_append(d, &t);
 }
 
+/* Our kernel for few channels. */
+static void append_across(struct assay__dnn *d, int index,
+                          const struct assay__conv_problem *p,
+                          const struct assay__ports *v)
+{
+    size_t bytes[ASSAY__TASK_ARGS];
+    struct assay__task t = assay__across_task(d, index, p, bytes);
+
+    if (d->code != ASSAY_OK)
+        return;
+    t.buffer[ASSAY__TAPS_SRC] =
+        assay__dnn_want(d, v->x, assay__dnn_plain(d, 4, p->x));
+    t.buffer[ASSAY__TAPS_WEI] =
+        assay__weights_as(d, assay__across_weights(d, p), v->w, v->folded);
+    if (p->has_bias)
+        t.buffer[ASSAY__TAPS_BIAS] =
+            v->folded != NULL ? v->folded->bias : assay__plain(d, v->b);
+    t.buffer[ASSAY__TAPS_DST] =
+        assay__place_output(d, v->y, assay__dnn_plain(d, 4, p->y), v->over);
+    t.buffer[ASSAY__TAPS_ROOM] = assay__dnn_buffer(d, bytes[ASSAY__TAPS_ROOM]);
+    assay__dnn_append(d, &t);
+}
+
 static void forward(struct assay__dnn *d, int index,
                     const struct assay__conv_problem *p,
                     const struct assay__ports *v)
@@ -82,6 +106,8 @@ static void forward(struct assay__dnn *d, int index,
     pd = way.pd;
     if (way.taps)
         append_taps(d, index, p, ASSAY__FORWARD, v);
+    if (way.across)
+        append_across(d, index, p, v);
     if (pd == NULL)
         return;
     arg[n++] = assay__dnn_reads(d, pd, DNNL_ARG_SRC, dnnl_query_src_md, v->x);
@@ -193,6 +219,8 @@ const_dnnl_memory_desc_t assay__dnn_conv_layout(struct assay__dnn *d, int index)
     way = assay__conv_best(d, &p, direction);
     if (way.taps)
         return assay__taps_weights(d, &p);
+    if (way.across)
+        return assay__across_weights(d, &p);
     if (way.pd == NULL)
         return NULL;
     md = assay__dnn_pd_md(d, way.pd, dnnl_query_weights_md, 0);

@@ -37,11 +37,12 @@ void assay__conv_problem(struct assay__dnn *d, int node, assay_value x,
 /* The same of a conv_bwd_squares node. */
 void assay__conv_squares_problem(struct assay__dnn *d, int node, bool has_bias,
                                  struct assay__conv_problem *p);
-/* The fastest way: a primitive, or our kernels for small maps. Both absent
- * after a failure. */
+/* The fastest way: a primitive, or our kernels for small maps or for few
+ * channels. All absent after a failure. */
 struct assay__conv_way {
     dnnl_primitive_desc_t pd; /* to be taken or destroyed */
     bool taps;
+    bool across;
 };
 /* Whether a forward problem with fixed layouts has any way. */
 bool assay__conv_possible(struct assay__dnn *d,

@@ -10,11 +10,12 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "engine/onednn/across.h"
 #include "engine/onednn/taps.h"
 
-static const char *const way_name[] = {"direct", "winograd", "blocked", "taps",
-                                       "plain"};
-enum { DIRECT, WINOGRAD, BLOCKED, TAPS, PLAIN, N_WAYS };
+static const char *const way_name[] = {"direct", "winograd", "blocked",
+                                       "taps",   "plain",    "across"};
+enum { DIRECT, WINOGRAD, BLOCKED, TAPS, PLAIN, ACROSS, N_WAYS };
 /* Fewer channels are mostly padding in blocks; on larger maps our kernels
  * have nothing to gain. */
 enum { CHANNELS_MIN = 16, TAPS_PLACES_MAX = 64 };
@@ -253,6 +254,17 @@ static void open_taps(struct assay__dnn *d, const struct assay__conv_problem *p,
                            assay__taps_weights(d, p));
 }
 
+static void open_across(struct assay__dnn *d,
+                        const struct assay__conv_problem *p,
+                        struct assay__task *task, struct assay__way *way)
+{
+    *task = assay__across_task(d, -1, p, way->bytes);
+    way->task = task;
+    way->beside =
+        reorder_beside(d, p, ASSAY__FORWARD, assay__dnn_plain(d, 4, p->x),
+                       assay__across_weights(d, p));
+}
+
 static const char *layout_name(const_dnnl_memory_desc_t md,
                                const char *blocked_name, const char *last_name)
 {
@@ -316,6 +328,8 @@ static bool may_try(struct assay__dnn *d, const struct assay__conv_problem *p,
                p->y[2] * p->y[3] <= TAPS_PLACES_MAX &&
                (p->y_fixed == NULL ||
                 p->y_fixed == assay__conv_blocked(d, p->y));
+    case ACROSS:
+        return direction == ASSAY__FORWARD && assay__across_fit(d, p);
     default:
         return true;
     }
@@ -325,9 +339,10 @@ static struct assay__conv_way choose(struct assay__dnn *d,
                                      const struct assay__conv_problem *p,
                                      enum assay__direction direction)
 {
-    struct assay__conv_way best = {NULL, false};
+    struct assay__conv_way best = {NULL, false, false};
     struct assay__way way[N_WAYS];
     struct assay__task task;
+    struct assay__task other;
     char key[ASSAY__KEY_MAX];
     char like[ASSAY__KEY_MAX];
     const assay_plan *share = d->plan->options.share;
@@ -351,6 +366,8 @@ static struct assay__conv_way choose(struct assay__dnn *d,
             continue;
         if (i == TAPS)
             open_taps(d, p, direction, tuned, &task, &way[i]);
+        else if (i == ACROSS)
+            open_across(d, p, &other, &way[i]);
         else
             open_library(d, p, direction, i, tuned, &way[i]);
     }
@@ -365,7 +382,8 @@ static struct assay__conv_way choose(struct assay__dnn *d,
             dnnl_primitive_desc_destroy(way[i].beside);
     }
     best.taps = chosen == TAPS && d->code == ASSAY_OK;
-    if (best.pd == NULL && !best.taps)
+    best.across = chosen == ACROSS && d->code == ASSAY_OK;
+    if (best.pd == NULL && !best.taps && !best.across)
         assay__dnn_fail(d, ASSAY_UNSUPPORTED, "oneDNN has no %s", key);
     return best;
 }
@@ -390,7 +408,8 @@ struct assay__conv_way assay__conv_best(struct assay__dnn *d,
     if (!d->half)
         return choose(d, p, direction);
     way = choose(d, p, direction);
-    if (way.taps || assay__conv_is_fast(way.pd) || d->code != ASSAY_OK)
+    if (way.taps || way.across || assay__conv_is_fast(way.pd) ||
+        d->code != ASSAY_OK)
         return way;
     /* Some shapes have fast kernels in f32 only. */
     dnnl_primitive_desc_destroy(way.pd);
