@@ -105,8 +105,8 @@ static assay_value to_windows(const struct block *b, assay_value x)
     int64_t c = s->dim[3];
     struct assay_shape cut = assay_shape_make(6, n, rows, (int64_t)WINDOW,
                                               columns, (int64_t)WINDOW, c);
-    struct assay_shape flat =
-        assay_shape_make(4, n, rows * columns, (int64_t)(WINDOW * WINDOW), c);
+    const int64_t places = WINDOW * WINDOW;
+    struct assay_shape flat = assay_shape_make(4, n, rows * columns, places, c);
 
     x = assay_op_transpose(b->g, assay_op_reshape(b->g, x, &cut),
                            windows_first);

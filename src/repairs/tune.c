@@ -80,8 +80,9 @@ static int try_rates(struct tries *t, const struct assay_repair_input *in,
     int done = 0;
     int rc = assay__repair_accuracy(in, m, &t->base, err);
 
-    for (int i = 0; i < TRIES && !rc && !done; i++, lr /= 10) {
+    for (int i = 0; i < TRIES && !rc && !done; i++) {
         rc = try_rate(t, in, m, tuning, lr, &done, err);
+        lr /= 10;
         if (rc == ASSAY_NUMERIC && (i + 1 < TRIES || t->rate > 0))
             rc = ASSAY_OK;
     }

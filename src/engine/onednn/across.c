@@ -56,28 +56,40 @@ static vec shuffle(vec one, vec other, pick which)
 #define shuffle __builtin_shuffle
 #endif
 
-/* Vectors i and i + s of each pair exchange every other s numbers. */
-#define EXCHANGE(s)                                                    \
-    do {                                                               \
-        const pick low = {AT(0, s),  AT(1, s),  AT(2, s),  AT(3, s),   \
-                          AT(4, s),  AT(5, s),  AT(6, s),  AT(7, s),   \
-                          AT(8, s),  AT(9, s),  AT(10, s), AT(11, s),  \
-                          AT(12, s), AT(13, s), AT(14, s), AT(15, s)}; \
-        const pick high = low + (s);                                   \
-        _Pragma("GCC unroll 16") for (int i = 0; i < LANES; i++)       \
-        {                                                              \
-            if (!(i & (s))) {                                          \
-                vec one = a[i];                                        \
-                vec other = a[i + (s)];                                \
-                a[i] = shuffle(one, other, low);                       \
-                a[i + (s)] = shuffle(one, other, high);                \
-            }                                                          \
-        }                                                              \
-    } while (0)
+/* Where vectors i and i + s of a pair get their numbers: they exchange every
+ * other s of them. */
 #define AT(i, s) (((i) & (s)) ? LANES + (i) - (s) : (i))
+#define ROW(s)                                                                \
+    {                                                                         \
+        AT(0, s), AT(1, s), AT(2, s), AT(3, s), AT(4, s), AT(5, s), AT(6, s), \
+            AT(7, s), AT(8, s), AT(9, s), AT(10, s), AT(11, s), AT(12, s),    \
+            AT(13, s), AT(14, s), AT(15, s)                                   \
+    }
+static const pick exchanges[4] = {ROW(1), ROW(2), ROW(4), ROW(8)};
+#undef ROW
+#undef AT
 
-/* 16 x 16 numbers, rows to columns; rows lie `from_step` and `to_step`
- * numbers apart, or where `to` says. */
+/* 16 x 16 numbers, rows to columns. */
+static inline __attribute__((always_inline)) void turn(vec a[LANES])
+{
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; k++) {
+        pick low = exchanges[k];
+        pick high = low + (1 << k);
+
+#pragma GCC unroll 16
+        for (int i = 0; i < LANES; i++) {
+            vec one = a[i];
+
+            if (i & (1 << k))
+                continue;
+            a[i] = shuffle(one, a[i + (1 << k)], low);
+            a[i + (1 << k)] = shuffle(one, a[i + (1 << k)], high);
+        }
+    }
+}
+
+/* Rows that lie `step` apart to columns where `to` says. */
 ASSAY__CLONES static void turn_in(float *const to[LANES], const float *from,
                                   int64_t step)
 {
@@ -86,15 +98,13 @@ ASSAY__CLONES static void turn_in(float *const to[LANES], const float *from,
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; i++)
         memcpy(&a[i], from + i * step, sizeof(vec));
-    EXCHANGE(1);
-    EXCHANGE(2);
-    EXCHANGE(4);
-    EXCHANGE(8);
+    turn(a);
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; i++)
         *(vec *)to[i] = a[i];
 }
 
+/* And back. */
 ASSAY__CLONES static void turn_out(float *to, int64_t step,
                                    const float *const from[LANES])
 {
@@ -103,10 +113,7 @@ ASSAY__CLONES static void turn_out(float *to, int64_t step,
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; i++)
         a[i] = *(const vec *)from[i];
-    EXCHANGE(1);
-    EXCHANGE(2);
-    EXCHANGE(4);
-    EXCHANGE(8);
+    turn(a);
 #pragma GCC unroll 16
     for (int i = 0; i < LANES; i++)
         memcpy(to + i * step, &a[i], sizeof(vec));
@@ -200,6 +207,19 @@ static void pack_weights(float *to, const float *w, const struct across *k)
             }
 }
 
+/* Four places of one channel; a NaN stays. */
+static inline __attribute__((always_inline)) void store(float *out,
+                                                        const vec a[PLACES],
+                                                        bool relu)
+{
+#pragma GCC unroll 4
+    for (int i = 0; i < PLACES; i++) {
+        vec x = a[i];
+
+        *(vec *)(out + i * LANES) = relu ? (vec)((pick)x & ~(pick)(x < 0)) : x;
+    }
+}
+
 /* Four places of four channels: to out[channel][place][16], of which channels
  * lie `apart`. */
 ASSAY__FUSED static void tile(float *out, int64_t apart, const float *frame,
@@ -234,13 +254,7 @@ ASSAY__FUSED static void tile(float *out, int64_t apart, const float *frame,
         }
 #pragma GCC unroll 4
     for (int o = 0; o < CHANNELS; o++)
-#pragma GCC unroll 4
-        for (int i = 0; i < PLACES; i++) {
-            vec x = a[o][i];
-
-            *(vec *)(out + o * apart + i * LANES) =
-                k->relu ? (vec)((pick)x & ~(pick)(x < 0)) : x;
-        }
+        store(out + o * apart, a[o], k->relu);
 }
 
 /* One group of output channels of 16 records: to [4][oh][row][16]. */
