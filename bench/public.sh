@@ -8,9 +8,10 @@
 # that a public model allows, and stealing over five budgets beside what the
 # same queries are worth with true labels.
 # MODELS is the folder with the two .th files, DATA that of data_batch_1.bin
-# and test_batch.bin, or of these as .xz. RECORDS (3300 of a third of each batch), EPOCHS (20) of
-# copies, SEED and THREADS change the run. Passes when correctness tells
-# members apart by half the gap, as it must: AUC - .5 - gap / 2 within .002.
+# and test_batch.bin, or of these as .xz (wants xz). RECORDS (3300, of a third
+# of each batch), EPOCHS (20) of copies, SEED and THREADS change the run. Passes
+# when correctness tells members apart by half the gap, as it must: AUC - .5 -
+# gap / 2 within .002.
 set -eu
 . "$(dirname "$0")/lib.sh"
 
