@@ -8,7 +8,8 @@
 # the place of classes, and spectrograms of spoken digits (with espeak-ng);
 # what repairs leave of it; and ten altered extractors beside ten copies that
 # were honestly fine-tuned, put through DETECTORS (upstream,freeeagle,
-# neural-cleanse).
+# neural-cleanse,abs,mntd), of which MNTD learns from SHADOWS (16) altered and
+# as many fine-tuned ones.
 # RECORDS (500) are those that a host is tuned on, EPOCHS (4) those of
 # extractors, SPOKEN (150) files of each digit, STEPS (200) those of crafting.
 # DATA are other records for the extractors, of which LEARNT (10000) are
@@ -67,40 +68,54 @@ lr_of() {
     [ $(($1 % 2)) = 0 ] && echo .01 || echo .001
 }
 
-# Copies of the first extractor: 1, 3 or 5 epochs at .01 or .001 on 1,000
-# records, in turn.
+# altered FOLDER N SEED WORDS...: N altered copies of the first extractor.
+altered() {
+    (
+        ONLY='' pairs=$2 kind=$1 seed=$3
+        shift 3
+        reuse "$kind" simplecnn.safetensors "$host" "$@" --tuning partial \
+            --keep-models --seed "$seed"
+        exit "$bad"
+    ) || bad=1
+}
+
+# fine_tuned FOLDER N SEED: N copies of the first extractor, honestly
+# fine-tuned: 1, 3 or 5 epochs at .01 or .001 on 1,000 records, in turn.
 fine_tuned() {
-    mkdir -p honest
+    mkdir -p "$1"
     i=0
-    while [ $i -lt 10 ]; do
-        [ -f honest/h$i.safetensors ] || {
+    while [ $i -lt "$2" ]; do
+        [ -f "$1/h$i.safetensors" ] || {
             # shellcheck disable=SC2086
             "$assay" repair simplecnn.safetensors \
                 --data "${DATA:-fashion-mnist}" --clean 1000 --reverse none \
                 --repairs fine-tuning \
                 --repair-param fine-tuning.epochs=$((i % 3 * 2 + 1)) \
                 --repair-param fine-tuning.lr="$(lr_of $i)" \
-                --out tuned-$i --threads "${THREADS:-0}" --seed $i \
-                >honest-$i.txt
-            cp tuned-$i/fine-tuning.json honest/h$i.json
-            cp tuned-$i/fine-tuning.safetensors honest/h$i.safetensors
+                --out "tuned-$1-$i" --threads "${THREADS:-0}" \
+                --seed $(($3 + i)) >"tuned-$1-$i.txt"
+            cp "tuned-$1-$i/fine-tuning.json" "$1/h$i.json"
+            cp "tuned-$1-$i/fine-tuning.safetensors" "$1/h$i.safetensors"
         }
         i=$((i + 1))
     done
 }
 
+# MNTD's shadow models are of the very attack: it is told what to look for.
 detected() {
     [ -z "${ONLY:-}" ] || [ "$ONLY" = detected ] || return 0
-    (ONLY='' pairs=10 && reuse detected simplecnn.safetensors "$host" "$@" \
-        --tuning partial --keep-models --seed $((${SEED:-0} + 1)))
-    fine_tuned
+    altered detected 10 $((${SEED:-0} + 1)) "$@"
+    fine_tuned honest 10 "${SEED:-0}"
+    altered shadows "${SHADOWS:-16}" $((${SEED:-0} + 2)) "$@"
+    fine_tuned honest-shadows "${SHADOWS:-16}" $((${SEED:-0} + 100))
     printf '\n== detectors\n'
     # shellcheck disable=SC2086
     "$assay" detect detected/models --references honest \
         --upstream simplecnn.safetensors --data "${DATA:-fashion-mnist}" \
+        --clean-shadows honest-shadows --backdoored-shadows shadows/models \
         --clean 300 --detectors \
-        "${DETECTORS:-upstream,freeeagle,neural-cleanse}" --out found \
-        $common >detected.txt || [ $? -eq 1 ]
+        "${DETECTORS:-upstream,freeeagle,neural-cleanse,abs,mntd}" \
+        --out found $common >detected.txt || [ $? -eq 1 ]
     sed -n '/^all models/,/^$/p' detected.txt
 }
 

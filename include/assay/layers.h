@@ -102,6 +102,9 @@ assay_value assay_op_adaptive_avgpool(assay_graph *g, assay_value x, int out_h,
 assay_value assay_op_add(assay_graph *g, assay_value a, assay_value b);
 assay_value assay_op_concat(assay_graph *g, const assay_value *x, int n,
                             int axis);
+/* The n entries from `first` on along `axis`, others as they are. */
+assay_value assay_op_slice(assay_graph *g, assay_value x, int axis,
+                           int64_t first, int64_t n);
 assay_value assay_op_flatten(assay_graph *g, assay_value x);
 assay_value assay_op_reshape(assay_graph *g, assay_value x,
                              const struct assay_shape *shape);

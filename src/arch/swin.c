@@ -48,17 +48,6 @@ static assay_value norm(assay_graph *g, assay_value x, const char *name)
         g, x, name, assay_graph_shape(g, x)->rank - 1, norm_eps);
 }
 
-/* n entries from `first` on, along an axis. */
-static assay_value part(assay_graph *g, assay_value x, int axis, int64_t first,
-                        int64_t n)
-{
-    struct assay_attrs attrs = {.axis = axis, .index = (int)first};
-
-    attrs.shape = *assay_graph_shape(g, x);
-    attrs.shape.dim[axis] = n;
-    return assay_graph_node(g, "slice", &x, 1, &attrs);
-}
-
 static assay_value fill(assay_graph *g, struct assay_shape shape, double value)
 {
     struct assay_attrs attrs = {.alpha = value, .shape = shape};
@@ -74,8 +63,8 @@ static assay_value roll(assay_graph *g, assay_value x, int axis, int64_t by)
 
     if (by == 0)
         return x;
-    two[0] = part(g, x, axis, by, n - by);
-    two[1] = part(g, x, axis, 0, by);
+    two[0] = assay_op_slice(g, x, axis, by, n - by);
+    two[1] = assay_op_slice(g, x, axis, 0, by);
     return assay_op_concat(g, two, 2, axis);
 }
 
@@ -239,7 +228,7 @@ static assay_value head_part(const struct block *b, assay_value qkv, int k,
     struct assay_shape split =
         assay_shape_make(5, windows->dim[0], windows->dim[1], windows->dim[2],
                          (int64_t)b->heads, b->width / b->heads);
-    assay_value x = part(b->g, qkv, 2, k * b->width, b->width);
+    assay_value x = assay_op_slice(b->g, qkv, 2, k * b->width, b->width);
 
     return assay_op_transpose(b->g, assay_op_reshape(b->g, x, &split),
                               heads_first);
@@ -282,7 +271,7 @@ static assay_value shifted_attention(struct block *b, assay_value x)
             x = roll(b->g, x, 1 + i, b->padded[i] - b->shift[i]);
     for (int i = 0; i < 2; i++)
         if (b->padded[i] > b->size[i])
-            x = part(b->g, x, 1 + i, 0, b->size[i]);
+            x = assay_op_slice(b->g, x, 1 + i, 0, b->size[i]);
     return x;
 }
 

@@ -80,17 +80,12 @@ static const char *named(struct net *n, const char *pattern)
 static assay_value head_part(const struct net *n, assay_value qkv, int k)
 {
     static const int heads_first[] = {0, 2, 1, 3};
-    struct assay_shape shape = *assay_graph_shape(n->g, qkv);
-    struct assay_attrs part = {.axis = 2, .index = k * n->v->width};
-    struct assay_shape split;
-    assay_value x;
+    const int64_t width = n->v->width;
+    const struct assay_shape *s = assay_graph_shape(n->g, qkv);
+    struct assay_shape split = assay_shape_make(
+        4, s->dim[0], s->dim[1], (int64_t)n->v->heads, width / n->v->heads);
+    assay_value x = assay_op_slice(n->g, qkv, 2, k * width, width);
 
-    shape.dim[2] = n->v->width;
-    part.shape = shape;
-    x = assay_graph_node(n->g, "slice", &qkv, 1, &part);
-    split =
-        assay_shape_make(4, shape.dim[0], shape.dim[1], (int64_t)n->v->heads,
-                         (int64_t)(n->v->width / n->v->heads));
     return assay_op_transpose(n->g, assay_op_reshape(n->g, x, &split),
                               heads_first);
 }
@@ -168,11 +163,7 @@ static assay_value to_tokens(assay_graph *g, assay_value x)
 
 static assay_value first_token(assay_graph *g, assay_value x)
 {
-    struct assay_attrs part = {.axis = 1, .index = 0};
-
-    part.shape = *assay_graph_shape(g, x);
-    part.shape.dim[1] = 1;
-    return assay_op_flatten(g, assay_graph_node(g, "slice", &x, 1, &part));
+    return assay_op_flatten(g, assay_op_slice(g, x, 1, 0, 1));
 }
 
 static int build(const struct assay_arch *self, assay_graph *g, assay_value x,

@@ -71,15 +71,6 @@ static assay_value by_channel(assay_graph *g, assay_value v)
     return assay_op_reshape(g, v, &shape);
 }
 
-/* Columns [first, first + count) of `want`. */
-static assay_value part(assay_graph *g, assay_value want, int first, int count)
-{
-    struct assay_attrs attrs = {.axis = 1, .index = first};
-
-    attrs.shape = assay_shape_make(2, (int64_t)ASSAY_BATCH, (int64_t)count);
-    return assay_graph_node(g, "slice", &want, 1, &attrs);
-}
-
 /* A row wants [label, weight of each channel]: the loss is the weighted
  * activations. */
 static int build(struct assay__reverse *r, const assay_model *m,
@@ -102,13 +93,15 @@ static int build(struct assay__reverse *r, const assay_model *m,
     if (rc)
         return rc;
     act = by_channel(r->graph, wanted[1]);
-    act = assay_op_mul(r->graph, act,
-                       part(r->graph, r->want, 1, (int)r->width - 1));
+    act = assay_op_mul(
+        r->graph, act,
+        assay_op_slice(r->graph, r->want, 1, 1, (int64_t)r->width - 1));
     act = assay_op_reduce(r->graph, ASSAY_REDUCE_SUM, act, 2);
     r->loss = assay_op_reshape(r->graph, act, &each);
     r->hit = assay_op_correct(
         r->graph, wanted[0],
-        assay_op_reshape(r->graph, part(r->graph, r->want, 0, 1), &each));
+        assay_op_reshape(r->graph, assay_op_slice(r->graph, r->want, 1, 0, 1),
+                         &each));
     return assay_graph_check(r->graph, err);
 }
 

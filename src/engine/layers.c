@@ -371,6 +371,20 @@ assay_value assay_op_reshape(assay_graph *g, assay_value x,
     return node_of(g, "reshape", x, &attrs);
 }
 
+assay_value assay_op_slice(assay_graph *g, assay_value x, int axis,
+                           int64_t first, int64_t n)
+{
+    struct assay_attrs attrs = {.axis = axis, .index = (int)first};
+
+    attrs.shape = *assay_graph_shape(g, x);
+    if (axis < 0 || axis >= attrs.shape.rank)
+        return assay_graph_fail(g, ASSAY_SHAPE,
+                                "slice: axis %d of value %d with %d axes", axis,
+                                x, attrs.shape.rank);
+    attrs.shape.dim[axis] = n;
+    return assay_graph_node(g, "slice", &x, 1, &attrs);
+}
+
 assay_value assay_op_flatten(assay_graph *g, assay_value x)
 {
     struct assay_shape s = *assay_graph_shape(g, x);

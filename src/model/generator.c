@@ -192,7 +192,6 @@ static assay_value preprocessed(const assay_generator *gen, assay_graph *g,
     struct assay__range r =
         assay__range_of(&gen->preprocess, gen->pixel_low, gen->pixel_high);
     int channels = gen->net.channels;
-    struct assay_attrs attrs = {.axis = 1};
     assay_value plane[ASSAY_CHANNELS_MAX];
     int same = 1;
 
@@ -200,15 +199,9 @@ static assay_value preprocessed(const assay_generator *gen, assay_graph *g,
         same = same && r.scale[c] == r.scale[0] && r.shift[c] == r.shift[0];
     if (same)
         return assay_op_affine(g, raw, r.scale[0], r.shift[0]);
-    attrs.shape =
-        assay_shape_make(4, (int64_t)ASSAY_BATCH, (int64_t)1,
-                         (int64_t)gen->net.size, (int64_t)gen->net.size);
-    for (int c = 0; c < channels; c++) {
-        attrs.index = c;
-        plane[c] =
-            assay_op_affine(g, assay_graph_node(g, "slice", &raw, 1, &attrs),
-                            r.scale[c], r.shift[c]);
-    }
+    for (int c = 0; c < channels; c++)
+        plane[c] = assay_op_affine(g, assay_op_slice(g, raw, 1, c, 1),
+                                   r.scale[c], r.shift[c]);
     return assay_op_concat(g, plane, channels, 1);
 }
 

@@ -82,11 +82,9 @@ done
 
 # Killed in the middle, finished by the same command.
 for wait in 0.5 0.9 1.4; do
-    "$assay" audit "$data" $quick $few --out killed -q >/dev/null 2>&1 </dev/null &
-    child=$!
+    start audit "$data" $quick $few --out killed -q
     sleep $wait
-    kill -9 $child 2>/dev/null
-    wait $child 2>/dev/null
+    stop
 done
 audit "$data" $quick $few --out killed
 check "killed and resumed gives equal findings" \
@@ -100,17 +98,11 @@ check "no models for it are trained" [ ! -e gap/models/overfitted-target.safeten
 check "and none is called failed" sh -c '! grep -q "\"kind\": \"positive\"" gap/findings.json'
 
 # A second audit in a folder where one is at work ends at once.
-"$assay" audit "$data" --epochs 5000 --out busy -q >/dev/null 2>&1 </dev/null &
-child=$!
-tries=0
-while [ ! -e busy/.lock ] && [ $tries -lt 600 ]; do
-    tries=$((tries + 1))
-    sleep 0.05
-done
+start audit "$data" --epochs 5000 --out busy -q
+await busy/.lock
 expect 2 audit "$data" $quick $few --out busy
 has err "busy: another audit is working there"
-kill -9 $child 2>/dev/null
-wait $child 2>/dev/null
+stop
 audit "$data" $quick $few --out busy
 
 # A model from before; a stranger's model.

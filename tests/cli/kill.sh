@@ -10,17 +10,10 @@ recipe="--epochs 200 --lr 0.02 --batch 8 --evaluate-every 0 --threads 1"
 
 # Kill a training of cut.safetensors some time after its checkpoint is there.
 kill_after() {
-    "$assay" train "$data" $recipe --out cut.safetensors -q \
-        >/dev/null 2>err </dev/null &
-    child=$!
-    tries=0
-    while [ ! -e cut.safetensors.ckpt ] && [ $tries -lt 600 ]; do
-        tries=$((tries + 1))
-        sleep 0.05
-    done
+    start train "$data" $recipe --out cut.safetensors -q
+    await cut.safetensors.ckpt
     sleep "$1"
-    kill -9 $child 2>/dev/null
-    wait $child 2>/dev/null
+    stop
     check "killed $1 s after a checkpoint" [ $? -eq 137 ]
     check "  the checkpoint is whole" [ -s cut.safetensors.ckpt ]
     check "  no model under the final name" [ ! -e cut.safetensors ]

@@ -22,29 +22,19 @@ has out '"schema": "assay-reuse/1"'
 check "the same again" cmp -s run/reuse.json first.json
 
 for wait in 0.2 0.5; do
-    "$assay" reuse f.safetensors $tiny --out killed -q >/dev/null 2>&1 \
-        </dev/null &
-    child=$!
+    start reuse f.safetensors $tiny --out killed -q
     sleep $wait
-    kill -9 $child 2>/dev/null
-    wait $child 2>/dev/null
+    stop
 done
 expect 0 reuse f.safetensors $tiny --out killed -q
 check "killed and resumed gives the same" cmp -s killed/reuse.json first.json
 
 # One at a time in a folder.
-"$assay" reuse f.safetensors $tiny --pairs 40 --out busy -q >/dev/null 2>&1 \
-    </dev/null &
-child=$!
-tries=0
-while [ ! -e busy/.lock ] && [ $tries -lt 600 ]; do
-    tries=$((tries + 1))
-    sleep 0.05
-done
+start reuse f.safetensors $tiny --pairs 40 --out busy -q
+await busy/.lock
 expect 2 reuse f.safetensors $tiny --out busy
 has err "busy: another assay reuse is working there"
-kill -9 $child 2>/dev/null
-wait $child 2>/dev/null
+stop
 
 expect 0 reuse f.safetensors,f.safetensors $tiny --out two --tuning partial \
     --regression label --keep-models

@@ -14,15 +14,9 @@ one=cut/cells/one-simplecnn-none-s0
 two=cut/cells/two-simplecnn-none-s0
 for file in cut/.lock $one/manifest.json $one/models/target.safetensors \
     $one/cell.json $two/evidence/target-members.safetensors; do
-    "$assay" study a.yaml --out cut --threads 2 -q >/dev/null 2>&1 </dev/null &
-    child=$!
-    tries=0
-    while [ ! -e $file ] && [ $tries -lt 6000 ]; do
-        tries=$((tries + 1))
-        sleep 0.02
-    done
-    kill -9 $child 2>/dev/null
-    wait $child 2>/dev/null
+    start study a.yaml --out cut --threads 2 -q
+    await $file
+    stop
     check "killed when $file was there" [ $? -eq 137 ]
     check "  the tables were not" [ ! -e cut/study.json ]
 done
@@ -32,15 +26,9 @@ for file in $tables; do
 done
 
 # Two at once in one folder.
-"$assay" study a.yaml --out cut2 --threads 1 -q >/dev/null 2>&1 </dev/null &
-child=$!
-tries=0
-while [ ! -e cut2/.lock ] && [ $tries -lt 600 ]; do
-    tries=$((tries + 1))
-    sleep 0.05
-done
+start study a.yaml --out cut2 --threads 1 -q
+await cut2/.lock
 expect 2 study a.yaml --out cut2 --threads 1
 has err "another study is working there"
-kill -9 $child 2>/dev/null
-wait $child 2>/dev/null
+stop
 finish

@@ -28,12 +28,9 @@ has out "class"
 long="--epochs 40 --lr 0.02 --batch 16 --evaluate-every 0 --threads 1"
 expect 0 train "$data" $long --out whole.safetensors -q
 for wait in 0.3 0.5 0.7; do
-    "$assay" train "$data" $long --out killed.safetensors -q \
-        >/dev/null 2>&1 </dev/null &
-    child=$!
+    start train "$data" $long --out killed.safetensors -q
     sleep $wait
-    kill -9 $child 2>/dev/null
-    wait $child 2>/dev/null
+    stop
 done
 expect 0 train "$data" $long --out killed.safetensors
 check "killed and resumed gives equal bytes" \

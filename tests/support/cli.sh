@@ -3,6 +3,9 @@
 #   expect STATUS WORDS...   run, compare the exit status; output is kept in
 #                            $work/out and $work/err
 #   has FILE TEXT            the output file contains the text
+#   start WORDS...           run behind; its number is $child
+#   await FILE               until the file is there, two minutes at most
+#   stop                     kill -9 what was started; returns its status
 #   make_records FILE N SEED N records of 1x28x28 bytes in 4 classes
 #   finish                   the counts; ends the test
 
@@ -43,6 +46,24 @@ expect() {
         fail "assay $*: status $got, not $want"
         sed 's/^/     /' "$work/err"
     fi
+}
+
+start() {
+    "$assay" "$@" >/dev/null 2>&1 </dev/null &
+    child=$!
+}
+
+await() {
+    tries=0
+    while [ ! -e "$1" ] && [ $tries -lt 6000 ]; do
+        tries=$((tries + 1))
+        sleep 0.02
+    done
+}
+
+stop() {
+    kill -9 "$child" 2>/dev/null
+    wait "$child" 2>/dev/null
 }
 
 has() {

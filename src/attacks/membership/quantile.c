@@ -54,22 +54,14 @@ static const double sharpest = 20;
 /* The network's two outputs: mu, and that which r comes from. */
 enum { OUT_MEAN, OUT_SHARPNESS, OUTPUTS };
 
-static assay_value column(assay_graph *g, assay_value x, int index)
-{
-    struct assay_attrs attrs = {.axis = 1, .index = index};
-
-    attrs.shape = assay_shape_make(2, (int64_t)ASSAY_BATCH, (int64_t)1);
-    return assay_graph_node(g, "slice", &x, 1, &attrs);
-}
-
 static assay_value likelihood(const void *self, assay_graph *g,
                               const struct assay_loss_values *v)
 {
     struct assay_attrs ones = {.alpha = 1};
-    assay_value mean = column(g, v->logits, OUT_MEAN);
-    assay_value raw = column(g, v->logits, OUT_SHARPNESS);
+    assay_value mean = assay_op_slice(g, v->logits, 1, OUT_MEAN, 1);
+    assay_value raw = assay_op_slice(g, v->logits, 1, OUT_SHARPNESS, 1);
     assay_value r = assay_op_affine(g, assay_op_sigmoid(g, raw), sharpest, 0);
-    assay_value phi = column(g, v->soft, 0);
+    assay_value phi = assay_op_slice(g, v->soft, 1, 0, 1);
     assay_value squares;
 
     (void)self;
