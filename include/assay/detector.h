@@ -72,7 +72,8 @@ struct assay_tensor_change {
 
 /* What was found. Owned arrays; NULL where the detector has none. */
 struct assay_detection {
-    /* For a model: its score. For records: NaN. */
+    /* For a model: its score; NaN with a note where there was too little to
+     * judge it by. For records: NaN. */
     double score;
     double threshold; /* of the paper: score >= it is a finding; NaN: none */
     double p_value;   /* the detector's own, that counts in the number of
@@ -99,7 +100,9 @@ struct assay_detector {
     const char *summary; /* one sentence for people */
     const char *cites;
     enum assay_detector_subject subject;
-    unsigned needs;                     /* assay_detector_needs */
+    unsigned needs;    /* assay_detector_needs */
+    int least_classes; /* it compares classes with one another, and takes so
+                          many of them; 0: any number */
     const struct assay_setting *params; /* ends with name NULL; or NULL */
     /* `out` is zero with NaN scores and target -1 on entry. */
     int (*run)(const struct assay_detector_input *in,

@@ -78,6 +78,8 @@ static int is_calibrated(const json_t *d)
 {
     const json_t *alarms = json_object_get(d, "false_alarms");
 
+    if (json_is_null(json_object_get(d, "accuses")))
+        return 0;
     if (strcmp(text(d, "decided_by"), "threshold") != 0)
         return 1;
     return number(alarms, "high") <= alarms_known;
@@ -211,7 +213,7 @@ void assay__accusations_count(const json_t *trust, struct assay__accusations *n)
         int calibrated = json_is_true(json_object_get(d, "calibrated"));
         int accuses = json_is_true(json_object_get(d, "accuses"));
 
-        if (!is_of_model(d))
+        if (!is_of_model(d) || json_is_null(json_object_get(d, "accuses")))
             continue;
         n->ran++;
         n->calibrated += (size_t)calibrated;
@@ -344,7 +346,8 @@ void assay__silence_words(const json_t *trust, json_t *reasons)
                             "No detector that was asked accuses the model: ");
     json_array_foreach(list_of(trust), i, d)
     {
-        if (!is_of_model(d) || used + 100 > sizeof(words))
+        if (!is_of_model(d) || json_is_null(json_object_get(d, "accuses")) ||
+            used + 100 > sizeof(words))
             continue;
         used += (size_t)snprintf(words + used, sizeof(words) - used, "%s%.60s",
                                  comma, text(d, "title"));

@@ -75,10 +75,11 @@ const struct assay__command assay__command_detect = {
                 "fashion-mnist --out runs/detect\n"
                 "assay detect tuned.pth --upstream published.pth --data "
                 "folder:photos",
-    .notes = "DATA are clean records, not trained on if possible. A FOLDER "
-             "stands for the model\nfiles in it. Exit status: 0 nothing found, "
-             "1 a model is suspicious, 2 error, 3 no\ndetector could run, 4 "
-             "usage.\n",
+    .notes =
+        "DATA are clean records, not trained on if possible. A FOLDER "
+        "stands for the model\nfiles in it. Exit status: 0 nothing found, "
+        "1 a model is suspicious, 2 error, 3 of\na model no detector could "
+        "tell, 4 usage.\n",
     .groups = groups,
     .values_size = sizeof(struct values),
     .max_args = ASSAY__ARGS_MAX,
@@ -128,7 +129,7 @@ static struct assay_trust_models list_of(const struct assay__model_list *l)
 }
 
 static int detect(struct assay__session *s, const struct values *v,
-                  const struct assay__parsed *parsed, int *suspicious,
+                  const struct assay__parsed *parsed, int *status,
                   struct assay_error *err)
 {
     const char *names[ASSAY__WORDS_MAX];
@@ -159,7 +160,7 @@ static int detect(struct assay__session *s, const struct values *v,
         code = assay_trust_run(&o, &s->ctx, &findings, err);
     if (code == ASSAY_OK) {
         assay__progress_clear(&s->progress);
-        code = assay__trust_print(findings, s->json, v->out, suspicious, err);
+        code = assay__trust_print(findings, s->json, v->out, status, err);
     }
     assay_bytes_free(findings);
     lists_release(&lists);
@@ -173,7 +174,7 @@ static int run(int argc, char **argv)
     struct assay__parsed parsed;
     struct assay__session session;
     struct assay_error err;
-    int suspicious = 0;
+    int verdict = 0;
     int status;
     int code;
 
@@ -186,8 +187,8 @@ static int run(int argc, char **argv)
                                "detect %s",
                                command->usage);
     if (code == ASSAY_OK)
-        code = detect(&session, &values, &parsed, &suspicious, &err);
+        code = detect(&session, &values, &parsed, &verdict, &err);
     status = assay__session_end(&session, code, &err);
     assay__session_close(&session);
-    return status == 0 && suspicious ? 1 : status;
+    return status == 0 ? verdict : status;
 }

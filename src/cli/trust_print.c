@@ -61,6 +61,15 @@ static void print_share(const json_t *e, int w)
     printf(" %*s", w, cell);
 }
 
+static const char *verdict_of(const json_t *d)
+{
+    const json_t *accuses = json_object_get(d, "accuses");
+
+    if (json_is_null(accuses))
+        return "cannot tell";
+    return json_is_true(accuses) ? "ACCUSES" : "passes";
+}
+
 static void print_model_row(const json_t *d)
 {
     char name[200];
@@ -72,8 +81,7 @@ static void print_model_row(const json_t *d)
     print_number(number(d, "p_value"), 9, 3);
     print_number(number(d, "reference_p"), 9, 3);
     print_share(json_object_get(d, "false_alarms"), 21);
-    printf("  %s",
-           json_is_true(json_object_get(d, "accuses")) ? "ACCUSES" : "passes");
+    printf("  %s", verdict_of(d));
     if (json_is_integer(target))
         printf(", class %d", (int)json_integer_value(target));
     if (text(d, "class_name")[0] != '\0')
@@ -106,6 +114,8 @@ static void print_detections(const json_t *list)
             print_model_row(d);
         else
             print_record_row(d);
+        if (json_is_null(json_object_get(d, "accuses")))
+            printf("  %-22s %s\n", "", safe(name, text(d, "note")));
     }
     json_array_foreach(list, i, d)
     {
@@ -150,10 +160,11 @@ static void print_one(const json_t *model)
     char name[200];
     const json_t *verdict = json_object_get(model, "verdict");
     const json_t *list = json_object_get(model, "detectors");
+    int n = (int)json_integer_value(json_object_get(verdict, "detectors"));
 
     printf("\n%s", safe(name, text(model, "name")));
-    printf(": %s, by %d detectors\n", text(verdict, "level"),
-           (int)json_integer_value(json_object_get(verdict, "detectors")));
+    printf(": %s, by %d detector%s\n", text(verdict, "level"), n,
+           n == 1 ? "" : "s");
     print_detections(list);
     print_changes(list);
 }
@@ -176,6 +187,11 @@ static void print_summary(const json_t *root)
     }
 }
 
+static int is_level(const json_t *model, const char *level)
+{
+    return strcmp(text(json_object_get(model, "verdict"), "level"), level) == 0;
+}
+
 static int load(const char *findings, json_t **root, struct assay_error *err)
 {
     *root = json_loads(findings, 0, NULL);
@@ -185,8 +201,10 @@ static int load(const char *findings, json_t **root, struct assay_error *err)
 }
 
 int assay__trust_print(const char *findings, int as_json, const char *out,
-                       int *suspicious, struct assay_error *err)
+                       int *status, struct assay_error *err)
 {
+    int suspicious = 0;
+    int unknown = 0;
     const json_t *model;
     json_t *root;
     size_t i;
@@ -200,9 +218,10 @@ int assay__trust_print(const char *findings, int as_json, const char *out,
     {
         if (!as_json)
             print_one(model);
-        *suspicious |= strcmp(text(json_object_get(model, "verdict"), "level"),
-                              "suspicious") == 0;
+        suspicious |= is_level(model, "suspicious");
+        unknown |= is_level(model, "inconclusive");
     }
+    *status = suspicious ? 1 : unknown ? 3 : 0;
     if (!as_json && json_array_size(json_object_get(root, "models")) > 1)
         print_summary(root);
     if (!as_json && json_array_size(json_object_get(root, "references")) < 19)

@@ -6,11 +6,10 @@
 
 #include "assay/error.h"
 
-/* What assay_trust_run() found; `out` is the folder or NULL. *suspicious: a
- * model is. */
+/* What assay_trust_run() found; `out` is the folder or NULL. *status: 1 when a
+ * model is suspicious, else 3 when one could not be judged, else 0. */
 int assay__trust_print(const char *findings, int as_json, const char *out,
-                       int *suspicious,
-                       struct assay_error *err) ASSAY_MUST_CHECK;
+                       int *status, struct assay_error *err) ASSAY_MUST_CHECK;
 /* What assay_trust_repair() did. */
 int assay__repairs_print(const char *findings, int as_json,
                          struct assay_error *err) ASSAY_MUST_CHECK;

@@ -4,6 +4,7 @@
 #include "assay/detector.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -80,9 +81,15 @@ int assay_detector_fits(const struct assay_detector *d,
                         const struct assay_detector_input *in, char text[160])
 {
     const char *why = missing(d, in);
+    int k = in->model ? assay_model_n_classes(in->model) : 0;
 
     snprintf(text, 160, "%s", why ? why : "");
-    return why == NULL;
+    if (!why && k < d->least_classes)
+        snprintf(text, 160,
+                 "it compares classes with one another: %d of them are too "
+                 "few, it takes %d",
+                 k, d->least_classes);
+    return text[0] == '\0';
 }
 
 /* Records must be as the model wants them. */
@@ -106,7 +113,10 @@ static int check(const struct assay_detector *d,
                  const struct assay_detector_input *in,
                  const struct assay_detection *out, struct assay_error *err)
 {
-    if (d->subject == ASSAY_DETECT_MODEL && !isfinite(out->score))
+    bool undecided = isnan(out->score) && isnan(out->threshold) &&
+                     isnan(out->p_value) && out->note[0] != '\0';
+
+    if (d->subject == ASSAY_DETECT_MODEL && !isfinite(out->score) && !undecided)
         return assay_error_set(err, ASSAY_NUMERIC,
                                "%s: the score is not finite", d->name);
     if (out->target >= assay_model_n_classes(in->model))
@@ -134,13 +144,13 @@ int assay_detector_run(const struct assay_detector *d,
     struct assay_detector_input use = *in;
     double defaults[ASSAY_SETTINGS_MAX];
     double began = assay__clock_seconds();
-    const char *why = missing(d, in);
+    char why[160];
     int rc;
 
     memset(out, 0, sizeof(*out));
     out->score = out->threshold = out->p_value = (double)NAN;
     out->target = -1;
-    if (why)
+    if (!assay_detector_fits(d, in, why))
         return assay_error_set(err, ASSAY_ARG, "%s: %s", d->name, why);
     assay_settings_init(d->params, defaults);
     if (!in->param)

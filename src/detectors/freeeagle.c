@@ -362,6 +362,7 @@ const struct assay_detector assay_detector_freeeagle = {
     .cites = "Fu et al., USENIX Security 2023",
     .subject = ASSAY_DETECT_MODEL,
     .needs = 0,
+    .least_classes = 3,
     .params = params,
     .run = run,
 };

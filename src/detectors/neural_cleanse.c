@@ -180,7 +180,8 @@ static int judge(struct assay_detection *out, struct assay_error *err)
     found = assay__outlier_small(out->per_class, out->n_classes, work);
     assay__free(work);
     out->statistic = "L1 norm of the smallest mask that turns records into it";
-    out->score = found.index;
+    /* An index of fewer than three is a constant. */
+    out->score = found.n < 3 ? (double)NAN : found.index;
     out->p_value = found.p;
     if (found.n < ASSAY__OUTLIER_LEAST) {
         snprintf(out->note, sizeof(out->note),
@@ -224,6 +225,7 @@ const struct assay_detector assay_detector_neural_cleanse = {
     .cites = "Wang et al., S&P 2019",
     .subject = ASSAY_DETECT_MODEL,
     .needs = ASSAY_DETECTOR_NEEDS_CLEAN,
+    .least_classes = 3,
     .params = params,
     .run = run,
 };

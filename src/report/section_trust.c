@@ -45,7 +45,7 @@ struct assay__trust_tally assay__trust_count(const struct assay__view *view)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *d = json_array_get(list, i);
 
-        if (!ran(d) || !of_model(d))
+        if (!ran(d) || !of_model(d) || assay__field_null(d, "accuses"))
             continue;
         n.ran++;
         n.accuse += assay__field_true(d, "accuses");
@@ -159,6 +159,11 @@ static void put_verdict(struct assay__buf *b, const json_t *d)
     const char *name = assay__field_text(d, "class_name");
 
     assay__buf_puts(b, "<td data-label=\"Verdict\">");
+    if (assay__field_null(d, "accuses")) {
+        assay__part_badge(b, "unknown", "cannot tell");
+        assay__buf_puts(b, "</td></tr>\n");
+        return;
+    }
     if (accuses)
         assay__part_badge(b, calibrated ? "failed" : "warning", "accuses");
     else
@@ -188,7 +193,7 @@ static void put_detector(struct assay__buf *b, struct assay__notes *notes,
     put_number(b, "Threshold", notes, d, "threshold", "Its paper sets none.");
     put_number(b, "Own p-value", notes, d, "p_value", "It has none.");
     assay__buf_puts(b, "<td data-label=\"Rank\">");
-    if (n > 0)
+    if (n > 0 && !isnan(assay__field_number(d, "reference_p")))
         assay__html(
             b,
             "<span class=\"value\">%s</span><span class=\"sub\">among "

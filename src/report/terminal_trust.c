@@ -91,7 +91,11 @@ static void put_model_detector(struct assay__sheet *s, const json_t *d)
              ",");
     put_fact(s, "own p", assay__number_plain(p), !isnan(p), ",");
     put_alarms(s, d);
-    assay__sheet_fill(s, accuses ? "accuses" : "silent", FACTS);
+    assay__sheet_fill(s,
+                      accuses                           ? "accuses"
+                      : assay__field_null(d, "accuses") ? "cannot tell"
+                                                        : "silent",
+                      FACTS);
     if (accuses && !isnan(target)) {
         put_fact(s, "class", assay__number_count(target), true, "");
         if (*name)

@@ -34,6 +34,11 @@ bool assay__field_true(const json_t *object, const char *key)
     return json_is_true(json_object_get(object, key));
 }
 
+bool assay__field_null(const json_t *object, const char *key)
+{
+    return json_is_null(json_object_get(object, key));
+}
+
 struct assay_estimate assay__field_estimate(const json_t *object,
                                             const char *key)
 {

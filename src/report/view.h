@@ -125,6 +125,8 @@ enum assay__standing assay__view_standing(const struct assay_estimate *e,
 const char *assay__field_text(const json_t *object, const char *key);
 double assay__field_number(const json_t *object, const char *key);
 bool assay__field_true(const json_t *object, const char *key);
+/* Whether it is there and null. */
+bool assay__field_null(const json_t *object, const char *key);
 /* Also takes a bare number, as an estimate without an interval. */
 struct assay_estimate assay__field_estimate(const json_t *object,
                                             const char *key);

@@ -9,7 +9,8 @@
  * which is a valid p-value whenever the model, were it clean, would be
  * exchangeable with them. A detector accuses a model when that is at most
  * .05 (which takes 19 references); with fewer, when the detector's own
- * p-value is; without one, when the score reaches the threshold.
+ * p-value is; without one, when the score reaches the threshold. With none of
+ * the three nothing is decided: silence of such a detector is no answer.
  */
 
 #include <math.h>
@@ -72,7 +73,8 @@ static struct standing stand(const json_t *detection, json_t *const *reference,
         {
             double x = number(there, "score");
 
-            if (!ran(there) || strcmp(name_of(there), name_of(detection)) != 0)
+            if (!ran(there) ||
+                strcmp(name_of(there), name_of(detection)) != 0 || isnan(x))
                 continue;
             s.n++;
             s.alarms += x >= threshold;
@@ -82,16 +84,27 @@ static struct standing stand(const json_t *detection, json_t *const *reference,
     return s;
 }
 
-static int accuses(const json_t *detection, const struct standing *s,
-                   double reference_p)
+/* By what it is decided, and what: `accuses` stays null where nothing does. */
+static const char *decide(const json_t *detection, const struct standing *s,
+                          double reference_p, json_t **accuses)
 {
+    double score = number(detection, "score");
     double own = number(detection, "p_value");
+    double threshold = number(detection, "threshold");
 
-    if (s->n >= REFERENCES_ENOUGH)
-        return reference_p <= level;
-    if (!isnan(own))
-        return own <= level;
-    return number(detection, "score") >= number(detection, "threshold");
+    *accuses = json_null();
+    if (s->n >= REFERENCES_ENOUGH && !isnan(score)) {
+        *accuses = json_boolean(reference_p <= level);
+        return "references";
+    }
+    if (!isnan(own)) {
+        *accuses = json_boolean(own <= level);
+        return "p-value";
+    }
+    if (isnan(threshold) || isnan(score))
+        return "nothing";
+    *accuses = json_boolean(score >= threshold);
+    return "threshold";
 }
 
 int assay__trust_judge(json_t *detection, json_t *const *reference,
@@ -100,13 +113,16 @@ int assay__trust_judge(json_t *detection, json_t *const *reference,
     struct standing s;
     struct assay_estimate alarms;
     double p = (double)NAN;
+    json_t *accuses;
+    const char *by;
     int bad;
 
     if (!ran(detection) || !of_model(detection))
         return ASSAY_OK;
     s = stand(detection, reference, n_references);
-    if (s.n > 0)
+    if (s.n > 0 && !isnan(number(detection, "score")))
         p = (1 + (double)s.above) / (1 + (double)s.n);
+    by = decide(detection, &s, p, &accuses);
     alarms = assay_proportion(s.alarms, s.n);
     bad = json_object_set_new(detection, "references",
                               json_integer((json_int_t)s.n)) ||
@@ -115,13 +131,8 @@ int assay__trust_judge(json_t *detection, json_t *const *reference,
                               s.n > 0 && !isnan(number(detection, "threshold"))
                                   ? assay__trust_estimate_json(&alarms)
                                   : json_null()) ||
-          json_object_set_new(
-              detection, "decided_by",
-              json_string(s.n >= REFERENCES_ENOUGH              ? "references"
-                          : isnan(number(detection, "p_value")) ? "threshold"
-                                                                : "p-value")) ||
-          json_object_set_new(detection, "accuses",
-                              json_boolean(accuses(detection, &s, p)));
+          json_object_set_new(detection, "decided_by", json_string(by)) ||
+          json_object_set_new(detection, "accuses", accuses);
     return bad ? assay_error_set(err, ASSAY_NOMEM, "out of memory") : ASSAY_OK;
 }
 
@@ -134,7 +145,8 @@ json_t *assay__trust_verdict(const json_t *detections)
 
     json_array_foreach(detections, i, d)
     {
-        if (!ran(d) || !of_model(d))
+        if (!ran(d) || !of_model(d) ||
+            json_is_null(json_object_get(d, "accuses")))
             continue;
         n++;
         if (json_is_true(json_object_get(d, "accuses")))
@@ -163,7 +175,8 @@ static void collect(struct roc *r, const char *name, json_t *const *list,
 
         json_array_foreach(list[i], k, d)
         {
-            if (!ran(d) || strcmp(name_of(d), name) != 0)
+            if (!ran(d) || strcmp(name_of(d), name) != 0 ||
+                isnan(number(d, "score")))
                 continue;
             r->positive[r->n] = (uint8_t)models;
             r->score[r->n++] = number(d, "score");

@@ -51,6 +51,11 @@ expect 0 detect clean.safetensors --data "$data" --references folder \
 has out '"schema": "assay-trust/1"'
 has out '"references": 1'
 expect 3 detect clean.safetensors --data "$data" --detectors upstream $fast
+# Four classes are too few for it to tell by itself: no pass.
+expect 3 detect clean.safetensors --data "$data" --detectors freeeagle $fast
+has out "cannot tell"
+has out "too few classes to judge"
+has out "inconclusive, by 0 detectors"
 expect 4 detect --data "$data"
 expect 4 detect clean.safetensors
 expect 4 detect clean.safetensors --data "$data" --detectors nobody $fast

@@ -210,6 +210,46 @@ static void test_few_classes_are_not_judged(void)
     desk_close(&d);
 }
 
+/* One update turns nobody: there is no norm to compare, and no score. */
+static void test_without_triggers_there_is_no_score(void)
+{
+    struct assay_detection f;
+    struct desk d;
+
+    desk_open(&d, "onednn", 0, 1);
+    set(&d, "rounds", 1);
+    set(&d, "batches", 1);
+    f = detect(&d);
+    CHECK(isnan(f.score) && isnan(f.threshold) && isnan(f.p_value));
+    CHECK_STR_HAS(f.note, "0 of 8 classes have a trigger");
+    assay_detection_release(&f);
+    desk_close(&d);
+}
+
+static void test_two_classes_are_refused(void)
+{
+    static const char *const names[] = {"neural-cleanse", "freeeagle"};
+    assay_model *m = linear_model(PLANTED_SIDE, 2, .3, 1);
+    struct assay_detection f;
+    struct assay_error err;
+    char why[160];
+    struct desk d;
+
+    desk_open(&d, "onednn", 0, 1);
+    d.in.model = m;
+    d.in.param = NULL;
+    for (int i = 0; i < 2; i++) {
+        const struct assay_detector *detector = assay_detector_find(names[i]);
+
+        CHECK(!assay_detector_fits(detector, &d.in, why));
+        CHECK_STR_HAS(why, "2 of them are too few");
+        CHECK_INT_EQ(assay_detector_run(detector, &d.in, &f, &err), ASSAY_ARG);
+        CHECK_STR_HAS(err.msg, "it takes 3");
+    }
+    assay_model_free(m);
+    desk_close(&d);
+}
+
 /* A search that is set up by hand, on four images. */
 struct probe {
     struct assay__reverse r;
@@ -508,6 +548,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_equal_seeds_give_equal_bytes),
     CHECK_TEST(test_classes_do_not_see_each_other),
     CHECK_TEST(test_few_classes_are_not_judged),
+    CHECK_TEST(test_without_triggers_there_is_no_score),
+    CHECK_TEST(test_two_classes_are_refused),
     CHECK_TEST(test_the_search_follows_the_gradient),
     CHECK_TEST(test_folded_networks_say_the_same),
     CHECK_TEST(test_p_values_hold_their_level),

@@ -31,6 +31,12 @@
 #define LEARNER                                                            \
     "{" NAMED("learner") ",\"status\":\"not run\",\"why\":\"needs models " \
                          "with and without backdoors\"}"
+#define SHY                                                                   \
+    "{" NAMED("shy") ",\"status\":\"ran\",\"score\":null,\"threshold\":null," \
+                     "\"p_value\":null,\"note\":\"two are <few>\","           \
+                     "\"references\":3,\"reference_p\":null,"                 \
+                     "\"false_alarms\":null,\"decided_by\":\"nothing\","      \
+                     "\"accuses\":null,\"calibrated\":false}"
 #define RECORDS                                                              \
     "{\"name\":\"strip\",\"title\":\"STRIP\",\"subject\":\"input\","         \
     "\"status\":\"ran\",\"score\":null,\"accused\":{\"value\":0.9,\"low\":"  \
@@ -68,7 +74,7 @@ static const char *run_of(const char *name, const char *picture,
         "[{\"rule\":\"pickle-global\",\"what\":\"os.<i>system\","
         "\"why\":\"runs a program\"}]},\"accuracy\":" SHARE(
             "0.8") ",\"detection\":{\"detectors\":[" FINDER "," UPSTREAM
-                   "," LEARNER "," RECORDS
+                   "," LEARNER "," SHY "," RECORDS
                    "]},\"references\":{\"n\":20,\"given\":20,\"own\":0},"
                    "\"repairs\":%s,\"no_repairs\":\"not <u>asked\"}}",
         picture, repairs);
@@ -82,7 +88,10 @@ static void test_all_that_was_found_has_its_place(void)
     static const char *const words[] = {
         "<section id=\"trust\"",
         "<a href=\"#trust\">Can one build on it?</a>",
+        "Of 2 detectors that looked into the model",
         "1 accuses it",
+        "cannot tell",
+        "two are &lt;few&gt;",
         "20 clean models",
         "os.&lt;i&gt;system",
         "4.5",
@@ -138,6 +147,7 @@ static void test_the_summary_has_a_line_for_each(void)
         CHECK_STR_HAS(text, "* The finder");
         CHECK_STR_HAS(text, "The upstream");
         CHECK_STR_HAS(text, "not run: The learner:");
+        CHECK_STR_HAS(text, "cannot tell");
         CHECK_STR_HAS(text, "STRIP");
         CHECK_STR_HAS(text, "Tuning");
         CHECK_STR_HAS(text, "97.0");

@@ -54,7 +54,7 @@ static const struct {
     double p; /* the detector's own */
     double reference_p;
     const char *by;
-    int accuses;
+    int accuses; /* -1: cannot tell */
 } rows[] = {
     /* 19 clean models: nobody as high is one in twenty. */
     {20, 19, 100, NAN, .05, "references", 1},
@@ -67,7 +67,10 @@ static const struct {
     {20, 18, 1, .06, 1 / 19.0, "p-value", 0},
     {2, 0, 2, NAN, NAN, "threshold", 1},
     {1.99, 0, 2, NAN, NAN, "threshold", 0},
-    {1e9, 3, NAN, NAN, .25, "threshold", 0}, /* it has none */
+    /* Neither: silence would be no answer. */
+    {1e9, 3, NAN, NAN, .25, "nothing", -1},
+    {NAN, 3, 2, NAN, NAN, "nothing", -1},
+    {NAN, 19, NAN, NAN, NAN, "nothing", -1},
 };
 
 static void test_a_score_is_ranked_among_clean_models(void)
@@ -79,7 +82,9 @@ static void test_a_score_is_ranked_among_clean_models(void)
         CHECK_OK(assay__trust_judge(d, reference, rows[i].references, &err),
                  err);
         CHECK_STR_EQ(text(d, "decided_by"), rows[i].by);
-        CHECK_INT_EQ(json_is_true(json_object_get(d, "accuses")),
+        CHECK_INT_EQ(json_is_null(json_object_get(d, "accuses"))
+                         ? -1
+                         : json_is_true(json_object_get(d, "accuses")),
                      rows[i].accuses);
         CHECK_UINT_EQ(number(d, "references"), rows[i].references);
         if (isnan(rows[i].reference_p))
@@ -137,6 +142,9 @@ static void test_only_models_on_which_it_ran_count(void)
                         json_string("another"));
     CHECK_OK(assay__trust_judge(d, reference, 5, &err), err);
     CHECK_UINT_EQ(number(d, "references"), 3);
+    json_object_set_new(json_array_get(reference[2], 0), "score", json_null());
+    CHECK_OK(assay__trust_judge(d, reference, 5, &err), err);
+    CHECK_UINT_EQ(number(d, "references"), 2);
     drop_references(5);
     json_decref(d);
     d = json_pack("{s:s, s:s, s:s}", "name", "some", "subject", "model",
@@ -153,6 +161,13 @@ static void test_a_verdict_names_who_accuses(void)
 
     CHECK_STR_EQ(text(v, "level"), "inconclusive");
     json_decref(v);
+    json_array_append_new(list, detection(NAN, NAN, NAN));
+    CHECK_OK(assay__trust_judge(json_array_get(list, 0), NULL, 0, &err), err);
+    v = assay__trust_verdict(list);
+    CHECK_STR_EQ(text(v, "level"), "inconclusive");
+    CHECK_UINT_EQ(number(v, "detectors"), 0);
+    json_decref(v);
+    json_array_clear(list);
     json_array_append_new(list, detection(1, 2, NAN));
     CHECK_OK(assay__trust_judge(json_array_get(list, 0), NULL, 0, &err), err);
     v = assay__trust_verdict(list);
