@@ -252,6 +252,30 @@ static int anything_ran(json_t *const *found, size_t n)
     return 0;
 }
 
+/* What kept detectors from running, by the first model's. */
+static int nothing_ran(json_t *const *found, size_t n, struct assay_error *err)
+{
+    char why[400] = "";
+    size_t used = 0;
+    const json_t *d;
+    size_t k;
+
+    json_array_foreach(n > 0 ? found[0] : NULL, k, d)
+    {
+        if (used + 100 < sizeof(why))
+            used +=
+                (size_t)snprintf(why + used, sizeof(why) - used,
+                                 "%s%.40s: %.160s", k > 0 ? "; " : ": ",
+                                 json_string_value(json_object_get(d, "name")),
+                                 json_string_value(json_object_get(d, "why")));
+        used = used < sizeof(why) ? used : sizeof(why) - 1;
+    }
+    return assay_error_set(err, ASSAY_NOTHING,
+                           "no detector can run on these models and "
+                           "records%s",
+                           why);
+}
+
 static int make_document(const struct assay__trust *t, const struct results *r,
                          json_t *summary, json_t **root,
                          struct assay_error *err)
@@ -279,8 +303,7 @@ static int run_lists(struct assay__trust *t, struct results *r, json_t **root,
         rc = run_list(t, &o->models, "models", 0, r->models, r->about_models,
                       err);
     if (!rc && !o->even_nothing && !anything_ran(r->models, o->models.n))
-        rc = assay_error_set(err, ASSAY_NOTHING,
-                             "no detector can run on these models and records");
+        rc = nothing_ran(r->models, o->models.n, err);
     if (!rc)
         rc = judge_all(r->models, o->models.n, r->references, o->references.n,
                        r->about_models, err);

@@ -51,6 +51,7 @@ expect 0 detect clean.safetensors --data "$data" --references folder \
 has out '"schema": "assay-trust/1"'
 has out '"references": 1'
 expect 3 detect clean.safetensors --data "$data" --detectors upstream $fast
+has err "no detector can run .*upstream: no upstream model to compare with"
 # Four classes are too few for it to tell by itself: no pass.
 expect 3 detect clean.safetensors --data "$data" --detectors freeeagle $fast
 has out "cannot tell"
