@@ -110,6 +110,49 @@ const struct assay_defense *assay_defense_find(const char *name);
 void assay_defense_text(const struct assay_defense *d, const double *param,
                         char *text, size_t size);
 
+/* A defence and its parameters, checked; row NULL: none. */
+struct assay_defense_choice {
+    const struct assay_defense *row;
+    double param[ASSAY_SETTINGS_MAX];
+    char text[240]; /* assay_defense_text(); "" */
+};
+
+/* `name` NULL or "none": none. Each of `assign` is "epsilon=4". Errors: _ARG,
+ * when there is no such defence or parameter, or a value is out of range. */
+int assay_defense_choose(struct assay_defense_choice *out, const char *name,
+                         const char *const *assign, size_t n,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
+/* The same from assay_defense_text(), as a model's note keeps it. Errors:
+ * _DATA, when it is none of ours. */
+int assay_defense_choose_text(struct assay_defense_choice *out,
+                              const char *text,
+                              struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* A training that is defended: what it borrows, until it is released. */
+struct assay_defended {
+    struct assay_recipe recipe;
+    struct assay_objective objective;
+    float *teacher;
+    void *state;
+    void (*release)(void *state);
+    char text[320];
+};
+
+/*
+ * Make a training a defended one. `out` must stay where it is until the
+ * training is over. `teacher` is a model of the same records without the
+ * defence, NULL unless the row needs one; `teacher_key` names it in the
+ * training's checkpoint, "" without. On failure `out` is to be released too.
+ */
+int assay_defense_apply(struct assay_defended *out,
+                        const struct assay_defense_choice *choice,
+                        const struct assay_context *ctx,
+                        const struct assay_compute *compute,
+                        const assay_model *teacher, const char *teacher_key,
+                        struct assay_training *training,
+                        struct assay_error *err) ASSAY_MUST_CHECK;
+void assay_defended_release(struct assay_defended *d);
+
 /*
  * Put answers through an answer-side defence: logits and queries of `e`
  * become logarithms of the altered probabilities, floored at 1e-30. No row

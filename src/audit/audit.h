@@ -163,23 +163,6 @@ struct assay__outcome {
     struct assay_estimate accuracy;
 };
 
-/* The audit's defence; row NULL: none. */
-struct assay__defense {
-    const struct assay_defense *row;
-    double param[ASSAY_SETTINGS_MAX];
-    char text[240];
-};
-
-/* A training that is defended: what it borrows. */
-struct assay__defended {
-    struct assay_recipe recipe;
-    struct assay_objective objective;
-    float *teacher;
-    void *state;
-    void (*release)(void *state);
-    char text[320];
-};
-
 /* What a private training promises, and what its attacks show of it. */
 struct assay__claim {
     int there;
@@ -213,7 +196,7 @@ struct assay_audit {
     struct assay_context ctx;
     struct assay__cache cache;
     struct assay__policy policy;
-    struct assay__defense defense;
+    struct assay_defense_choice defense;
     struct assay__claim claim;
 
     assay_dataset *data; /* NULL: from predictions */
@@ -299,15 +282,12 @@ enum assay_norm assay__audit_norm(const assay_audit *a);
 /* defended.c: the defence named by the options, if any. */
 int assay__defense_choose(assay_audit *a,
                           struct assay_error *err) ASSAY_MUST_CHECK;
+/* The defence that the opened model says it was trained with, which its
+ * helpers are then trained with too. */
+int assay__defense_of_model(assay_audit *a,
+                            struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__defense_trains(const assay_audit *a);
 int assay__defense_answers(const assay_audit *a);
-/* Make a training a defended one. `t` is released after it; `teacher` and
- * its key only where the defence needs one. */
-int assay__defense_apply(struct assay__defended *t, const assay_audit *a,
-                         const assay_model *teacher, const char *teacher_key,
-                         struct assay_training *training,
-                         struct assay_error *err) ASSAY_MUST_CHECK;
-void assay__defended_release(struct assay__defended *t);
 /* Put the scene's answers through an answer-side defence. */
 int assay__defense_answer(struct assay__scene *scene, const assay_audit *a,
                           struct assay_error *err) ASSAY_MUST_CHECK;

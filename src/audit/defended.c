@@ -15,39 +15,39 @@
 int assay__defense_choose(assay_audit *a, struct assay_error *err)
 {
     const struct assay_audit_options *o = &a->options;
-    struct assay__defense *d = &a->defense;
-    size_t i;
-    int code = ASSAY_OK;
+    int code = assay_defense_choose(&a->defense, o->defense, o->defense_params,
+                                    o->n_defense_params, err);
 
-    if (o->defense == NULL || strcmp(o->defense, "none") == 0)
-        return o->n_defense_params == 0
-                   ? ASSAY_OK
-                   : assay_error_set(err, ASSAY_ARG,
-                                     "defence parameter %.60s: no defence is "
-                                     "named (--defense)",
-                                     o->defense_params[0]);
-    d->row = assay_defense_find(o->defense);
-    if (d->row == NULL)
-        return assay_error_set(err, ASSAY_ARG,
-                               "no defence \"%.40s\"; `assay defenses` lists "
-                               "them",
-                               o->defense);
-    if (o->model != NULL && d->row->stage == ASSAY_DEFENSE_TRAINING)
+    if (code == ASSAY_OK && a->defense.row != NULL && o->data == NULL)
+        code = assay_error_set(err, ASSAY_ARG,
+                               "%s: predictions are audited as they are",
+                               a->defense.row->name);
+    return code;
+}
+
+int assay__defense_of_model(assay_audit *a, struct assay_error *err)
+{
+    const char *noted = assay_model_note(a->opened, ASSAY_NOTE_DEFENSE);
+    int named = a->options.defense != NULL; /* "none" too */
+    int code;
+
+    if (named && !assay__defense_trains(a))
+        return ASSAY_OK;
+    if (named && (noted == NULL || strcmp(noted, a->defense.text) != 0))
         return assay_error_set(err, ASSAY_ARG,
                                "%s changes how a model is trained; %.80s is "
                                "trained already: audit DATA with it",
-                               d->row->name, o->model);
-    if (o->model == NULL && o->data == NULL)
-        return assay_error_set(err, ASSAY_ARG,
-                               "%s: predictions are audited as they are",
-                               d->row->name);
-    assay_settings_init(d->row->params, d->param);
-    for (i = 0; i < o->n_defense_params && code == ASSAY_OK; i++)
-        code = assay_settings_assign(d->row->params, o->defense_params[i],
-                                     "defence parameter", d->row->name,
-                                     d->param, err);
-    assay_defense_text(d->row, d->param, d->text, sizeof(d->text));
-    return code;
+                               a->defense.row->name, a->options.model);
+    if (named || noted == NULL)
+        return ASSAY_OK;
+    code = assay_defense_choose_text(&a->defense, noted, err);
+    if (code == ASSAY_OK && !assay__defense_trains(a))
+        code = assay_error_set(err, ASSAY_DATA, "%s trains no model",
+                               a->defense.row->name);
+    return code == ASSAY_OK
+               ? code
+               : assay_error_prefix(err, code, "%.60s: note \"%s\"",
+                                    a->options.model, ASSAY_NOTE_DEFENSE);
 }
 
 int assay__defense_trains(const assay_audit *a)
@@ -60,85 +60,6 @@ int assay__defense_answers(const assay_audit *a)
 {
     return a->defense.row != NULL &&
            a->defense.row->stage == ASSAY_DEFENSE_ANSWERS;
-}
-
-/* The teacher's logits about each record and its mirror image. */
-static int ask_teacher(struct assay__defended *t, const assay_audit *a,
-                       const assay_model *teacher, const assay_view *view,
-                       struct assay_error *err)
-{
-    struct assay_evidence e = {0};
-    size_t k;
-    size_t i;
-    int code = assay_evidence_collect(&e, &a->ctx, teacher, view,
-                                      ASSAY_EVIDENCE_MIRROR,
-                                      &a->options.compute, "teacher", err);
-
-    if (code != ASSAY_OK)
-        return code;
-    k = (size_t)e.n_classes;
-    t->teacher = assay__malloc(2 * e.n * k * sizeof(*t->teacher));
-    for (i = 0; t->teacher != NULL && i < e.n; i++) {
-        memcpy(t->teacher + 2 * i * k, e.logits + i * k, k * sizeof(float));
-        memcpy(t->teacher + (2 * i + 1) * k, e.queries + i * k,
-               k * sizeof(float));
-    }
-    assay_evidence_release(&e);
-    return t->teacher != NULL
-               ? ASSAY_OK
-               : assay_error_set(err, ASSAY_NOMEM, "answers of a teacher");
-}
-
-/* What the training's result depends on goes into the checkpoint's key: the
- * defence and, through its name in the text, who taught. */
-static void set_text(struct assay__defended *t, const assay_audit *a,
-                     const char *teacher_key)
-{
-    snprintf(t->text, sizeof(t->text), "%s%s%.16s", a->defense.text,
-             teacher_key[0] != '\0' ? " teacher " : "", teacher_key);
-    t->objective.text = t->text;
-}
-
-int assay__defense_apply(struct assay__defended *t, const assay_audit *a,
-                         const assay_model *teacher, const char *teacher_key,
-                         struct assay_training *training,
-                         struct assay_error *err)
-{
-    struct assay_defense_training in;
-    int code = ASSAY_OK;
-
-    memset(t, 0, sizeof(*t));
-    t->recipe = *training->recipe;
-    if (teacher != NULL)
-        code = ask_teacher(t, a, teacher, training->train, err);
-    if (code != ASSAY_OK)
-        return code;
-    memset(&in, 0, sizeof(in));
-    in.param = a->defense.param;
-    in.train = training->train;
-    in.n_classes = assay_model_n_classes(training->model);
-    in.seed = training->seed;
-    in.teacher = t->teacher;
-    in.recipe = &t->recipe;
-    in.objective = &t->objective;
-    in.privacy = &training->privacy;
-    code = a->defense.row->train(&in, err);
-    t->state = in.state;
-    t->release = a->defense.row->release;
-    set_text(t, a, teacher_key);
-    training->recipe = &t->recipe;
-    if (t->objective.loss != NULL || t->objective.soft != NULL ||
-        t->objective.mixup > 0)
-        training->objective = &t->objective;
-    return code;
-}
-
-void assay__defended_release(struct assay__defended *t)
-{
-    if (t->release != NULL && t->state != NULL)
-        t->release(t->state);
-    assay__free(t->teacher);
-    memset(t, 0, sizeof(*t));
 }
 
 static int alter(const assay_audit *a, void *state, struct assay_evidence *e,

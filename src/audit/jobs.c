@@ -122,7 +122,7 @@ struct group {
     assay_view *train[GROUP_MAX];
     assay_view *test[GROUP_MAX];
     char *checkpoint[GROUP_MAX];
-    struct assay__defended defended[GROUP_MAX];
+    struct assay_defended defended[GROUP_MAX];
     size_t n;
 };
 
@@ -136,7 +136,7 @@ static void group_release(struct group *g)
         assay_view_free(g->train[i]);
         assay_view_free(g->test[i]);
         assay__free(g->checkpoint[i]);
-        assay__defended_release(&g->defended[i]);
+        assay_defended_release(&g->defended[i]);
     }
     memset(g, 0, sizeof(*g));
 }
@@ -168,9 +168,9 @@ static int defend(struct group *g, size_t i, const assay_audit *a,
     if (by != NULL)
         code = assay__folder_model(a, by->path, &teacher, err);
     if (code == ASSAY_OK)
-        code = assay__defense_apply(&g->defended[i], a, teacher,
-                                    by != NULL ? by->key : "", &g->training[i],
-                                    err);
+        code = assay_defense_apply(
+            &g->defended[i], &a->defense, &a->ctx, &a->options.compute, teacher,
+            by != NULL ? by->key : "", &g->training[i], err);
     assay_model_free(teacher);
     return code;
 }
@@ -247,6 +247,8 @@ static int write_notes(const assay_audit *a, const struct assay__job *job,
         code = note(m, ASSAY_NOTE_RECIPE, recipe, err);
     if (code == ASSAY_OK)
         code = note(m, ASSAY_NOTE_CURVE, points, err);
+    if (code == ASSAY_OK && job->defended)
+        code = note(m, ASSAY_NOTE_DEFENSE, a->defense.text, err);
     assay__free(recipe);
     assay__free(points);
     return code;

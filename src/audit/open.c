@@ -526,6 +526,8 @@ static int open_data(assay_audit *a, struct assay_error *err)
     if (o->model != NULL) {
         code = open_model(a, err);
         if (code == ASSAY_OK)
+            code = assay__defense_of_model(a, err);
+        if (code == ASSAY_OK)
             code = opened_split(a, &seed, &n_each, err);
     } else {
         code =

@@ -475,6 +475,19 @@ static int note_norm(assay_audit *a, struct assay_error *err)
     return ASSAY_OK;
 }
 
+static void note_defense(assay_audit *a)
+{
+    char text[160];
+
+    if (a->opened == NULL || !assay__defense_trains(a))
+        return;
+    snprintf(text, sizeof(text),
+             "The model's notes say that it was trained with %.40s; shadow and "
+             "reference models are trained with it too.",
+             a->defense.row->name);
+    add_note(&a->plan, text);
+}
+
 int assay__plan_make(assay_audit *a, struct assay_error *err)
 {
     int code;
@@ -512,6 +525,8 @@ int assay__plan_make(assay_audit *a, struct assay_error *err)
                            "baselines, which it does not judge.");
     if (code == ASSAY_OK)
         code = note_norm(a, err);
+    if (code == ASSAY_OK)
+        note_defense(a);
     if (!a->options.no_estimates)
         a->plan.memory_bytes = expected_memory(a);
     return code;

@@ -5,51 +5,47 @@
  * checkpoint when the same command is given again after a kill.
  */
 
-#include <jansson.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "assay/audit.h"
 #include "commands.h"
 #include "core/fs.h"
-#include "core/json.h"
 #include "core/mem.h"
-#include "session.h"
-#include "training_data.h"
-
-struct values {
-    struct assay__common_values common;
-    struct assay__pixel_values pixels;
-    struct assay__recipe_values recipe;
-    const char *out;
-    const char *quarter;
-    int all;
-    int64_t records;
-};
+#include "train.h"
 
 /* clang-format off */
 static const struct assay__option own_options[] = {
     {"out", 'o', ASSAY__OPTION_TEXT, "MODEL", "model.safetensors", 0, 0, NULL,
      "where to save the model; MODEL.json is written beside it",
-     offsetof(struct values, out)},
+     offsetof(struct assay__train_values, out)},
     {"quarter", 0, ASSAY__OPTION_CHOICE, "NAME", "target-train", 0, 0,
      "target-train|target-test|shadow-train|shadow-test",
-     "quarter of the records to train on", offsetof(struct values, quarter)},
+     "quarter of the records to train on", offsetof(struct assay__train_values, quarter)},
     {"all", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
      "train on all records; such a model cannot be audited on this data",
-     offsetof(struct values, all)},
+     offsetof(struct assay__train_values, all)},
     {"records", 'n', ASSAY__OPTION_INT, "N", "0", 0, 1e9, NULL,
      "records per quarter; 0: a quarter of them all",
-     offsetof(struct values, records)},
+     offsetof(struct assay__train_values, records)},
+    {"defense", 0, ASSAY__OPTION_TEXT, "NAME", NULL, 0, 0, NULL,
+     "train with a defence, such as dp-sgd (assay defenses)",
+     offsetof(struct assay__train_values, defense)},
+    {"defense-param", 0, ASSAY__OPTION_WORDS, "NAME=VALUE", NULL, 0, 0, NULL,
+     "set the defence's parameter, such as epsilon=4; may be repeated",
+     offsetof(struct assay__train_values, defense_params)},
     {.name = NULL},
 };
 /* clang-format on */
 
 static const struct assay__option_group groups[] = {
     {"Training", own_options, 0},
-    {"Recipe", assay__recipe_options, offsetof(struct values, recipe)},
-    {"Images", assay__pixel_options, offsetof(struct values, pixels)},
-    {"General", assay__common_options, offsetof(struct values, common)},
+    {"Recipe", assay__recipe_options,
+     offsetof(struct assay__train_values, recipe)},
+    {"Images", assay__pixel_options,
+     offsetof(struct assay__train_values, pixels)},
+    {"General", assay__common_options,
+     offsetof(struct assay__train_values, common)},
     {.title = NULL},
 };
 
@@ -63,28 +59,17 @@ const struct assay__command assay__command_train = {
         "assay train fashion-mnist --out target.safetensors --epochs 30\n"
         "assay train cifar10:data/cifar10 --arch resnet18 --augment "
         "flip,crop:4\n"
-        "assay train folder:photos --arch vgg19 --resize 64x64 --all",
+        "assay train folder:photos --arch vgg19 --resize 64x64 --all\n"
+        "assay train fashion-mnist --defense dp-sgd --defense-param epsilon=8",
     .notes =
         "DATA is KIND:PATH or a path: fashion-mnist, mnist, cifar10, "
         "cifar100, stl10,\nceleba, folder, wav, csv, npz, records. After a "
         "kill or Ctrl-C the same command goes\non from the last finished "
         "epoch.",
     .groups = groups,
-    .values_size = sizeof(struct values),
+    .values_size = sizeof(struct assay__train_values),
     .max_args = 1,
     .run = run,
-};
-
-/* All that one training holds. */
-struct work {
-    const struct values *values;
-    struct assay__training_data records;
-    assay_model *model;
-    struct assay_recipe recipe;
-    struct assay_training training;
-    char *checkpoint;
-    struct assay_evidence on_train;
-    struct assay_evidence on_test;
 };
 
 static enum assay_quarter quarter_of(const char *name)
@@ -115,22 +100,10 @@ static int try_folder(const char *out, struct assay_error *err)
     return code;
 }
 
-static int new_model(struct work *w, uint64_t seed, struct assay_error *err)
-{
-    const assay_view *train = w->records.train;
-    struct assay_model_spec model;
-
-    memset(&model, 0, sizeof(model));
-    model.arch = w->values->recipe.arch;
-    model.n_classes = assay_dataset_n_classes(w->records.data);
-    model.preprocess = *assay_view_preprocess(train);
-    return assay_model_new(&w->model, &model, seed, err);
-}
-
-static int prepare(struct work *w, const struct assay__session *s,
+static int prepare(struct assay__train *w, struct assay__session *s,
                    const char *spec, struct assay_error *err)
 {
-    const struct values *v = w->values;
+    const struct assay__train_values *v = w->values;
     const struct assay__training_choice choice = {.data = spec,
                                                   .pixels = &v->pixels,
                                                   .quarter =
@@ -141,11 +114,13 @@ static int prepare(struct work *w, const struct assay__session *s,
     int code = try_folder(v->out, err);
 
     if (code == ASSAY_OK)
+        code = assay__train_choose_defense(w, err);
+    if (code == ASSAY_OK)
         code = assay__recipe_values_take(&v->recipe, &w->recipe, err);
     if (code == ASSAY_OK)
         code = assay__training_data_open(&w->records, &choice, err);
     if (code == ASSAY_OK)
-        code = new_model(w, s->ctx.seed, err);
+        code = assay__train_make_model(w, s, err);
     if (code != ASSAY_OK)
         return code;
     w->checkpoint = assay__format("%s.ckpt", v->out);
@@ -161,75 +136,28 @@ static int prepare(struct work *w, const struct assay__session *s,
     return ASSAY_OK;
 }
 
-static json_t *estimate_json(const struct assay_evidence *e, const char *part)
-{
-    struct assay_estimate x;
-
-    if (e->n == 0)
-        return json_null();
-    x = assay_evidence_accuracy(e);
-    if (strcmp(part, "low") == 0)
-        return assay__json_real(x.low);
-    if (strcmp(part, "high") == 0)
-        return assay__json_real(x.high);
-    return assay__json_real(x.value);
-}
-
-static int print_result(const struct work *w, int as_json,
-                        struct assay_error *err)
-{
-    const struct values *v = w->values;
-    struct assay_estimate train = assay_evidence_accuracy(&w->on_train);
-    struct assay_estimate test;
-    char time[24];
-    json_t *root;
-    char *text;
-
-    if (!as_json) {
-        printf("model           %s\n", v->out);
-        printf("train accuracy  %.4f\n", train.value);
-        if (w->on_test.n > 0) {
-            test = assay_evidence_accuracy(&w->on_test);
-            printf("test accuracy   %.4f  (95 %% interval %.4f to %.4f, %zu "
-                   "records)\n",
-                   test.value, test.low, test.high, test.n);
-        }
-        printf("time            %s\n",
-               assay__duration_text(w->training.seconds, time));
-        return ASSAY_OK;
-    }
-    root = json_pack("{s:s, s:o, s:o, s:o, s:o, s:I, s:o, s:I}", "model",
-                     v->out, "accuracy", estimate_json(&w->on_test, "value"),
-                     "low", estimate_json(&w->on_test, "low"), "high",
-                     estimate_json(&w->on_test, "high"), "train_accuracy",
-                     estimate_json(&w->on_train, "value"), "epochs",
-                     (json_int_t)w->recipe.epochs, "seconds",
-                     assay__json_real(w->training.seconds), "resumed_at",
-                     (json_int_t)w->training.resumed_at);
-    text = root != NULL ? assay__json_text(root) : NULL;
-    json_decref(root);
-    if (text == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "result");
-    fputs(text, stdout);
-    assay__free(text);
-    return ASSAY_OK;
-}
-
-static int train(struct work *w, struct assay__session *s,
+static int train(struct assay__train *w, struct assay__session *s,
                  struct assay_error *err)
 {
     int code;
 
     s->compute.threads = s->ctx.threads; /* all are this one training's */
-    code = assay_models_train(&s->ctx, &s->compute, &w->training, 1, err);
+    code = assay__train_defend(w, s, err);
+    if (code == ASSAY_OK)
+        code = assay_models_train(&s->ctx, &s->compute, &w->training, 1, err);
     if (code == ASSAY_OK)
         code = assay__training_data_note(&w->records, w->model, &w->recipe,
                                          &w->training.curve, err);
+    if (code == ASSAY_OK && w->defense.row != NULL)
+        code = assay_model_set_note(w->model, ASSAY_NOTE_DEFENSE,
+                                    w->defense.text, err);
     if (code == ASSAY_OK)
         code = assay_model_save(w->model, w->values->out, err);
     if (code != ASSAY_OK)
         return code;
     (void)unlink(w->checkpoint);
+    if (w->teacher_checkpoint != NULL)
+        (void)unlink(w->teacher_checkpoint);
     code = assay_evidence_collect(&w->on_train, &s->ctx, w->model,
                                   w->records.train, 0, &s->compute,
                                   "train accuracy", err);
@@ -239,28 +167,30 @@ static int train(struct work *w, struct assay__session *s,
                                       "test accuracy", err);
     if (code == ASSAY_OK) {
         assay__progress_clear(&s->progress);
-        code = print_result(w, s->json, err);
+        code = assay__train_print(w, s->json, err);
     }
     return code;
 }
 
-static void release(struct work *w)
+static void release(struct assay__train *w)
 {
     assay_evidence_release(&w->on_train);
     assay_evidence_release(&w->on_test);
     assay_curve_release(&w->training.curve);
+    assay_defended_release(&w->defended);
     assay_model_free(w->model);
     assay__training_data_release(&w->records);
     assay__free(w->checkpoint);
+    assay__free(w->teacher_checkpoint);
 }
 
 static int run(int argc, char **argv)
 {
-    struct values values;
+    struct assay__train_values values;
     struct assay__parsed parsed;
     struct assay__session session;
     struct assay_error err;
-    struct work w;
+    struct assay__train w;
     int status;
     int code;
 

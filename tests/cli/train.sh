@@ -24,6 +24,27 @@ has out '"accuracy": \(0\.\|1\.0\)'
 expect 0 eval a.safetensors --data "$data"
 has out "class"
 
+# Defended: a promise with DP-SGD, a teacher for distillation, and a note by
+# which an audit defends the models that help it.
+private="--defense dp-sgd --defense-param noise=2 --defense-param clip=1"
+expect 0 train "$data" $recipe $private --out private.safetensors
+has out "defence  *dp-sgd .*noise=2"
+has out "privacy  *epsilon [0-9.]* (PRV at most [0-9.]*) at delta"
+check "the sidecar says so" grep -q '"defense": "dp-sgd .*noise=2' private.json
+expect 0 train "$data" $recipe $private --out private2.safetensors --json
+has out '"epsilon_rdp": [0-9.]'
+check "private models are equal too" \
+    cmp -s private.safetensors private2.safetensors
+expect 0 audit private.safetensors --data "$data" --attacks loss --plan
+has out "trained with dp-sgd"
+expect 0 train "$data" $recipe --defense distillation --out d.safetensors
+check "it is another model" sh -c '! cmp -s a.safetensors d.safetensors'
+check "no teacher's checkpoint is left" [ ! -e d.safetensors.teacher.ckpt ]
+expect 4 train "$data" $recipe --defense rounding --out x.safetensors
+has err "changes what a model answers"
+expect 4 train "$data" $recipe --defense nobody --out x.safetensors
+expect 4 train "$data" $recipe --defense-param noise=2 --out x.safetensors
+
 # Killed at several moments, then finished.
 long="--epochs 40 --lr 0.02 --batch 16 --evaluate-every 0 --threads 1"
 expect 0 train "$data" $long --out whole.safetensors -q
@@ -35,6 +56,14 @@ done
 expect 0 train "$data" $long --out killed.safetensors
 check "killed and resumed gives equal bytes" \
     cmp -s whole.safetensors killed.safetensors
+expect 0 train "$data" $long --defense distillation --out whole.safetensors -q
+for wait in 0.3 0.6 0.9; do
+    start train "$data" $long --defense distillation --out cut.safetensors -q
+    sleep $wait
+    stop
+done
+expect 0 train "$data" $long --defense distillation --out cut.safetensors
+check "with a teacher too" cmp -s whole.safetensors cut.safetensors
 
 # Ctrl-C: status 130, a word on how to go on, and no model yet.
 very_long="--epochs 2000 --lr 0.01 --batch 16 --evaluate-every 0 --threads 1"

@@ -373,6 +373,70 @@ static void test_a_plan_says_when_batch_norm_is_replaced(void)
     }
 }
 
+/* The target of one audit is the model of another: those that help to attack
+ * it are trained as it was, without being told. */
+static void test_a_defended_model_brings_its_defence(void)
+{
+    static const char *const needs_shadow[] = {"network-black-shadow"};
+    json_t *first = audit("label-smoothing", "eps=0.25", "defended");
+    const json_t *defense;
+    json_t *second;
+    struct fixture f;
+    char model[600];
+
+    set_up(&f, NULL, "again");
+    snprintf(model, sizeof(model), "%s/defended/models/target.safetensors",
+             check_temp_dir());
+    f.options.model = model;
+    f.options.attacks = needs_shadow;
+    f.options.n_attacks = 1;
+    CHECK_OK(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), err);
+    CHECK(has_note(f.audit, "was trained with label-smoothing"));
+    assay_audit_free(f.audit);
+    second = run(&f);
+    defense = json_object_get(second, "defense");
+    CHECK(json_equal(defense, json_object_get(first, "defense")));
+    /* Named as it is, it is the same; as another, it is refused; with "none"
+     * its helpers are trained without. */
+    f.options.defense = "label-smoothing";
+    CHECK_FAILS(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), ASSAY_ARG,
+                err);
+    CHECK_STR_HAS(err.msg, "is trained already");
+    f.options.defense = "none";
+    f.options.plan_only = 1;
+    CHECK_OK(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), err);
+    CHECK(!has_note(f.audit, "was trained with"));
+    assay_audit_free(f.audit);
+    json_decref(first);
+    json_decref(second);
+}
+
+static void test_a_note_that_is_no_defence_is_refused(void)
+{
+    static const char *const texts[] = {
+        "",
+        "mixupp",
+        "rounding digits=2",
+        "dp-sgd noise=-1",
+        "dp-sgd noise",
+        "label-smoothing eps=0.1 eps=0.1 eps=0.1 eps=0.1 "
+        "eps=0.1 eps=0.1 eps=0.1 eps=0.1 eps=0.1 eps=0.1 "
+        "eps=0.1 eps=0.1 eps=0.1 eps=0.1 eps=0.1 eps=0.1 "
+        "eps=0.1 eps=0.1 eps=0.1 eps=0.1 eps=0.1"};
+    struct assay_defense_choice choice;
+
+    for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
+        int code = assay_defense_choose_text(&choice, texts[i], &err);
+
+        /* Rounding is a defence, but none that trains: the audit says so. */
+        CHECK_INT_EQ(code, i == 2 ? ASSAY_OK : ASSAY_DATA);
+    }
+    CHECK_OK(
+        assay_defense_choose_text(&choice, "label-smoothing eps=0.25", &err),
+        err);
+    CHECK_STR_EQ(choice.text, "label-smoothing eps=0.25");
+}
+
 static void test_defences_that_do_not_fit_are_refused(void)
 {
     static const char *const param[] = {"alpha=1"};
@@ -405,6 +469,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_a_teacher_is_the_undefended_model),
     CHECK_TEST(test_an_interrupted_distillation_goes_on_with_its_teacher),
     CHECK_TEST(test_a_plan_says_when_batch_norm_is_replaced),
+    CHECK_TEST(test_a_defended_model_brings_its_defence),
+    CHECK_TEST(test_a_note_that_is_no_defence_is_refused),
     CHECK_TEST(test_defences_that_do_not_fit_are_refused),
 };
 CHECK_MAIN(tests)
