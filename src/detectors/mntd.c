@@ -43,7 +43,7 @@ static const struct assay_setting params[] = {
     {"query-rate", .01, 0, 10, "that of the queries"},
     {NULL, 0, 0, 0, NULL}};
 
-enum { HOLD_FROM = 8, HOLD_EVERY = 4 };
+enum { HOLD_FROM = 8, HOLD_EVERY = 4, HELD_FOR_P = 19 };
 
 struct mntd {
     const struct assay_detector_input *in;
@@ -340,7 +340,8 @@ static int calibrate(struct mntd *m, struct assay_detection *out,
         return rc;
     /* NaN where none of a sort was held out. */
     out->threshold = assay_threshold_fit(m->held_score, m->held_bad, n);
-    if (clean > 0)
+    /* Fewer cannot say 1 in 20, and would silence the threshold. */
+    if (clean >= HELD_FOR_P)
         out->p_value = (double)(above + 1) / (double)(clean + 1);
     return ASSAY_OK;
 }

@@ -12,7 +12,7 @@
 #include "detectors/mntd.h"
 #include "planted.h"
 
-enum { SHADOWS = 32, JUDGED = 6 };
+enum { SHADOWS = 32, MANY = 92, JUDGED = 6 };
 
 struct desk {
     struct assay_context ctx;
@@ -71,12 +71,40 @@ static void test_backdoors_are_told_from_none(void)
         struct assay_detection f = detect(&d, m);
 
         right += (f.score >= f.threshold) == (i % 2 != 0);
-        if (i % 2)
-            CHECK_NEAR(f.p_value, .2, 1e-9);
+        CHECK(isnan(f.p_value)); /* of four held out .2 is the least */
         assay_detection_release(&f);
         assay_model_free(m);
     }
     CHECK_INT_EQ(right, JUDGED);
+    desk_close(&d);
+}
+
+/* 76 clean ones leave 19 to rank among. */
+static void test_many_shadows_give_a_p_value(void)
+{
+    static struct assay_detector_shadow many[MANY];
+    static assay_model *model[MANY];
+    assay_model *judged[2] = {planted_model(0, 1), planted_model(8, 2)};
+    struct assay_detection f;
+    struct desk d;
+
+    desk_open(&d, "onednn");
+    for (size_t i = 0; i < MANY; i++) {
+        many[i].model = model[i] = planted_model(i < 16 ? 8 : 0, 300 + i);
+        many[i].backdoored = i < 16;
+    }
+    d.in.shadow = many;
+    d.in.n_shadows = MANY;
+    f = detect(&d, judged[1]);
+    CHECK_NEAR(f.p_value, 1 / 20.0, 1e-12);
+    assay_detection_release(&f);
+    f = detect(&d, judged[0]);
+    CHECK(f.p_value > 1.5 / 20);
+    assay_detection_release(&f);
+    for (size_t i = 0; i < MANY; i++)
+        assay_model_free(model[i]);
+    for (int i = 0; i < 2; i++)
+        assay_model_free(judged[i]);
     desk_close(&d);
 }
 
@@ -190,6 +218,7 @@ static void test_meta_gradients_match_differences(void)
 
 static const struct check_test tests[] = {
     CHECK_TEST(test_backdoors_are_told_from_none),
+    CHECK_TEST(test_many_shadows_give_a_p_value),
     CHECK_TEST(test_few_shadows_are_not_held_out),
     CHECK_TEST(test_equal_seeds_give_equal_bytes),
     CHECK_TEST(test_other_shadows_are_refused),
