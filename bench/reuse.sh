@@ -148,6 +148,10 @@ short="--steps ${STEPS:-200} --neighbours 32"
         --tuning partial --regression label --depth 2
     reuse repairs simplecnn.safetensors "$host" $hosts $short \
         --tuning partial --repairs fine-tuning,fine-pruning,nad,unlearning
+    # Those that want norms, which SimpleCNN has not.
+    reuse norms resnet18.safetensors "$host" $hosts --neighbours 32 \
+        --theta 20 --tuning partial --repairs anp,clp \
+        --repair-param anp.iterations=200
     detected $hosts $short
     if speak; then
         reuse speech simplecnn.safetensors "wav:spoken?size=32x32" $short \

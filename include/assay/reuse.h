@@ -185,16 +185,18 @@ int assay_reuse_neighbours(struct assay_reuse_found *found,
                            struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* A host as the builder tunes it: one column of the grid. A repair, if any,
- * follows the tuning, with its own defaults and the builder's records alone:
- * four fifths to tune on, the last fifth for thresholds; one that wants a
- * trigger gets what Neural Cleanse reverses from the host. Where that is
- * nothing, and where the repair diverges, the host stays as it is. */
+ * follows the tuning, with the builder's records alone: four fifths to tune on,
+ * the last fifth for thresholds; one that wants a trigger gets what Neural
+ * Cleanse reverses from the host. Where that is nothing, and where the repair
+ * diverges, the host stays as it is. */
 struct assay_reuse_host {
     enum assay_host_tuning tuning;
     int depth;
     size_t epochs;
     double rate;
     const struct assay_repair *repair; /* NULL: none */
+    const double *repair_param; /* in the order of its rows; borrowed; NULL:
+                                   its defaults */
 };
 
 /* One row of the grid. */

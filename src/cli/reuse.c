@@ -31,6 +31,7 @@ struct values {
     struct assay__reals full_epochs;
     struct assay__reals full_rate;
     struct assay__words repairs;
+    struct assay__texts repair_params;
     int64_t hidden;
     int64_t seeds;
     int64_t pairs;
@@ -94,6 +95,9 @@ static const struct assay__option host_options[] = {
      "repair each host after tuning, in one of these ways, beside none "
      "(`assay repairs` lists them)",
      offsetof(struct values, repairs)},
+    {"repair-param", 0, ASSAY__OPTION_TEXTS, "NAME.SETTING=VALUE", NULL, 0, 0,
+     NULL, "a setting of a repair; may be repeated",
+     offsetof(struct values, repair_params)},
     {"seeds", 0, ASSAY__OPTION_INT, "N", "3", 1, 1000, NULL,
      "seeds of hosts: how far accuracy spreads without any attack",
      offsetof(struct values, seeds)},
@@ -207,6 +211,8 @@ struct work {
     assay_model *extractor[ASSAY_HOST_EXTRACTORS_MAX];
     int n_extractors;
     assay_dataset *data;
+    const struct assay_repair *repair[ASSAY__WORDS_MAX];
+    double repair_param[ASSAY__WORDS_MAX][ASSAY_SETTINGS_MAX];
     struct assay_reuse_host *host;
     size_t n_hosts;
     struct assay_reuse_setting *setting;
@@ -265,6 +271,31 @@ static int find_regression(struct work *w, struct assay_error *err)
                            assay_dataset_name(w->data), name);
 }
 
+static int choose_repairs(struct work *w, struct assay_error *err)
+{
+    const struct assay__words *named = &w->v->repairs;
+    struct assay_setting_owner owner[ASSAY__WORDS_MAX];
+    int i;
+
+    for (i = 0; i < named->n; i++) {
+        const struct assay_repair *r = assay_repair_find(named->word[i]);
+
+        if (r == NULL)
+            return assay_error_set(err, ASSAY_ARG,
+                                   "--repairs: no repair is called '%.60s'; "
+                                   "`assay repairs` lists them",
+                                   named->word[i]);
+        w->repair[i] = r;
+        assay_settings_init(r->params, w->repair_param[i]);
+        owner[i].name = r->name;
+        owner[i].rows = r->params;
+        owner[i].value = w->repair_param[i];
+    }
+    return assay_settings_assign_all(w->v->repair_params.text,
+                                     (size_t)w->v->repair_params.n, owner,
+                                     (size_t)named->n, "repair", err);
+}
+
 /* A host as it is tuned, then the same with each repair. */
 static int add_host(struct work *w, const struct assay_reuse_host *host,
                     struct assay_error *err)
@@ -280,12 +311,8 @@ static int add_host(struct work *w, const struct assay_reuse_host *host,
         struct assay_reuse_host *h = &w->host[w->n_hosts++];
 
         *h = *host;
-        h->repair = assay_repair_find(repairs->word[i]);
-        if (h->repair == NULL)
-            return assay_error_set(err, ASSAY_ARG,
-                                   "--repairs: no repair is called '%.60s'; "
-                                   "`assay repairs` lists them",
-                                   repairs->word[i]);
+        h->repair = w->repair[i];
+        h->repair_param = w->v->repair_params.n > 0 ? w->repair_param[i] : NULL;
     }
     return ASSAY_OK;
 }
@@ -303,9 +330,12 @@ static int add_hosts(struct work *w, enum assay_host_tuning tuning,
     for (d = 0; d < depth->n; d++)
         for (e = 0; e < epochs->n; e++)
             for (r = 0; r < rate->n && code == ASSAY_OK; r++) {
-                struct assay_reuse_host h = {tuning, (int)depth->value[d],
+                struct assay_reuse_host h = {tuning,
+                                             (int)depth->value[d],
                                              (size_t)epochs->value[e],
-                                             rate->value[r], NULL};
+                                             rate->value[r],
+                                             NULL,
+                                             NULL};
 
                 code = add_host(w, &h, err);
             }
@@ -332,10 +362,12 @@ static int check_tunings(const struct assay__words *tuning,
 static int make_grid(struct work *w, struct assay_error *err)
 {
     const struct values *v = w->v;
-    int code = ASSAY_OK;
+    int code = choose_repairs(w, err);
     int i;
     int t;
 
+    if (code != ASSAY_OK)
+        return code;
     w->host = assay__calloc(HOSTS_MAX, sizeof(*w->host));
     w->setting = assay__calloc(SETTINGS_MAX, sizeof(*w->setting));
     if (w->host == NULL || w->setting == NULL)

@@ -47,6 +47,17 @@ static json_t *scene_json(const struct assay__reuse_scene *c)
         c->compute->backend ? c->compute->backend : "onednn");
 }
 
+/* A repair's name and, where they are not its defaults, its settings. */
+static json_t *repair_json(const struct assay_reuse_host *host)
+{
+    json_t *name = json_string(host->repair ? host->repair->name : "none");
+
+    return host->repair && host->repair_param
+               ? json_pack("{s:o, s:o}", "name", name, "params",
+                           assay__reuse_params_json(host))
+               : name;
+}
+
 json_t *assay__reuse_inputs(const struct assay__reuse_scene *c,
                             const struct assay_reuse_setting *setting,
                             size_t pair, const struct assay_reuse_host *host,
@@ -58,11 +69,10 @@ json_t *assay__reuse_inputs(const struct assay__reuse_scene *c,
         (json_object_set_new(inputs, "options", options_json(&c->s->options)) ||
          json_object_set_new(
              inputs, "host",
-             json_pack("{s:s, s:i, s:I, s:f, s:s, s:I}", "tuning",
+             json_pack("{s:s, s:i, s:I, s:f, s:o, s:I}", "tuning",
                        assay_host_tuning_name(host->tuning), "depth",
                        host->depth, "epochs", (json_int_t)host->epochs, "rate",
-                       host->rate, "repair",
-                       host->repair ? host->repair->name : "none", "seed",
+                       host->rate, "repair", repair_json(host), "seed",
                        (json_int_t)seed)))) {
         json_decref(inputs);
         return NULL;

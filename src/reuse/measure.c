@@ -288,7 +288,7 @@ static int make_host(assay_model *m, bool *repaired,
                              &recipe, c->ctx, c->compute, err);
     }
     if (!rc && host->repair)
-        rc = assay__reuse_mend(repaired, m, c, host->repair, seed, err);
+        rc = assay__reuse_mend(repaired, m, c, host, seed, err);
     return rc;
 }
 

@@ -52,9 +52,10 @@ static int reverse(struct bench *b, const struct assay__reuse_scene *c,
 
 int assay__reuse_mend(bool *repaired, assay_model *host,
                       const struct assay__reuse_scene *c,
-                      const struct assay_repair *repair, uint64_t seed,
+                      const struct assay_reuse_host *as, uint64_t seed,
                       struct assay_error *err)
 {
+    const struct assay_repair *repair = as->repair;
     struct bench b = {.ctx = *c->ctx};
     bool wants = repair->needs & ASSAY_REPAIR_NEEDS_TRIGGER;
     struct assay_recipe recipe;
@@ -74,7 +75,8 @@ int assay__reuse_mend(bool *repaired, assay_model *host,
                                         .held_out = b.held_out,
                                         .trigger = &b.reversed.trigger,
                                         .target = b.reversed.target,
-                                        .recipe = &recipe};
+                                        .recipe = &recipe,
+                                        .param = as->repair_param};
 
         rc = assay_repair_run(repair, &in, host, &done, err);
         *repaired = !rc;

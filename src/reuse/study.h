@@ -85,12 +85,15 @@ int assay__reuse_measure(json_t **out, struct assay__reuse_scene *c,
                          struct assay__reuse_features *features,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 
-/* mend.c: repair a tuned host; `repaired` is false where there was nothing to
- * repair it with. `seed` is the host's. */
+/* mend.c: repair a tuned host as `as` says; `repaired` is false where there
+ * was nothing to repair it with. `seed` is the host's. */
 int assay__reuse_mend(bool *repaired, assay_model *host,
                       const struct assay__reuse_scene *c,
-                      const struct assay_repair *repair, uint64_t seed,
+                      const struct assay_reuse_host *as, uint64_t seed,
                       struct assay_error *err) ASSAY_MUST_CHECK;
+
+/* write.c: the settings of a host's repair; {} without one. */
+json_t *assay__reuse_params_json(const struct assay_reuse_host *h);
 
 /* A cell's inputs: pair SIZE_MAX for an untouched extractor. */
 json_t *assay__reuse_inputs(const struct assay__reuse_scene *c,

@@ -13,13 +13,27 @@ static json_t *estimate(const struct assay_estimate *e)
     return assay__json_estimate(e->value, e->low, e->high, e->n);
 }
 
+json_t *assay__reuse_params_json(const struct assay_reuse_host *h)
+{
+    const struct assay_setting *rows = h->repair ? h->repair->params : NULL;
+    double usual[ASSAY_SETTINGS_MAX];
+    const double *value = h->repair_param ? h->repair_param : usual;
+    json_t *out = json_object();
+
+    assay_settings_init(rows, usual);
+    for (int i = 0; i < assay_settings_count(rows); i++)
+        json_object_set_new(out, rows[i].name, assay__json_real(value[i]));
+    return out;
+}
+
 static json_t *host_json(const struct assay_reuse_host *h)
 {
-    return json_pack("{s:s, s:i, s:I, s:o, s:s}", "tuning",
+    return json_pack("{s:s, s:i, s:I, s:o, s:s, s:o}", "tuning",
                      assay_host_tuning_name(h->tuning), "depth", h->depth,
                      "epochs", (json_int_t)h->epochs, "rate",
                      assay__json_real(h->rate), "repair",
-                     h->repair ? h->repair->name : "none");
+                     h->repair ? h->repair->name : "none", "repair_params",
+                     assay__reuse_params_json(h));
 }
 
 static json_t *stops_json(const struct assay_reuse_finding *f)

@@ -46,6 +46,12 @@ expect 0 reuse f.safetensors $tiny --out run --repairs fine-tuning --json
 has out '"repair": "fine-tuning"'
 check "hosts with it are new, the others are not" \
     [ "$(ls run/cells | wc -l)" = 12 ]
+expect 0 reuse f.safetensors $tiny --out run --repairs fine-tuning --json \
+    --repair-param fine-tuning.epochs=1
+has out '"epochs": 1\.0'
+check "with another setting they are new" [ "$(ls run/cells | wc -l)" = 18 ]
+expect 4 reuse f.safetensors $tiny --out run --repairs fine-tuning \
+    --repair-param anp.eps=1
 expect 0 reuse f.safetensors $tiny --out run -q
 check "those come out as before" cmp -s run/reuse.json first.json
 expect 4 reuse f.safetensors $tiny --out run --repairs prayer

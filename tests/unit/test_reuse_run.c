@@ -56,8 +56,9 @@ static void desk_open(struct desk *d, const char *folder)
     assay_curve_release(&training.curve);
     assay_view_free(view);
     d->host[0] =
-        (struct assay_reuse_host){ASSAY_HOST_PARTIAL, 1, 20, .003, NULL};
-    d->host[1] = (struct assay_reuse_host){ASSAY_HOST_FULL, 2, 1, .0003, NULL};
+        (struct assay_reuse_host){ASSAY_HOST_PARTIAL, 1, 20, .003, NULL, NULL};
+    d->host[1] =
+        (struct assay_reuse_host){ASSAY_HOST_FULL, 2, 1, .0003, NULL, NULL};
     d->setting[0].theta = 40;
     d->setting[1].theta = 60;
     d->s = (struct assay_reuse_study){.extractor = d->f,
