@@ -21,7 +21,7 @@ json_t *assay__reuse_params_json(const struct assay_reuse_host *h)
     json_t *out = json_object();
 
     assay_settings_init(rows, usual);
-    for (int i = 0; i < assay_settings_count(rows); i++)
+    for (int i = 0; rows && i < assay_settings_count(rows); i++)
         json_object_set_new(out, rows[i].name, assay__json_real(value[i]));
     return out;
 }
