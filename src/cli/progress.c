@@ -62,6 +62,22 @@ const char *assay__quantity_text(double x, char text[16])
     return text;
 }
 
+static void begin(struct assay__progress_task *t,
+                  const struct assay_progress *step)
+{
+    memset(t, 0, sizeof(*t));
+    snprintf(t->name, sizeof(t->name), "%s", step->task);
+    t->started = assay__clock_seconds();
+    t->first = step->done;
+}
+
+/* A task that ended and is back at less is another of that name. */
+static int is_another(const struct assay__progress_task *t,
+                      const struct assay_progress *step)
+{
+    return t->total > 0 && t->done >= t->total && step->done < t->done;
+}
+
 /* The task's row; a new one when the name is not known. */
 static struct assay__progress_task *find_task(struct assay__progress *p,
                                               const struct assay_progress *step)
@@ -70,8 +86,11 @@ static struct assay__progress_task *find_task(struct assay__progress *p,
     int i;
 
     for (i = 0; i < p->n_tasks; i++) {
-        if (strcmp(p->task[i].name, step->task) == 0)
-            return &p->task[i];
+        if (strcmp(p->task[i].name, step->task) != 0)
+            continue;
+        if (is_another(&p->task[i], step))
+            begin(&p->task[i], step);
+        return &p->task[i];
     }
     if (p->n_tasks == ASSAY__PROGRESS_TASKS) {
         memmove(p->task, p->task + 1,
@@ -79,10 +98,7 @@ static struct assay__progress_task *find_task(struct assay__progress *p,
         p->n_tasks--;
     }
     t = &p->task[p->n_tasks++];
-    memset(t, 0, sizeof(*t));
-    snprintf(t->name, sizeof(t->name), "%s", step->task);
-    t->started = assay__clock_seconds();
-    t->first = step->done;
+    begin(t, step);
     return t;
 }
 
