@@ -539,49 +539,55 @@ static int status_of(enum assay_verdict verdict, int strict)
     }
 }
 
-static int run(int argc, char **argv)
+static int audit_folder(struct assay__call *call, struct lists *lists,
+                        struct assay_audit_options *options,
+                        struct assay_error *err)
 {
-    const struct assay__command *command = &assay__command_audit;
+    const struct values *v = call->values;
     enum assay_verdict verdict = ASSAY_VERDICT_PASS;
-    struct lists lists;
-    struct values values;
-    struct assay__parsed parsed;
-    struct assay__session session;
+    char *folder = v->out != NULL
+                       ? assay__strdup(v->out)
+                       : assay__audit_default_folder(options, v->common.seed);
+    int code;
+
+    if (folder == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "run folder");
+    options->out = folder;
+    options->command = lists->word;
+    options->n_command = take_words(call->argc, call->argv, lists->word);
+    snprintf(call->kept, sizeof(call->kept),
+             "What is done is kept in %.100s; the same command goes on from "
+             "there.",
+             folder);
+    code = audit(&call->session, v, options, &verdict, err);
+    call->status = status_of(verdict, v->strict);
+    assay__free(folder);
+    return code;
+}
+
+static int work(struct assay__call *call, struct assay_error *err)
+{
     struct assay_audit_options options;
-    struct assay_error err;
-    char *folder = NULL;
-    int status;
+    struct lists lists;
     int code;
 
     memset(&lists.clean, 0, sizeof(lists.clean));
-    if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
-        return status;
-    code = assay__session_open(&session, command, &values.common, &err);
+    code = take_options(call->values, &call->parsed, &call->session, &lists,
+                        &options, err);
     if (code == ASSAY_OK)
-        code = take_options(&values, &parsed, &session, &lists, &options, &err);
-    if (code == ASSAY_OK) {
-        folder =
-            values.out != NULL
-                ? assay__strdup(values.out)
-                : assay__audit_default_folder(&options, values.common.seed);
-        if (folder == NULL)
-            code = assay_error_set(&err, ASSAY_NOMEM, "run folder");
-        options.out = folder;
-        options.command = lists.word;
-        options.n_command = take_words(argc, argv, lists.word);
-    }
-    if (code == ASSAY_OK)
-        code = audit(&session, &values, &options, &verdict, &err);
-    status = assay__session_end(&session, code, &err);
-    if (code == ASSAY_CANCELED)
-        assay__session_say(&session,
-                           "What is done is kept in %s; the same "
-                           "command goes on from there.",
-                           folder);
-    if (status == 0)
-        status = status_of(verdict, values.strict);
-    assay__free(folder);
+        code = audit_folder(call, &lists, &options, err);
     assay__model_list_release(&lists.clean);
-    assay__session_close(&session);
-    return status;
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct values values;
+    struct assay__call call = {.command = &assay__command_audit,
+                               .argc = argc,
+                               .argv = argv,
+                               .values = &values,
+                               .common = &values.common};
+
+    return assay__call_run(&call, work);
 }

@@ -280,41 +280,47 @@ static int print_result(const struct work *w, int as_json,
     return ASSAY_OK;
 }
 
-static int run(int argc, char **argv)
+static int make(struct work *w, struct assay__call *call,
+                struct assay_error *err)
 {
-    const struct assay__command *command = &assay__command_backdoor;
-    struct values values;
-    struct assay__parsed parsed;
-    struct assay__session session;
-    struct assay_error err;
-    struct work w;
-    int status;
-    int code;
+    struct assay__session *s = &call->session;
+    int code = prepare(w, s, call->parsed.arg[0], call->parsed.arg[1], err);
 
-    if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
-        return status;
-    memset(&w, 0, sizeof(w));
-    w.values = &values;
-    code = assay__session_open(&session, command, &values.common, &err);
-    if (code == ASSAY_OK && parsed.n_args != 2)
-        code = assay_error_set(&err, ASSAY_ARG,
-                               "NAME and DATA are needed; usage: assay "
-                               "backdoor %s",
-                               command->usage);
     if (code == ASSAY_OK)
-        code = prepare(&w, &session, parsed.arg[0], parsed.arg[1], &err);
+        code = plant(w, s, err);
     if (code == ASSAY_OK)
-        code = plant(&w, &session, &err);
-    if (code == ASSAY_OK)
-        code = save(&w, &err);
+        code = save(w, err);
     if (code == ASSAY_OK) {
-        assay__progress_clear(&session.progress);
-        code = print_result(&w, session.json, &err);
+        assay__progress_clear(&s->progress);
+        code = print_result(w, s->json, err);
     }
     if (code == ASSAY_OK)
-        (void)remove(w.checkpoint);
-    status = assay__session_end(&session, code, &err);
+        (void)remove(w->checkpoint);
+    return code;
+}
+
+static int work(struct assay__call *call, struct assay_error *err)
+{
+    struct work w;
+    int code;
+
+    if (call->parsed.n_args != 2)
+        return assay__call_misused(call, "NAME and DATA are needed", err);
+    memset(&w, 0, sizeof(w));
+    w.values = call->values;
+    code = make(&w, call, err);
     release(&w);
-    assay__session_close(&session);
-    return status;
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct values values;
+    struct assay__call call = {.command = &assay__command_backdoor,
+                               .argc = argc,
+                               .argv = argv,
+                               .values = &values,
+                               .common = &values.common};
+
+    return assay__call_run(&call, work);
 }

@@ -144,27 +144,28 @@ struct table {
     const char *hint;
 };
 
+static int work(struct assay__call *call, struct assay_error *err)
+{
+    const struct table *t = call->user;
+    int as_json = call->session.json;
+
+    if (call->parsed.n_args == 1)
+        return show(t->at, t->kind, t->about, call->parsed.arg[0], as_json,
+                    err);
+    return list(t->at, t->about, t->hint, as_json, err);
+}
+
 static int run_table(const struct table *t, int argc, char **argv)
 {
     struct values values;
-    struct assay__parsed parsed;
-    struct assay__session session;
-    struct assay_error err;
-    int status;
-    int code;
+    struct assay__call call = {.command = t->command,
+                               .argc = argc,
+                               .argv = argv,
+                               .values = &values,
+                               .common = &values.common,
+                               .user = t};
 
-    if (!assay__session_parse(t->command, argc, argv, &values, &parsed,
-                              &status))
-        return status;
-    code = assay__session_open(&session, t->command, &values.common, &err);
-    if (code == ASSAY_OK && parsed.n_args == 1)
-        code =
-            show(t->at, t->kind, t->about, parsed.arg[0], session.json, &err);
-    else if (code == ASSAY_OK)
-        code = list(t->at, t->about, t->hint, session.json, &err);
-    status = assay__session_end(&session, code, &err);
-    assay__session_close(&session);
-    return status;
+    return assay__call_run(&call, work);
 }
 
 static int run_detectors(int argc, char **argv);

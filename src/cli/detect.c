@@ -167,28 +167,23 @@ static int detect(struct assay__session *s, const struct values *v,
     return code;
 }
 
+static int work(struct assay__call *call, struct assay_error *err)
+{
+    const struct values *v = call->values;
+
+    if (call->parsed.n_args == 0 || !v->records.data)
+        return assay__call_misused(call, "MODEL and --data are needed", err);
+    return detect(&call->session, v, &call->parsed, &call->status, err);
+}
+
 static int run(int argc, char **argv)
 {
-    const struct assay__command *command = &assay__command_detect;
     struct values values;
-    struct assay__parsed parsed;
-    struct assay__session session;
-    struct assay_error err;
-    int verdict = 0;
-    int status;
-    int code;
+    struct assay__call call = {.command = &assay__command_detect,
+                               .argc = argc,
+                               .argv = argv,
+                               .values = &values,
+                               .common = &values.common};
 
-    if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
-        return status;
-    code = assay__session_open(&session, command, &values.common, &err);
-    if (code == ASSAY_OK && (parsed.n_args == 0 || !values.records.data))
-        code = assay_error_set(&err, ASSAY_ARG,
-                               "MODEL and --data are needed; usage: assay "
-                               "detect %s",
-                               command->usage);
-    if (code == ASSAY_OK)
-        code = detect(&session, &values, &parsed, &verdict, &err);
-    status = assay__session_end(&session, code, &err);
-    assay__session_close(&session);
-    return status == 0 ? verdict : status;
+    return assay__call_run(&call, work);
 }

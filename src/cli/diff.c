@@ -29,28 +29,24 @@ const struct assay__command assay__command_diff = {
     .run = run,
 };
 
+static int work(struct assay__call *call, struct assay_error *err)
+{
+    const struct assay__parsed *p = &call->parsed;
+
+    if (p->n_args != 2)
+        return assay__call_misused(call, "two run folders are needed", err);
+    return assay_report_diff(p->arg[0], p->arg[1], stdout, call->session.json,
+                             err);
+}
+
 static int run(int argc, char **argv)
 {
-    const struct assay__command *command = &assay__command_diff;
     struct values values;
-    struct assay__parsed parsed;
-    struct assay__session s;
-    struct assay_error err;
-    int status;
-    int code;
+    struct assay__call call = {.command = &assay__command_diff,
+                               .argc = argc,
+                               .argv = argv,
+                               .values = &values,
+                               .common = &values.common};
 
-    if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
-        return status;
-    code = assay__session_open(&s, command, &values.common, &err);
-    if (code == ASSAY_OK && parsed.n_args != 2)
-        code = assay_error_set(&err, ASSAY_ARG,
-                               "two run folders are needed; usage: assay diff "
-                               "%s",
-                               command->usage);
-    if (code == ASSAY_OK)
-        code = assay_report_diff(parsed.arg[0], parsed.arg[1], stdout, s.json,
-                                 &err);
-    status = assay__session_end(&s, code, &err);
-    assay__session_close(&s);
-    return status;
+    return assay__call_run(&call, work);
 }

@@ -118,27 +118,23 @@ static int repair(struct assay__session *s, const struct values *v,
     return code;
 }
 
+static int work(struct assay__call *call, struct assay_error *err)
+{
+    const struct values *v = call->values;
+
+    if (call->parsed.n_args != 1 || !v->records.data)
+        return assay__call_misused(call, "MODEL and --data are needed", err);
+    return repair(&call->session, v, call->parsed.arg[0], err);
+}
+
 static int run(int argc, char **argv)
 {
-    const struct assay__command *command = &assay__command_repair;
     struct values values;
-    struct assay__parsed parsed;
-    struct assay__session session;
-    struct assay_error err;
-    int status;
-    int code;
+    struct assay__call call = {.command = &assay__command_repair,
+                               .argc = argc,
+                               .argv = argv,
+                               .values = &values,
+                               .common = &values.common};
 
-    if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
-        return status;
-    code = assay__session_open(&session, command, &values.common, &err);
-    if (code == ASSAY_OK && (parsed.n_args != 1 || !values.records.data))
-        code = assay_error_set(&err, ASSAY_ARG,
-                               "MODEL and --data are needed; usage: assay "
-                               "repair %s",
-                               command->usage);
-    if (code == ASSAY_OK)
-        code = repair(&session, &values, parsed.arg[0], &err);
-    status = assay__session_end(&session, code, &err);
-    assay__session_close(&session);
-    return status;
+    return assay__call_run(&call, work);
 }

@@ -86,27 +86,24 @@ static int report_run(const struct assay__session *s, const char *folder,
     return code;
 }
 
+static int work(struct assay__call *call, struct assay_error *err)
+{
+    const char *folder = call->parsed.arg[0];
+
+    if (call->parsed.n_args != 1)
+        return assay__call_misused(call, "no RUN is given", err);
+    return is_study(folder) ? report_study(&call->session, folder, err)
+                            : report_run(&call->session, folder, err);
+}
+
 static int run(int argc, char **argv)
 {
-    const struct assay__command *command = &assay__command_report;
     struct values values;
-    struct assay__parsed parsed;
-    struct assay__session s;
-    struct assay_error err;
-    int status;
-    int code;
+    struct assay__call call = {.command = &assay__command_report,
+                               .argc = argc,
+                               .argv = argv,
+                               .values = &values,
+                               .common = &values.common};
 
-    if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
-        return status;
-    code = assay__session_open(&s, command, &values.common, &err);
-    if (code == ASSAY_OK && parsed.n_args != 1)
-        code = assay_error_set(&err, ASSAY_ARG,
-                               "no RUN is given; usage: assay report %s",
-                               command->usage);
-    if (code == ASSAY_OK)
-        code = is_study(parsed.arg[0]) ? report_study(&s, parsed.arg[0], &err)
-                                       : report_run(&s, parsed.arg[0], &err);
-    status = assay__session_end(&s, code, &err);
-    assay__session_close(&s);
-    return status;
+    return assay__call_run(&call, work);
 }

@@ -557,45 +557,50 @@ static int print_json(const struct work *w, struct assay_error *err)
     return rc;
 }
 
-static int run(int argc, char **argv)
+static int measure(struct work *w, struct assay__call *call,
+                   struct assay_error *err)
 {
-    const struct assay__command *command = &assay__command_reuse;
-    struct values values;
-    struct assay__parsed parsed;
-    struct assay__session session;
-    struct assay_error err;
+    struct assay__session *s = &call->session;
+    int code = prepare(w, s, call->parsed.arg[0], err);
+
+    if (code == ASSAY_OK)
+        code = assay_reuse_run(&w->found, &w->study, &s->ctx, &s->compute, err);
+    if (code != ASSAY_OK)
+        return code;
+    assay__progress_clear(&s->progress);
+    if (s->json)
+        return print_json(w, err);
+    print_table(w);
+    return ASSAY_OK;
+}
+
+static int work(struct assay__call *call, struct assay_error *err)
+{
+    const struct values *v = call->values;
     struct work w;
-    int status;
     int code;
 
-    if (!assay__session_parse(command, argc, argv, &values, &parsed, &status))
-        return status;
+    if (call->parsed.n_args != 1 || v->data == NULL)
+        return assay__call_misused(call, "EXTRACTOR and --data are needed",
+                                   err);
+    snprintf(call->kept, sizeof(call->kept),
+             "The finished cells are kept; the same command goes on from "
+             "there.");
     memset(&w, 0, sizeof(w));
-    w.v = &values;
-    code = assay__session_open(&session, command, &values.common, &err);
-    if (code == ASSAY_OK && (parsed.n_args != 1 || values.data == NULL))
-        code = assay_error_set(&err, ASSAY_ARG,
-                               "EXTRACTOR and --data are needed; usage: assay "
-                               "reuse %s",
-                               command->usage);
-    if (code == ASSAY_OK)
-        code = prepare(&w, &session, parsed.arg[0], &err);
-    if (code == ASSAY_OK)
-        code = assay_reuse_run(&w.found, &w.study, &session.ctx,
-                               &session.compute, &err);
-    if (code == ASSAY_OK) {
-        assay__progress_clear(&session.progress);
-        if (session.json)
-            code = print_json(&w, &err);
-        else
-            print_table(&w);
-    }
-    status = assay__session_end(&session, code, &err);
-    if (code == ASSAY_CANCELED)
-        assay__session_say(&session,
-                           "The finished cells are kept; the same command goes "
-                           "on from there.");
+    w.v = v;
+    code = measure(&w, call, err);
     release(&w);
-    assay__session_close(&session);
-    return status;
+    return code;
+}
+
+static int run(int argc, char **argv)
+{
+    struct values values;
+    struct assay__call call = {.command = &assay__command_reuse,
+                               .argc = argc,
+                               .argv = argv,
+                               .values = &values,
+                               .common = &values.common};
+
+    return assay__call_run(&call, work);
 }

@@ -217,6 +217,33 @@ int assay__session_end(struct assay__session *s, int code,
     return assay_error_exit_status(code);
 }
 
+int assay__call_run(struct assay__call *call, assay__work_fn *work)
+{
+    struct assay__session *s = &call->session;
+    struct assay_error err;
+    int status;
+    int code;
+
+    if (!assay__session_parse(call->command, call->argc, call->argv,
+                              call->values, &call->parsed, &status))
+        return status;
+    code = assay__session_open(s, call->command, call->common, &err);
+    if (code == ASSAY_OK)
+        code = work(call, &err);
+    status = assay__session_end(s, code, &err);
+    if (code == ASSAY_CANCELED && call->kept[0] != '\0')
+        assay__session_say(s, "%s", call->kept);
+    assay__session_close(s);
+    return status == 0 ? call->status : status;
+}
+
+int assay__call_misused(const struct assay__call *call, const char *what,
+                        struct assay_error *err)
+{
+    return assay_error_set(err, ASSAY_ARG, "%s; usage: assay %s %s", what,
+                           call->command->name, call->command->usage);
+}
+
 void assay__session_say(struct assay__session *s, const char *fmt, ...)
 {
     va_list args;

@@ -60,6 +60,28 @@ void assay__session_close(struct assay__session *s);
 int assay__session_end(struct assay__session *s, int code,
                        const struct assay_error *err);
 
+/* One call of a command. The command fills in the first part. */
+struct assay__call {
+    const struct assay__command *command;
+    int argc;
+    char **argv;
+    void *values;                              /* of command->values_size */
+    const struct assay__common_values *common; /* among them */
+    const void *user;
+
+    struct assay__parsed parsed;
+    struct assay__session session;
+    int status;     /* the work sets it: the exit status when nothing failed */
+    char kept[200]; /* and this: what is said after Ctrl-C; "" says nothing */
+};
+typedef int assay__work_fn(struct assay__call *call, struct assay_error *err);
+
+/* Parse, open a session, work, end and close it; returns the exit status. */
+int assay__call_run(struct assay__call *call, assay__work_fn *work);
+/* ASSAY_ARG: what is missing, and how the command is used. */
+int assay__call_misused(const struct assay__call *call, const char *what,
+                        struct assay_error *err);
+
 /* A line to stderr unless --quiet. */
 void assay__session_say(struct assay__session *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));

@@ -290,43 +290,37 @@ static int take_options(const struct values *v,
     return ASSAY_OK;
 }
 
+static int work(struct assay__call *call, struct assay_error *err)
+{
+    const struct values *v = call->values;
+    struct assay_study_options options;
+    char *folder;
+    int code = take_options(v, &call->parsed, &call->session, &options, err);
+
+    if (code != ASSAY_OK)
+        return code;
+    folder =
+        v->out != NULL ? assay__strdup(v->out) : default_folder(options.file);
+    if (folder == NULL)
+        return assay_error_set(err, ASSAY_NOMEM, "study folder");
+    options.out = folder;
+    snprintf(call->kept, sizeof(call->kept),
+             "What is done is kept in %.100s; the same command goes on from "
+             "there.",
+             folder);
+    code = study(&call->session, v, &options, &call->status, err);
+    assay__free(folder);
+    return code;
+}
+
 static int run(int argc, char **argv)
 {
     struct values values;
-    struct assay__parsed parsed;
-    struct assay__session session;
-    struct assay_study_options options;
-    struct assay_error err;
-    char *folder = NULL;
-    int own = 0;
-    int status;
-    int code;
+    struct assay__call call = {.command = &assay__command_study,
+                               .argc = argc,
+                               .argv = argv,
+                               .values = &values,
+                               .common = &values.common};
 
-    if (!assay__session_parse(&assay__command_study, argc, argv, &values,
-                              &parsed, &status))
-        return status;
-    code = assay__session_open(&session, &assay__command_study, &values.common,
-                               &err);
-    if (code == ASSAY_OK)
-        code = take_options(&values, &parsed, &session, &options, &err);
-    if (code == ASSAY_OK) {
-        folder = values.out != NULL ? assay__strdup(values.out)
-                                    : default_folder(options.file);
-        options.out = folder;
-        if (folder == NULL)
-            code = assay_error_set(&err, ASSAY_NOMEM, "study folder");
-    }
-    if (code == ASSAY_OK)
-        code = study(&session, &values, &options, &own, &err);
-    status = assay__session_end(&session, code, &err);
-    if (code == ASSAY_CANCELED)
-        assay__session_say(&session,
-                           "What is done is kept in %s; the same command "
-                           "goes on from there.",
-                           folder);
-    if (status == 0)
-        status = own;
-    assay__free(folder);
-    assay__session_close(&session);
-    return status;
+    return assay__call_run(&call, work);
 }

@@ -184,37 +184,33 @@ static void release(struct assay__train *w)
     assay__free(w->teacher_checkpoint);
 }
 
+static int work(struct assay__call *call, struct assay_error *err)
+{
+    struct assay__train w;
+    int code;
+
+    if (call->parsed.n_args != 1)
+        return assay__call_misused(call, "no DATA is given", err);
+    snprintf(call->kept, sizeof(call->kept),
+             "The finished epochs are kept; the same command goes on from "
+             "there.");
+    memset(&w, 0, sizeof(w));
+    w.values = call->values;
+    code = prepare(&w, &call->session, call->parsed.arg[0], err);
+    if (code == ASSAY_OK)
+        code = train(&w, &call->session, err);
+    release(&w);
+    return code;
+}
+
 static int run(int argc, char **argv)
 {
     struct assay__train_values values;
-    struct assay__parsed parsed;
-    struct assay__session session;
-    struct assay_error err;
-    struct assay__train w;
-    int status;
-    int code;
+    struct assay__call call = {.command = &assay__command_train,
+                               .argc = argc,
+                               .argv = argv,
+                               .values = &values,
+                               .common = &values.common};
 
-    if (!assay__session_parse(&assay__command_train, argc, argv, &values,
-                              &parsed, &status))
-        return status;
-    memset(&w, 0, sizeof(w));
-    w.values = &values;
-    code = assay__session_open(&session, &assay__command_train, &values.common,
-                               &err);
-    if (code == ASSAY_OK && parsed.n_args != 1)
-        code = assay_error_set(&err, ASSAY_ARG,
-                               "no DATA is given; usage: assay train %s",
-                               assay__command_train.usage);
-    if (code == ASSAY_OK)
-        code = prepare(&w, &session, parsed.arg[0], &err);
-    if (code == ASSAY_OK)
-        code = train(&w, &session, &err);
-    status = assay__session_end(&session, code, &err);
-    if (code == ASSAY_CANCELED)
-        assay__session_say(&session,
-                           "The finished epochs are kept; the same command "
-                           "goes on from there.");
-    release(&w);
-    assay__session_close(&session);
-    return status;
+    return assay__call_run(&call, work);
 }

@@ -109,6 +109,8 @@ audit "$data" $quick $few --out busy
 expect 0 train "$data" --epochs 3 --lr 0.05 --batch 16 --out m.safetensors -q
 audit m.safetensors --data "$data" --references 0 --attacks gap,loss --out old
 has err "train shadow, 0 reference models"
+expect 4 audit m.safetensors --data "$data" --defense mixup --out other2
+has err "is trained already"
 # Names from files cannot speak to the terminal.
 mkdir pics
 i=0

@@ -98,8 +98,6 @@ expect 4 audit x --defense mixup --defense-param alpha=1000
 has err "1000 is outside 0.01 to 100"
 expect 4 audit x --defense-param alpha=1
 has err "no defence is named"
-expect 4 audit m.safetensors --data x --defense mixup
-has err "is trained already"
 for command in audit train eval scan detect repair backdoor detectors repairs \
     backdoors zoo report diff attacks defenses privacy completion help \
     version; do
