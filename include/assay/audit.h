@@ -79,7 +79,7 @@ enum assay_recipe_fields {
 #define ASSAY_NOTE_RECIPE "recipe"
 #define ASSAY_NOTE_SEED "train.seed"
 #define ASSAY_NOTE_CURVE "curve"
-#define ASSAY_NOTE_DEFENSE "defense"
+#define ASSAY_NOTE_TRAINED_ON "train.n" /* records */
 
 /* A training curve as JSON text ([[epoch, loss, train, test, lr], ...],
  * null where not measured), and back. */

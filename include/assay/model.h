@@ -73,6 +73,8 @@ assay_value assay_model_input(const assay_model *m);     /* [N, C, H, W] */
 assay_value assay_model_logits(const assay_model *m);    /* [N, K] */
 assay_value assay_model_embedding(const assay_model *m); /* [N, h] */
 struct assay_params *assay_model_params(assay_model *m); /* borrowed */
+/* Whether it keeps running statistics, which batch norm alone does. */
+int assay_model_has_batch_norm(const assay_model *m);
 const struct assay_params *assay_model_weights(const assay_model *m);
 /*
  * Name the layer whose output ASSAY_EVIDENCE_LAYER keeps: "fc" for the
@@ -91,7 +93,10 @@ int assay_model_set_pixels(assay_model *m, const struct assay_preprocess *pre,
 int assay_model_sha256(const assay_model *m, char text[65],
                        struct assay_error *err) ASSAY_MUST_CHECK;
 /* Free text notes kept in the sidecar ("split.seed", "quarter", ...), in
- * UTF-8; else ASSAY_ARG. */
+ * UTF-8; else ASSAY_ARG. `value` NULL takes a note out. */
+/* The defence that it was trained with (assay_defense_text()). Whoever changes
+ * weights takes it out: what it promised holds no more. */
+#define ASSAY_NOTE_DEFENSE "defense"
 int assay_model_set_note(assay_model *m, const char *key, const char *value,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 const char *assay_model_note(const assay_model *m, const char *key);

@@ -123,6 +123,7 @@ struct assay_tensor *assay_tensors_find(const struct assay_tensors *list,
  */
 double assay_tensor_value(const struct assay_tensor *t, size_t i);
 
+/* Keep a copy under the key; `value` NULL takes out what is there. */
 int assay_tensors_set_meta(struct assay_tensors *list, const char *key,
                            const char *value,
                            struct assay_error *err) ASSAY_MUST_CHECK;

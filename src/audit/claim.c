@@ -13,6 +13,7 @@
  */
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "assay/attack.h"
@@ -59,16 +60,41 @@ static int measure(assay_audit *a, struct assay_error *err)
     return ASSAY_OK;
 }
 
+/* The recipe and the number of records that the target was trained by: this
+ * audit's, or those that an opened model's notes tell; 0: not known. */
+static int trained_by(const assay_audit *a, struct assay_recipe *recipe,
+                      size_t *n, struct assay_error *err)
+{
+    const char *noted;
+    const char *count;
+
+    *recipe = a->recipe;
+    *n = a->split.n;
+    if (a->opened == NULL)
+        return ASSAY_OK;
+    noted = assay_model_note(a->opened, ASSAY_NOTE_RECIPE);
+    count = assay_model_note(a->opened, ASSAY_NOTE_TRAINED_ON);
+    *n = 0;
+    if (noted == NULL || count == NULL)
+        return ASSAY_OK;
+    *n = (size_t)strtoull(count, NULL, 10);
+    return assay_recipe_from_text(recipe, noted, err);
+}
+
 int assay__claim_measure(assay_audit *a, struct assay_error *err)
 {
     const struct assay_defense *d = a->defense.row;
+    struct assay_recipe recipe;
+    size_t n;
     int code;
 
     memset(&a->claim, 0, sizeof(a->claim));
     if (d == NULL || d->claim == NULL)
         return ASSAY_OK;
-    code = d->claim(a->defense.param, &a->recipe, a->split.n,
-                    &a->claim.promised, err);
+    code = trained_by(a, &recipe, &n, err);
+    if (code != ASSAY_OK || n == 0)
+        return code;
+    code = d->claim(a->defense.param, &recipe, n, &a->claim.promised, err);
     if (code != ASSAY_OK)
         return code;
     a->claim.there = 1;

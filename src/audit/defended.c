@@ -33,16 +33,27 @@ int assay__defense_of_model(assay_audit *a, struct assay_error *err)
 
     if (named && !assay__defense_trains(a))
         return ASSAY_OK;
-    if (named && (noted == NULL || strcmp(noted, a->defense.text) != 0))
+    if (named && noted != NULL && strcmp(noted, a->defense.text) != 0)
+        return assay_error_set(err, ASSAY_ARG,
+                               "%.80s was trained with \"%.60s\", say its "
+                               "notes, not with \"%.60s\"",
+                               a->options.model, noted, a->defense.text);
+    if (named && noted == NULL)
         return assay_error_set(err, ASSAY_ARG,
                                "%s changes how a model is trained; %.80s is "
                                "trained already: audit DATA with it",
                                a->defense.row->name, a->options.model);
-    if (named || noted == NULL)
+    if (noted == NULL)
         return ASSAY_OK;
     code = assay_defense_choose_text(&a->defense, noted, err);
     if (code == ASSAY_OK && !assay__defense_trains(a))
         code = assay_error_set(err, ASSAY_DATA, "%s trains no model",
+                               a->defense.row->name);
+    if (code == ASSAY_OK && a->defense.row->group_norm &&
+        assay_model_has_batch_norm(a->opened))
+        code = assay_error_set(err, ASSAY_DATA,
+                               "%s does not go with the batch norm that the "
+                               "model has",
                                a->defense.row->name);
     return code == ASSAY_OK
                ? code
@@ -133,10 +144,8 @@ int assay__defense_answer(struct assay__scene *scene, const assay_audit *a,
 int assay__defense_replaces_norm(const assay_audit *a, int *replaces,
                                  struct assay_error *err)
 {
-    const struct assay_params *p;
     assay_model *m = NULL;
     int code;
-    int i;
 
     *replaces = 0;
     if (assay__audit_norm(a) != ASSAY_NORM_GROUP || a->opened != NULL)
@@ -144,10 +153,7 @@ int assay__defense_replaces_norm(const assay_audit *a, int *replaces,
     code = assay__job_model(&m, a, a->arch, ASSAY_NORM_BATCH, 0, err);
     if (code != ASSAY_OK)
         return code;
-    /* Running statistics, which batch norm alone has. */
-    p = assay_model_params(m);
-    for (i = 0; i < p->n_slots; i++)
-        *replaces |= (p->slot[i].flags & ASSAY_PARAM_BUFFER) != 0;
+    *replaces = assay_model_has_batch_norm(m);
     assay_model_free(m);
     return ASSAY_OK;
 }

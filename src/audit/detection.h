@@ -35,7 +35,8 @@ json_t *assay__detected_scan(const struct assay_scan *s);
 
 /* What detectors of models say, taken together. */
 struct assay__accusations {
-    size_t ran;        /* detectors */
+    size_t ran;        /* detectors that decided */
+    size_t undecided;  /* that ran and could not tell */
     size_t calibrated; /* of them: how often they accuse clean models is known,
                           or their own p-value decides */
     size_t sure;       /* calibrated ones that accuse */

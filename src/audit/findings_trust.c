@@ -213,8 +213,12 @@ void assay__accusations_count(const json_t *trust, struct assay__accusations *n)
         int calibrated = json_is_true(json_object_get(d, "calibrated"));
         int accuses = json_is_true(json_object_get(d, "accuses"));
 
-        if (!is_of_model(d) || json_is_null(json_object_get(d, "accuses")))
+        if (!is_of_model(d))
             continue;
+        if (json_is_null(json_object_get(d, "accuses"))) {
+            n->undecided++;
+            continue;
+        }
         n->ran++;
         n->calibrated += (size_t)calibrated;
         n->sure += (size_t)(calibrated && accuses);

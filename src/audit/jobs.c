@@ -247,6 +247,9 @@ static int write_notes(const assay_audit *a, const struct assay__job *job,
         code = note(m, ASSAY_NOTE_RECIPE, recipe, err);
     if (code == ASSAY_OK)
         code = note(m, ASSAY_NOTE_CURVE, points, err);
+    snprintf(number, sizeof(number), "%zu", job->train.n);
+    if (code == ASSAY_OK)
+        code = note(m, ASSAY_NOTE_TRAINED_ON, number, err);
     if (code == ASSAY_OK && job->defended)
         code = note(m, ASSAY_NOTE_DEFENSE, a->defense.text, err);
     assay__free(recipe);

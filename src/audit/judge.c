@@ -194,7 +194,7 @@ static void judge_detectors(const assay_audit *a, struct assay__judged *j)
     if (a->trust == NULL)
         snprintf(j->why, sizeof(j->why), "no detector was asked (--detect)");
     else if (n.ran == 0)
-        snprintf(j->why, sizeof(j->why), "no detector could be run");
+        snprintf(j->why, sizeof(j->why), "no detector could judge the model");
     else
         snprintf(j->why, sizeof(j->why),
                  "how often %s accuse%s a clean model is not known; clean "

@@ -506,6 +506,8 @@ static int open_clean(assay_audit *a, struct assay_error *err)
     if (code == ASSAY_OK)
         code = open_model(a, err);
     if (code == ASSAY_OK)
+        code = assay__defense_of_model(a, err);
+    if (code == ASSAY_OK)
         code = preprocess_text(a, err);
     return code;
 }

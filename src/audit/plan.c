@@ -477,14 +477,19 @@ static int note_norm(assay_audit *a, struct assay_error *err)
 
 static void note_defense(assay_audit *a)
 {
+    const char *noted = a->opened != NULL
+                            ? assay_model_note(a->opened, ASSAY_NOTE_DEFENSE)
+                            : NULL;
     char text[160];
 
-    if (a->opened == NULL || !assay__defense_trains(a))
+    if (noted == NULL)
         return;
     snprintf(text, sizeof(text),
-             "The model's notes say that it was trained with %.40s; shadow and "
-             "reference models are trained with it too.",
-             a->defense.row->name);
+             "The model's notes say that it was trained with %.*s; shadow and "
+             "reference models are trained with%s%s.",
+             (int)strcspn(noted, " ") < 30 ? (int)strcspn(noted, " ") : 30,
+             noted, assay__defense_trains(a) ? " it too" : "out it",
+             assay__defense_trains(a) ? "" : ", as --defense says");
     add_note(&a->plan, text);
 }
 

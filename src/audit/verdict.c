@@ -266,10 +266,14 @@ static const char *headline_alone(const assay_audit *a)
     if (n.unsure > 0)
         return "A detector accuses this model, but how often it accuses clean "
                "ones is not known.";
-    return n.ran > 0 ? "No detector accuses this model, but what their silence "
-                       "is worth is not known."
-                     : "Whether one can build on this model cannot be told: no "
-                       "detector could be run.";
+    if (n.ran > 0)
+        return "No detector accuses this model, but what their silence is "
+               "worth is not known.";
+    return n.undecided > 0
+               ? "Whether one can build on this model cannot be told: the "
+                 "detectors had too little to tell by."
+               : "Whether one can build on this model cannot be told: no "
+                 "detector could be run.";
 }
 
 static const char *headline(const assay_audit *a, const struct tally *t)

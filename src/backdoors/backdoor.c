@@ -93,6 +93,8 @@ int assay_backdoor_plant(const struct assay_backdoor *b,
         return rc;
     out->target = in->target;
     rc = b->plant(&use, out, err);
+    if (!rc && out->model)
+        rc = assay_model_set_note(out->model, ASSAY_NOTE_DEFENSE, NULL, err);
     out->seconds = assay__clock_seconds() - began;
     if (rc)
         assay_backdoored_release(out);

@@ -104,10 +104,11 @@ static void print_defenses(void)
     size_t i;
     int p;
 
-    printf("    audit:--defense) words=\"none");
+    printf("    audit:--defense|train:--defense) words=\"none");
     for (i = 0; table[i] != NULL; i++)
         printf(" %s", table[i]->name);
-    printf("\" ;;\n    audit:--defense-param) words=\"");
+    printf("\" ;;\n    audit:--defense-param|train:--defense-param) "
+           "words=\"");
     for (i = 0; table[i] != NULL; i++) {
         for (p = 0; p < assay_settings_count(table[i]->params); p++) {
             if (is_first(table, i, table[i]->params[p].name))

@@ -78,8 +78,8 @@ const struct assay__command assay__command_detect = {
     .notes =
         "DATA are clean records, not trained on if possible. A FOLDER "
         "stands for the model\nfiles in it. Exit status: 0 nothing found, "
-        "1 a model is suspicious, 2 error, 3 of\na model no detector could "
-        "tell, 4 usage.\n",
+        "1 a model is suspicious, 2 error, 3 no\ndetector could judge a model, "
+        "4 usage.\n",
     .groups = groups,
     .values_size = sizeof(struct values),
     .max_args = ASSAY__ARGS_MAX,

@@ -276,6 +276,7 @@ static int choose_repairs(struct work *w, struct assay_error *err)
     const struct assay__words *named = &w->v->repairs;
     struct assay_setting_owner owner[ASSAY__WORDS_MAX];
     int i;
+    int k;
 
     for (i = 0; i < named->n; i++) {
         const struct assay_repair *r = assay_repair_find(named->word[i]);
@@ -285,6 +286,10 @@ static int choose_repairs(struct work *w, struct assay_error *err)
                                    "--repairs: no repair is called '%.60s'; "
                                    "`assay repairs` lists them",
                                    named->word[i]);
+        for (k = 0; k < i; k++)
+            if (w->repair[k] == r)
+                return assay_error_set(err, ASSAY_ARG,
+                                       "--repairs: %s is there twice", r->name);
         w->repair[i] = r;
         assay_settings_init(r->params, w->repair_param[i]);
         owner[i].name = r->name;
@@ -294,6 +299,22 @@ static int choose_repairs(struct work *w, struct assay_error *err)
     return assay_settings_assign_all(w->v->repair_params.text,
                                      (size_t)w->v->repair_params.n, owner,
                                      (size_t)named->n, "repair", err);
+}
+
+/* Whether a repair runs with its defaults: its cells are then those of runs
+ * that named no setting. */
+static int is_usual(const struct work *w, int i)
+{
+    const struct assay_setting *rows = w->repair[i]->params;
+    double usual[ASSAY_SETTINGS_MAX];
+    int p;
+
+    assay_settings_init(rows, usual);
+    for (p = 0; p < assay_settings_count(rows); p++)
+        if (usual[p] < w->repair_param[i][p] ||
+            usual[p] > w->repair_param[i][p])
+            return 0;
+    return 1;
 }
 
 /* A host as it is tuned, then the same with each repair. */
@@ -312,7 +333,7 @@ static int add_host(struct work *w, const struct assay_reuse_host *host,
 
         *h = *host;
         h->repair = w->repair[i];
-        h->repair_param = w->v->repair_params.n > 0 ? w->repair_param[i] : NULL;
+        h->repair_param = is_usual(w, i) ? NULL : w->repair_param[i];
     }
     return ASSAY_OK;
 }

@@ -176,7 +176,7 @@ int assay__session_open(struct assay__session *s,
 }
 
 /* Choices are a convenience: failing to keep them fails nothing. */
-static void keep_tuning(struct assay__session *s)
+void assay__session_keep_tuning(struct assay__session *s)
 {
     char *slash;
 
@@ -195,7 +195,7 @@ static void keep_tuning(struct assay__session *s)
 
 void assay__session_close(struct assay__session *s)
 {
-    keep_tuning(s);
+    assay__session_keep_tuning(s);
     assay_tuning_free(s->tuning);
     assay__free(s->tuning_path);
     s->tuning = NULL;

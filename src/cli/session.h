@@ -54,6 +54,9 @@ int assay__session_open(struct assay__session *s,
                         const struct assay__common_values *values,
                         struct assay_error *err) ASSAY_MUST_CHECK;
 void assay__session_close(struct assay__session *s);
+/* Keep the choices of algorithm now: what is computed next may be computed
+ * again by another process, which is to choose alike. */
+void assay__session_keep_tuning(struct assay__session *s);
 
 /* Clear the progress line, print "assay COMMAND: message" and return the
  * exit status of `code`; 0 and silence for ASSAY_OK. */

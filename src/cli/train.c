@@ -14,38 +14,37 @@
 #include "core/mem.h"
 #include "train.h"
 
+#define AT(member) offsetof(struct assay__train_values, member)
+
 /* clang-format off */
 static const struct assay__option own_options[] = {
     {"out", 'o', ASSAY__OPTION_TEXT, "MODEL", "model.safetensors", 0, 0, NULL,
      "where to save the model; MODEL.json is written beside it",
-     offsetof(struct assay__train_values, out)},
+     AT(out)},
     {"quarter", 0, ASSAY__OPTION_CHOICE, "NAME", "target-train", 0, 0,
      "target-train|target-test|shadow-train|shadow-test",
-     "quarter of the records to train on", offsetof(struct assay__train_values, quarter)},
+     "quarter of the records to train on", AT(quarter)},
     {"all", 0, ASSAY__OPTION_FLAG, NULL, NULL, 0, 0, NULL,
      "train on all records; such a model cannot be audited on this data",
-     offsetof(struct assay__train_values, all)},
+     AT(all)},
     {"records", 'n', ASSAY__OPTION_INT, "N", "0", 0, 1e9, NULL,
      "records per quarter; 0: a quarter of them all",
-     offsetof(struct assay__train_values, records)},
+     AT(records)},
     {"defense", 0, ASSAY__OPTION_TEXT, "NAME", NULL, 0, 0, NULL,
      "train with a defence, such as dp-sgd (assay defenses)",
-     offsetof(struct assay__train_values, defense)},
+     AT(defense)},
     {"defense-param", 0, ASSAY__OPTION_WORDS, "NAME=VALUE", NULL, 0, 0, NULL,
      "set the defence's parameter, such as epsilon=4; may be repeated",
-     offsetof(struct assay__train_values, defense_params)},
+     AT(defense_params)},
     {.name = NULL},
 };
 /* clang-format on */
 
 static const struct assay__option_group groups[] = {
     {"Training", own_options, 0},
-    {"Recipe", assay__recipe_options,
-     offsetof(struct assay__train_values, recipe)},
-    {"Images", assay__pixel_options,
-     offsetof(struct assay__train_values, pixels)},
-    {"General", assay__common_options,
-     offsetof(struct assay__train_values, common)},
+    {"Recipe", assay__recipe_options, AT(recipe)},
+    {"Images", assay__pixel_options, AT(pixels)},
+    {"General", assay__common_options, AT(common)},
     {.title = NULL},
 };
 
@@ -121,6 +120,8 @@ static int prepare(struct assay__train *w, struct assay__session *s,
         code = assay__training_data_open(&w->records, &choice, err);
     if (code == ASSAY_OK)
         code = assay__train_make_model(w, s, err);
+    if (code == ASSAY_OK)
+        code = assay__train_promise(w, s, err);
     if (code != ASSAY_OK)
         return code;
     w->checkpoint = assay__format("%s.ckpt", v->out);

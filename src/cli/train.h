@@ -32,6 +32,7 @@ struct assay__train {
     struct assay_defense_choice defense;
     struct assay_defended defended;
     char *teacher_checkpoint;
+    struct assay_privacy_claim promised; /* epsilons NaN: nothing */
     struct assay_evidence on_train;
     struct assay_evidence on_test;
 };
@@ -43,6 +44,9 @@ int assay__train_choose_defense(struct assay__train *w,
  * wants it. */
 int assay__train_make_model(struct assay__train *w, struct assay__session *s,
                             struct assay_error *err) ASSAY_MUST_CHECK;
+/* w->promised, and a word on what it rests on. */
+int assay__train_promise(struct assay__train *w, struct assay__session *s,
+                         struct assay_error *err) ASSAY_MUST_CHECK;
 /* Make w->training a defended one; trains the teacher where one is needed. */
 int assay__train_defend(struct assay__train *w, struct assay__session *s,
                         struct assay_error *err) ASSAY_MUST_CHECK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The defence of assay train: chosen, its model, and its teacher. */
 
+#include <math.h>
 #include <string.h>
 
 #include "core/mem.h"
@@ -20,18 +21,6 @@ static int new_model(const struct assay__train *w, enum assay_norm norm,
     return assay_model_new(out, &model, seed, err);
 }
 
-/* Running statistics, which batch norm alone has. */
-static int has_batch_norm(assay_model *m)
-{
-    const struct assay_params *p = assay_model_params(m);
-
-    for (int i = 0; i < p->n_slots; i++) {
-        if ((p->slot[i].flags & ASSAY_PARAM_BUFFER) != 0)
-            return 1;
-    }
-    return 0;
-}
-
 int assay__train_make_model(struct assay__train *w, struct assay__session *s,
                             struct assay_error *err)
 {
@@ -39,7 +28,7 @@ int assay__train_make_model(struct assay__train *w, struct assay__session *s,
     int code = new_model(w, ASSAY_NORM_BATCH, seed, &w->model, err);
 
     if (code != ASSAY_OK || w->defense.row == NULL ||
-        !w->defense.row->group_norm || !has_batch_norm(w->model))
+        !w->defense.row->group_norm || !assay_model_has_batch_norm(w->model))
         return code;
     assay__session_say(s,
                        "Batch norm is replaced by group norm: %s does not go "
@@ -108,5 +97,29 @@ int assay__train_defend(struct assay__train *w, struct assay__session *s,
             assay_defense_apply(&w->defended, &w->defense, &s->ctx, &s->compute,
                                 teacher, key, &w->training, err);
     assay_model_free(teacher);
+    /* A rerun asks the teacher again, and must hear the same. */
+    if (code == ASSAY_OK && w->defense.row->needs_teacher)
+        assay__session_keep_tuning(s);
+    return code;
+}
+
+/* What a private training promises, and to whom. */
+int assay__train_promise(struct assay__train *w, struct assay__session *s,
+                         struct assay_error *err)
+{
+    const struct assay_defense *d = w->defense.row;
+    int code;
+
+    w->promised.delta = (double)NAN;
+    w->promised.epsilon_rdp = w->promised.epsilon_prv = (double)NAN;
+    if (d == NULL || d->claim == NULL)
+        return ASSAY_OK;
+    code = d->claim(w->defense.param, &w->recipe,
+                    assay_view_count(w->records.train), &w->promised, err);
+    if (code == ASSAY_OK)
+        assay__session_say(
+            s, "The noise follows from --seed, which the sidecar tells: who "
+               "knows it can take the noise\naway. Give a long random --seed, "
+               "and keep the sidecar, before you publish the model.");
     return code;
 }

@@ -23,30 +23,29 @@ static json_t *estimate_json(const struct assay_evidence *e, const char *part)
     return assay__json_real(x.value);
 }
 
-/* What a private training promises; none: epsilons are NaN. */
-static int claim(const struct assay__train *w, struct assay_privacy_claim *out,
-                 struct assay_error *err)
+/* The defence with those of its parameters that are not its defaults. */
+static void print_defense(const struct assay_defense_choice *d)
 {
-    const struct assay_defense *d = w->defense.row;
+    double usual[ASSAY_SETTINGS_MAX];
 
-    memset(out, 0, sizeof(*out));
-    out->delta = out->epsilon_rdp = out->epsilon_prv = (double)NAN;
-    return d == NULL || d->claim == NULL
-               ? ASSAY_OK
-               : d->claim(w->defense.param, &w->recipe,
-                          assay_view_count(w->records.train), out, err);
+    assay_settings_init(d->row->params, usual);
+    printf("defence         %s", d->row->name);
+    for (int i = 0; i < assay_settings_count(d->row->params); i++)
+        if (usual[i] < d->param[i] || usual[i] > d->param[i])
+            printf(" %s=%g", d->row->params[i].name, d->param[i]);
+    printf("\n");
 }
 
-static void print_lines(const struct assay__train *w,
-                        const struct assay_privacy_claim *p)
+static void print_lines(const struct assay__train *w)
 {
+    const struct assay_privacy_claim *p = &w->promised;
     struct assay_estimate train = assay_evidence_accuracy(&w->on_train);
     struct assay_estimate test;
     char time[24];
 
     printf("model           %s\n", w->values->out);
     if (w->defense.row != NULL)
-        printf("defence         %s\n", w->defense.text);
+        print_defense(&w->defense);
     if (!isnan(p->epsilon_rdp))
         printf("privacy         epsilon %.3f (PRV at most %.3f) at delta %g\n",
                p->epsilon_rdp, p->epsilon_prv, p->delta);
@@ -61,9 +60,9 @@ static void print_lines(const struct assay__train *w,
            assay__duration_text(w->training.seconds, time));
 }
 
-static json_t *result_json(const struct assay__train *w,
-                           const struct assay_privacy_claim *p)
+static json_t *result_json(const struct assay__train *w)
 {
+    const struct assay_privacy_claim *p = &w->promised;
     const struct assay__train_values *v = w->values;
 
     return json_pack(
@@ -84,18 +83,14 @@ static json_t *result_json(const struct assay__train *w,
 int assay__train_print(const struct assay__train *w, int as_json,
                        struct assay_error *err)
 {
-    struct assay_privacy_claim promised;
     json_t *root;
     char *text;
-    int code = claim(w, &promised, err);
 
-    if (code != ASSAY_OK)
-        return code;
     if (!as_json) {
-        print_lines(w, &promised);
+        print_lines(w);
         return ASSAY_OK;
     }
-    root = result_json(w, &promised);
+    root = result_json(w);
     text = root != NULL ? assay__json_text(root) : NULL;
     json_decref(root);
     if (text == NULL)

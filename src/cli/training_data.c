@@ -102,10 +102,12 @@ int assay__training_data_note(const struct assay__training_data *d,
     char *curve_text = curve != NULL ? assay_curve_text(curve) : NULL;
     char seed[32];
     char n[32];
+    char trained_on[32];
     const struct note curve_note[] = {{ASSAY_NOTE_CURVE, curve_text}};
     const struct note always[] = {
         {ASSAY_NOTE_RECIPE, recipe_text},
         {ASSAY_NOTE_SEED, seed},
+        {ASSAY_NOTE_TRAINED_ON, trained_on},
         {ASSAY_NOTE_DATA_NAME, assay_dataset_name(d->data)},
         {ASSAY_NOTE_DATA_SHA256, assay_dataset_sha256(d->data)},
         {ASSAY_NOTE_QUARTER, c->all ? "all" : assay_quarter_name(c->quarter)},
@@ -119,6 +121,7 @@ int assay__training_data_note(const struct assay__training_data *d,
 
     snprintf(seed, sizeof(seed), "%llu", (unsigned long long)c->seed);
     snprintf(n, sizeof(n), "%zu", d->split.n);
+    snprintf(trained_on, sizeof(trained_on), "%zu", assay_view_count(d->train));
     code = set_notes(model, always, sizeof(always) / sizeof(always[0]), err);
     if (code == ASSAY_OK && curve != NULL)
         code = set_notes(model, curve_note, 1, err);

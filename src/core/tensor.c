@@ -263,14 +263,30 @@ static size_t find_meta(const struct assay_tensors *list, const char *key)
     return 0;
 }
 
+static void drop_meta(struct assay_tensors *list, size_t at)
+{
+    if (!at)
+        return;
+    assay__free(list->meta[at - 1]);
+    assay__free(list->meta[at]);
+    memmove(list->meta + at - 1, list->meta + at + 1,
+            (2 * list->n_meta - at - 1) * sizeof *list->meta);
+    list->n_meta--;
+}
+
 int assay_tensors_set_meta(struct assay_tensors *list, const char *key,
                            const char *value, struct assay_error *err)
 {
     size_t at = find_meta(list, key);
     char *new_key = NULL;
-    char *new_value = assay__strdup(value);
+    char *new_value;
     char **meta;
 
+    if (!value) {
+        drop_meta(list, at);
+        return ASSAY_OK;
+    }
+    new_value = assay__strdup(value);
     if (!new_value)
         goto nomem;
     if (at) {

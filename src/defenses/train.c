@@ -40,6 +40,7 @@ int assay_defense_choose_text(struct assay_defense_choice *out,
 {
     const char *word[1 + ASSAY_SETTINGS_MAX];
     char copy[sizeof(out->text)];
+    struct assay_error why;
     char *rest = copy;
     size_t n = 0;
     int code;
@@ -61,9 +62,12 @@ int assay_defense_choose_text(struct assay_defense_choice *out,
     if (n == 0 || *rest != '\0')
         return assay_error_set(err, ASSAY_DATA, "\"%.60s\" is no defence",
                                text);
-    code = assay_defense_choose(out, word[0], word + 1, n - 1, err);
-    return code == ASSAY_ARG ? assay_error_set(err, ASSAY_DATA, "%s", err->msg)
-                             : code;
+    code = assay_defense_choose(out, word[0], word + 1, n - 1, &why);
+    if (code == ASSAY_OK && out->row != NULL)
+        return ASSAY_OK;
+    return assay_error_set(err, ASSAY_DATA, "\"%.60s\" is no defence%s%s", text,
+                           code != ASSAY_OK ? ": " : "",
+                           code != ASSAY_OK ? why.msg : "");
 }
 
 /* The teacher's logits about each record and its mirror image. */

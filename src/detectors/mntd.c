@@ -338,8 +338,10 @@ static int calibrate(struct mntd *m, struct assay_detection *out,
     }
     if (rc)
         return rc;
-    /* NaN where none of a sort was held out. */
+    /* NaN where none of a sort was held out: even odds then. */
     out->threshold = assay_threshold_fit(m->held_score, m->held_bad, n);
+    if (isnan(out->threshold))
+        out->threshold = 0;
     /* Fewer cannot say 1 in 20, and would silence the threshold. */
     if (clean >= HELD_FOR_P)
         out->p_value = (double)(above + 1) / (double)(clean + 1);
@@ -364,9 +366,9 @@ static int run(const struct assay_detector_input *in,
         rc = calibrate(&m, out, err);
     if (held > 0)
         snprintf(out->note, sizeof(out->note),
-                 "learnt from %zu shadow models; threshold and p from %zu "
-                 "others",
-                 in->n_shadows - held, held);
+                 "learnt from %zu shadow models; threshold%s from %zu others",
+                 in->n_shadows - held, isnan(out->p_value) ? "" : " and p",
+                 held);
     else
         snprintf(out->note, sizeof(out->note),
                  "learnt from %zu shadow models, none held out: the threshold "

@@ -294,7 +294,7 @@ int assay_model_sha256(const assay_model *m, char text[65],
 int assay_model_set_note(assay_model *m, const char *key, const char *value,
                          struct assay_error *err)
 {
-    json_t *pair = json_pack("[s, s]", key, value);
+    json_t *pair = json_pack("[s, s?]", key, value);
 
     /* What JSON does not take now, the sidecar could not hold later. */
     if (!pair)
@@ -302,6 +302,14 @@ int assay_model_set_note(assay_model *m, const char *key, const char *value,
                                key);
     json_decref(pair);
     return assay_tensors_set_meta(&m->notes, key, value, err);
+}
+
+int assay_model_has_batch_norm(const assay_model *m)
+{
+    for (int i = 0; i < m->params.n_slots; i++)
+        if (m->params.slot[i].flags & ASSAY_PARAM_BUFFER)
+            return 1;
+    return 0;
 }
 
 const char *assay_model_note(const assay_model *m, const char *key)

@@ -102,6 +102,8 @@ int assay_repair_run(const struct assay_repair *r,
                                r->name);
     memcpy(before, params->data, bytes);
     rc = r->run(&use, m, out, err);
+    if (!rc)
+        rc = assay_model_set_note(m, ASSAY_NOTE_DEFENSE, NULL, err);
     if (rc)
         memcpy(params->data, before, bytes);
     else

@@ -45,8 +45,12 @@ struct assay__trust_tally assay__trust_count(const struct assay__view *view)
     for (size_t i = 0; i < json_array_size(list); i++) {
         const json_t *d = json_array_get(list, i);
 
-        if (!ran(d) || !of_model(d) || assay__field_null(d, "accuses"))
+        if (!ran(d) || !of_model(d))
             continue;
+        if (assay__field_null(d, "accuses")) {
+            n.undecided++;
+            continue;
+        }
         n.ran++;
         n.accuse += assay__field_true(d, "accuses");
         n.calibrated += assay__field_true(d, "calibrated");
@@ -61,11 +65,14 @@ void assay__say_trust(const struct assay__view *view, struct assay__buf *b)
     double clean = assay__field_number(references, "n");
 
     if (!n.ran) {
-        assay__buf_puts(b, "No detector could look into the model: nothing is "
-                           "known of backdoors in it.");
+        assay__html(b, "%s: nothing is known of backdoors in it.",
+                    n.undecided ? "The detectors that looked into the model "
+                                  "had too little to tell by"
+                                : "No detector could look into the model");
         return;
     }
-    assay__html(b, "Of %zu detectors that looked into the model, ", n.ran);
+    assay__html(b, "Of %zu detector%s that looked into the model, ", n.ran,
+                n.ran == 1 ? "" : "s");
     if (n.accuse)
         assay__html(b, "<strong>%zu accuse%s it</strong>. ", n.accuse,
                     n.accuse == 1 ? "s" : "");
@@ -189,7 +196,8 @@ static void put_detector(struct assay__buf *b, struct assay__notes *notes,
     if (*note)
         assay__html(b, "<span class=\"sub\">%s</span>", note);
     assay__buf_puts(b, "</th>\n");
-    put_number(b, "Score", notes, d, "score", "The detector gives none.");
+    put_number(b, "Score", notes, d, "score",
+               "There was too little to score the model by.");
     put_number(b, "Threshold", notes, d, "threshold", "Its paper sets none.");
     put_number(b, "Own p-value", notes, d, "p_value", "It has none.");
     assay__buf_puts(b, "<td data-label=\"Rank\">");
@@ -202,8 +210,9 @@ static void put_detector(struct assay__buf *b, struct assay__notes *notes,
             assay__number_count(n).s);
     else
         assay__part_missing(b, notes,
-                            "No clean model of the family was given to rank "
-                            "it among.");
+                            n > 0 ? "Without a score there is no rank."
+                                  : "No clean model of the family was given "
+                                    "to rank it among.");
     assay__buf_puts(b, "</td>\n");
     put_alarms(b, notes, d);
     put_verdict(b, d);

@@ -55,7 +55,8 @@ void assay__say_trust(const struct assay__view *view, struct assay__buf *b);
 
 /* Detectors that looked into the model; 0 without any. */
 struct assay__trust_tally {
-    size_t ran;
+    size_t ran; /* and decided */
+    size_t undecided;
     size_t accuse;
     size_t calibrated;
 };

@@ -96,6 +96,8 @@ static void put_model_detector(struct assay__sheet *s, const json_t *d)
                       : assay__field_null(d, "accuses") ? "cannot tell"
                                                         : "silent",
                       FACTS);
+    if (assay__field_null(d, "accuses"))
+        assay__sheet_fill(s, assay__field_text(d, "note"), FACTS);
     if (accuses && !isnan(target)) {
         put_fact(s, "class", assay__number_count(target), true, "");
         if (*name)

@@ -148,7 +148,9 @@ static int save_model(const struct running *r, size_t setting, size_t pair,
                          s->setting[setting].theta, pair);
     if (!path)
         return no_memory(err);
-    rc = assay_model_save(s->extractor, path, err);
+    rc = assay_model_set_note(s->extractor, ASSAY_NOTE_DEFENSE, NULL, err);
+    if (!rc)
+        rc = assay_model_save(s->extractor, path, err);
     assay__free(path);
     return rc;
 }

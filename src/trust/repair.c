@@ -109,8 +109,15 @@ static int reverse_now(struct assay__repairs *w, const struct assay_detector *d,
                                       .model = w->model,
                                       .clean = w->part[ASSAY__REPAIR_TUNE]};
     struct assay_detection found;
-    int rc = assay_detector_run(d, &in, &found, err);
+    char why[160];
+    int rc;
 
+    if (!assay_detector_fits(d, &in, why)) {
+        assay_log(w->ctx, ASSAY_LOG_WARNING, "no trigger is reversed: %s: %s",
+                  d->name, why);
+        return ASSAY_OK;
+    }
+    rc = assay_detector_run(d, &in, &found, err);
     if (rc)
         return rc;
     if (found.trigger.mask && found.target >= 0) {

@@ -52,6 +52,11 @@ has out '"epochs": 1\.0'
 check "with another setting they are new" [ "$(ls run/cells | wc -l)" = 18 ]
 expect 4 reuse f.safetensors $tiny --out run --repairs fine-tuning \
     --repair-param anp.eps=1
+expect 4 reuse f.safetensors $tiny --out run --repairs nad,nad
+has err "is there twice"
+expect 0 reuse f.safetensors $tiny --out run --repairs fine-tuning -q \
+    --repair-param fine-tuning.epochs=20
+check "a default that is named is one" [ "$(ls run/cells | wc -l)" = 18 ]
 expect 0 reuse f.safetensors $tiny --out run -q
 check "those come out as before" cmp -s run/reuse.json first.json
 expect 4 reuse f.safetensors $tiny --out run --repairs prayer

@@ -28,7 +28,8 @@ has out "class"
 # which an audit defends the models that help it.
 private="--defense dp-sgd --defense-param noise=2 --defense-param clip=1"
 expect 0 train "$data" $recipe $private --out private.safetensors
-has out "defence  *dp-sgd .*noise=2"
+has out "defence  *dp-sgd noise=2"
+has err "noise follows from --seed"
 has out "privacy  *epsilon [0-9.]* (PRV at most [0-9.]*) at delta"
 check "the sidecar says so" grep -q '"defense": "dp-sgd .*noise=2' private.json
 expect 0 train "$data" $recipe $private --out private2.safetensors --json
@@ -37,6 +38,20 @@ check "private models are equal too" \
     cmp -s private.safetensors private2.safetensors
 expect 0 audit private.safetensors --data "$data" --attacks loss --plan
 has out "trained with dp-sgd"
+expect 1 audit private.safetensors --data "$data" --goals backdoor \
+    --detectors freeeagle --out trust
+has out "INCONCLUSIVE"
+expect 4 audit private.safetensors --data "$data" --goals backdoor \
+    --defense dp-sgd --out trust2
+has err "was trained with"
+sed 's/"defense": "dp-sgd[^"]*"/"defense": "none"/' private.json >lie.json
+cp private.safetensors lie.safetensors
+expect 2 audit lie.safetensors --data "$data" --attacks loss --plan
+has err 'is no defence'
+expect 0 repair private.safetensors --data "$data" --reverse none \
+    --repairs fine-tuning --repair-param fine-tuning.epochs=1 --out mended
+check "a repaired model promises nothing" \
+    sh -c '! grep -q dp-sgd mended/fine-tuning.json'
 expect 0 train "$data" $recipe --defense distillation --out d.safetensors
 check "it is another model" sh -c '! cmp -s a.safetensors d.safetensors'
 check "no teacher's checkpoint is left" [ ! -e d.safetensors.teacher.ckpt ]

@@ -109,8 +109,8 @@ expect 4 help nothing
 expect 0 completion bash
 has out "complete -o filenames -F _assay assay"
 has out "audit:--attack-param) .*network-white-shadow.lr= "
-has out "audit:--defense) .*dp-sgd .*temperature"
-has out "audit:--defense-param) .*epsilon= "
+has out "audit:--defense|train:--defense) .*dp-sgd .*temperature"
+has out "audit:--defense-param|train:--defense-param) .*epsilon= "
 has out "zoo:zoo) .*list .*fetch "
 check "  each parameter once" \
     [ "$(grep -o '[" ]alpha= ' "$work/out" | wc -l)" -eq 1 ]

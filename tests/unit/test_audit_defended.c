@@ -401,14 +401,58 @@ static void test_a_defended_model_brings_its_defence(void)
     f.options.defense = "label-smoothing";
     CHECK_FAILS(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), ASSAY_ARG,
                 err);
-    CHECK_STR_HAS(err.msg, "is trained already");
+    CHECK_STR_HAS(err.msg, "was trained with \"label-smoothing");
     f.options.defense = "none";
     f.options.plan_only = 1;
     CHECK_OK(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), err);
-    CHECK(!has_note(f.audit, "was trained with"));
+    CHECK(has_note(f.audit, "trained without it, as --defense says"));
     assay_audit_free(f.audit);
     json_decref(first);
     json_decref(second);
+}
+
+/* What an opened model's training promised is computed from its notes, not
+ * from what its helpers are trained by. */
+static void test_the_claim_is_that_of_the_models_own_training(void)
+{
+    json_t *first = audit("dp-sgd", "noise=2", "private");
+    json_t *second;
+    const json_t *claim[2];
+    struct fixture f;
+    char model[600];
+
+    set_up(&f, NULL, "private-again");
+    snprintf(model, sizeof(model), "%s/private/models/target.safetensors",
+             check_temp_dir());
+    f.options.model = model;
+    f.options.recipe.epochs = 2;
+    f.options.recipe_given = ASSAY_RECIPE_EPOCHS;
+    second = run(&f);
+    claim[0] = json_object_get(json_object_get(first, "defense"), "claim");
+    claim[1] = json_object_get(json_object_get(second, "defense"), "claim");
+    CHECK(json_is_object(claim[0]));
+    CHECK(json_equal(json_object_get(claim[0], "epsilon_rdp"),
+                     json_object_get(claim[1], "epsilon_rdp")));
+    CHECK(json_equal(json_object_get(claim[0], "steps"),
+                     json_object_get(claim[1], "steps")));
+    json_decref(first);
+    json_decref(second);
+}
+
+static void test_a_note_can_be_taken_out(void)
+{
+    char path[600];
+    assay_model *m;
+
+    snprintf(path, sizeof(path), "%s/private/models/target.safetensors",
+             check_temp_dir());
+    CHECK_OK(assay_model_open(&m, path, &err), err);
+    CHECK_STR_HAS(assay_model_note(m, ASSAY_NOTE_DEFENSE), "dp-sgd");
+    CHECK_OK(assay_model_set_note(m, ASSAY_NOTE_DEFENSE, NULL, &err), err);
+    CHECK(assay_model_note(m, ASSAY_NOTE_DEFENSE) == NULL);
+    CHECK(assay_model_note(m, ASSAY_NOTE_RECIPE) != NULL);
+    CHECK_OK(assay_model_set_note(m, ASSAY_NOTE_DEFENSE, NULL, &err), err);
+    assay_model_free(m);
 }
 
 static void test_a_note_that_is_no_defence_is_refused(void)
@@ -419,6 +463,10 @@ static void test_a_note_that_is_no_defence_is_refused(void)
         "rounding digits=2",
         "dp-sgd noise=-1",
         "dp-sgd noise",
+        "none",
+        "none ",
+        " ",
+        "dp-sgd  noise=1",
         "label-smoothing eps=0.1 eps=0.1 eps=0.1 eps=0.1 "
         "eps=0.1 eps=0.1 eps=0.1 eps=0.1 eps=0.1 eps=0.1 "
         "eps=0.1 eps=0.1 eps=0.1 eps=0.1 eps=0.1 eps=0.1 "
@@ -470,6 +518,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_an_interrupted_distillation_goes_on_with_its_teacher),
     CHECK_TEST(test_a_plan_says_when_batch_norm_is_replaced),
     CHECK_TEST(test_a_defended_model_brings_its_defence),
+    CHECK_TEST(test_the_claim_is_that_of_the_models_own_training),
+    CHECK_TEST(test_a_note_can_be_taken_out),
     CHECK_TEST(test_a_note_that_is_no_defence_is_refused),
     CHECK_TEST(test_defences_that_do_not_fit_are_refused),
 };

@@ -148,6 +148,7 @@ static void test_the_summary_has_a_line_for_each(void)
         CHECK_STR_HAS(text, "The upstream");
         CHECK_STR_HAS(text, "not run: The learner:");
         CHECK_STR_HAS(text, "cannot"); /* two words: may break */
+        CHECK_STR_HAS(text, "<few>");
         CHECK_STR_HAS(text, "STRIP");
         CHECK_STR_HAS(text, "Tuning");
         CHECK_STR_HAS(text, "97.0");
