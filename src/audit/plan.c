@@ -32,11 +32,22 @@ static const double generator_seconds = 0.00057;
 
 enum { PROBE_MODELS = 2, PROBE_STEPS_MAX = 60 };
 
+/* A probe is defended as its like will be, but for what a teacher says. */
+static int defend_probe(const assay_audit *a, struct assay_training *t,
+                        struct assay_defended *d, struct assay_error *err)
+{
+    if (!assay__defense_trains(a) || a->defense.row->needs_teacher)
+        return ASSAY_OK;
+    return assay_defense_apply(d, &a->defense, &a->ctx, &a->options.compute,
+                               NULL, "", t, err);
+}
+
 /* Wall seconds of `steps` steps of two models trained at once. */
 static int probe(const assay_audit *a, size_t steps, double *seconds,
                  struct assay_error *err)
 {
     struct assay_training t[PROBE_MODELS];
+    struct assay_defended defended[PROBE_MODELS];
     struct assay_recipe recipe = a->recipe;
     struct assay_context silent = a->ctx;
     assay_view *view = NULL;
@@ -46,6 +57,7 @@ static int probe(const assay_audit *a, size_t steps, double *seconds,
     int i;
 
     memset(t, 0, sizeof(t));
+    memset(defended, 0, sizeof(defended));
     silent.progress = NULL;
     silent.log = NULL;
     recipe.epochs = 1;
@@ -55,11 +67,13 @@ static int probe(const assay_audit *a, size_t steps, double *seconds,
     code = assay_view_new(&view, a->data, a->split.index[ASSAY_TARGET_TRAIN], n,
                           &a->preprocess, err);
     for (i = 0; i < PROBE_MODELS && code == ASSAY_OK; i++) {
-        code =
-            assay__job_model(&t[i].model, a, a->arch, ASSAY_NORM_BATCH, 0, err);
+        code = assay__job_model(&t[i].model, a, a->arch, assay__audit_norm(a),
+                                0, err);
         t[i].train = view;
         t[i].recipe = &recipe;
         t[i].task = "plan";
+        if (code == ASSAY_OK)
+            code = defend_probe(a, &t[i], &defended[i], err);
     }
     started = assay__clock_seconds();
     if (code == ASSAY_OK)
@@ -69,6 +83,7 @@ static int probe(const assay_audit *a, size_t steps, double *seconds,
     for (i = 0; i < PROBE_MODELS; i++) {
         assay_model_free(t[i].model);
         assay_curve_release(&t[i].curve);
+        assay_defended_release(&defended[i]);
     }
     assay_view_free(view);
     return code;

@@ -485,6 +485,22 @@ static void test_a_note_that_is_no_defence_is_refused(void)
     CHECK_STR_EQ(choice.text, "label-smoothing eps=0.25");
 }
 
+/* A plan times the steps that will be made, whatever the defence. */
+static void test_plans_time_defended_steps(void)
+{
+    for (size_t i = 0; assay_defense_table()[i] != NULL; i++) {
+        const struct assay_audit_plan *plan;
+        struct fixture f;
+
+        set_up(&f, assay_defense_table()[i]->name, "timed");
+        f.options.plan_only = 1;
+        CHECK_OK(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), err);
+        plan = assay_audit_plan(f.audit);
+        CHECK(plan->step_seconds > 0 && plan->step_seconds < 60);
+        assay_audit_free(f.audit);
+    }
+}
+
 static void test_defences_that_do_not_fit_are_refused(void)
 {
     static const char *const param[] = {"alpha=1"};
@@ -521,6 +537,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_the_claim_is_that_of_the_models_own_training),
     CHECK_TEST(test_a_note_can_be_taken_out),
     CHECK_TEST(test_a_note_that_is_no_defence_is_refused),
+    CHECK_TEST(test_plans_time_defended_steps),
     CHECK_TEST(test_defences_that_do_not_fit_are_refused),
 };
 CHECK_MAIN(tests)
