@@ -92,11 +92,11 @@ int assay_model_set_pixels(assay_model *m, const struct assay_preprocess *pre,
  * into text[65]. */
 int assay_model_sha256(const assay_model *m, char text[65],
                        struct assay_error *err) ASSAY_MUST_CHECK;
-/* Free text notes kept in the sidecar ("split.seed", "quarter", ...), in
- * UTF-8; else ASSAY_ARG. `value` NULL takes a note out. */
 /* The defence that it was trained with (assay_defense_text()). Whoever changes
  * weights takes it out: what it promised holds no more. */
 #define ASSAY_NOTE_DEFENSE "defense"
+/* Free text notes kept in the sidecar ("split.seed", "quarter", ...), in
+ * UTF-8; else ASSAY_ARG. `value` NULL takes a note out. */
 int assay_model_set_note(assay_model *m, const char *key, const char *value,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 const char *assay_model_note(const assay_model *m, const char *key);

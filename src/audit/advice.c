@@ -275,6 +275,10 @@ json_t *assay__limits_make(const assay_audit *a)
 
     if (a->trust != NULL)
         say_detection(list, a);
+    if (a->defense.row != NULL && a->defense.row->claim != NULL &&
+        !a->claim.there)
+        say(list, "What the model's training promised is not known: its notes "
+                  "do not tell its recipe and on how many records.");
     if (a->n_attacks == 0)
         return list;
     say(list, "The attacks measure what these attackers found; another "

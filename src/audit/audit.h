@@ -279,6 +279,10 @@ int assay__folder_model(const assay_audit *a, const char *path, assay_model **m,
 /* What normalises in the audited models. */
 enum assay_norm assay__audit_norm(const assay_audit *a);
 
+/* open.c: a note of the opened model that must be a number. */
+int assay__note_number(const assay_audit *a, const char *key, uint64_t *out,
+                       struct assay_error *err) ASSAY_MUST_CHECK;
+
 /* defended.c: the defence named by the options, if any. */
 int assay__defense_choose(assay_audit *a,
                           struct assay_error *err) ASSAY_MUST_CHECK;
@@ -310,6 +314,10 @@ int assay__library_give(const struct assay__cache *cache, const char *path,
                         struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* claim.c: once the attacks are measured, and before the verdict. */
+/* What an opened model's training promised, by its notes alone; nothing where
+ * they do not say. */
+int assay__claim_of_model(assay_audit *a,
+                          struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__claim_measure(assay_audit *a,
                          struct assay_error *err) ASSAY_MUST_CHECK;
 /* Whether the measured bound exceeds the promised one; why, in words. */

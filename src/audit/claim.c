@@ -13,12 +13,14 @@
  */
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "assay/attack.h"
 #include "audit/audit.h"
 #include "core/json.h"
+
+/* More than any file of images here can hold. */
+#define ASSAY__TRAINED_ON_MAX ((uint64_t)1 << 32)
 
 static int can_bound(const assay_audit *a, const struct assay__outcome *o)
 {
@@ -60,45 +62,61 @@ static int measure(assay_audit *a, struct assay_error *err)
     return ASSAY_OK;
 }
 
-/* The recipe and the number of records that the target was trained by: this
- * audit's, or those that an opened model's notes tell; 0: not known. */
-static int trained_by(const assay_audit *a, struct assay_recipe *recipe,
-                      size_t *n, struct assay_error *err)
+/* The number of records that an opened model was trained on, by its notes;
+ * 0: they do not say. */
+static int noted_records(const assay_audit *a, uint64_t *n,
+                         struct assay_error *err)
 {
-    const char *noted;
-    const char *count;
+    const char *quarter = assay_model_note(a->opened, ASSAY_NOTE_QUARTER);
 
-    *recipe = a->recipe;
-    *n = a->split.n;
-    if (a->opened == NULL)
-        return ASSAY_OK;
-    noted = assay_model_note(a->opened, ASSAY_NOTE_RECIPE);
-    count = assay_model_note(a->opened, ASSAY_NOTE_TRAINED_ON);
     *n = 0;
-    if (noted == NULL || count == NULL)
+    if (assay_model_note(a->opened, ASSAY_NOTE_TRAINED_ON) != NULL)
+        return assay__note_number(a, ASSAY_NOTE_TRAINED_ON, n, err);
+    if (quarter == NULL || strcmp(quarter, "all") == 0 ||
+        assay_model_note(a->opened, ASSAY_NOTE_SPLIT_N) == NULL)
         return ASSAY_OK;
-    *n = (size_t)strtoull(count, NULL, 10);
-    return assay_recipe_from_text(recipe, noted, err);
+    return assay__note_number(a, ASSAY_NOTE_SPLIT_N, n, err);
+}
+
+int assay__claim_of_model(assay_audit *a, struct assay_error *err)
+{
+    const struct assay_defense *d = a->defense.row;
+    const char *noted = assay_model_note(a->opened, ASSAY_NOTE_RECIPE);
+    struct assay_recipe recipe;
+    uint64_t n = 0;
+    int code;
+
+    if (d == NULL || d->claim == NULL || noted == NULL)
+        return ASSAY_OK;
+    code = assay_recipe_from_text(&recipe, noted, err);
+    if (code == ASSAY_OK)
+        code = noted_records(a, &n, err);
+    if (code != ASSAY_OK || n == 0)
+        return code;
+    if (n > ASSAY__TRAINED_ON_MAX)
+        return assay_error_set(
+            err, ASSAY_DATA, "trained on %llu records, at most %llu",
+            (unsigned long long)n, (unsigned long long)ASSAY__TRAINED_ON_MAX);
+    code =
+        d->claim(a->defense.param, &recipe, (size_t)n, &a->claim.promised, err);
+    a->claim.there = code == ASSAY_OK;
+    return code;
 }
 
 int assay__claim_measure(assay_audit *a, struct assay_error *err)
 {
     const struct assay_defense *d = a->defense.row;
-    struct assay_recipe recipe;
-    size_t n;
     int code;
 
-    memset(&a->claim, 0, sizeof(a->claim));
-    if (d == NULL || d->claim == NULL)
-        return ASSAY_OK;
-    code = trained_by(a, &recipe, &n, err);
-    if (code != ASSAY_OK || n == 0)
-        return code;
-    code = d->claim(a->defense.param, &recipe, n, &a->claim.promised, err);
-    if (code != ASSAY_OK)
-        return code;
-    a->claim.there = 1;
-    return measure(a, err);
+    if (a->opened == NULL && d != NULL && d->claim != NULL) {
+        memset(&a->claim, 0, sizeof(a->claim));
+        code = d->claim(a->defense.param, &a->recipe, a->split.n,
+                        &a->claim.promised, err);
+        if (code != ASSAY_OK)
+            return code;
+        a->claim.there = 1;
+    }
+    return a->claim.there ? measure(a, err) : ASSAY_OK;
 }
 
 int assay__claim_refuted(const assay_audit *a)

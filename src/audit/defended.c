@@ -25,6 +25,23 @@ int assay__defense_choose(assay_audit *a, struct assay_error *err)
     return code;
 }
 
+/* From the first word in which the two differ. */
+static int refuse_other(const assay_audit *a, const char *noted,
+                        struct assay_error *err)
+{
+    const char *named = a->defense.text;
+    size_t same = 0;
+
+    while (noted[same] != '\0' && noted[same] == named[same])
+        same++;
+    while (same > 0 && noted[same - 1] != ' ')
+        same--;
+    return assay_error_set(err, ASSAY_ARG,
+                           "%.60s was trained with \"%.40s\", as its notes "
+                           "say, not with \"%.40s\"",
+                           a->options.model, noted + same, named + same);
+}
+
 int assay__defense_of_model(assay_audit *a, struct assay_error *err)
 {
     const char *noted = assay_model_note(a->opened, ASSAY_NOTE_DEFENSE);
@@ -34,10 +51,7 @@ int assay__defense_of_model(assay_audit *a, struct assay_error *err)
     if (named && !assay__defense_trains(a))
         return ASSAY_OK;
     if (named && noted != NULL && strcmp(noted, a->defense.text) != 0)
-        return assay_error_set(err, ASSAY_ARG,
-                               "%.80s was trained with \"%.60s\", say its "
-                               "notes, not with \"%.60s\"",
-                               a->options.model, noted, a->defense.text);
+        return refuse_other(a, noted, err);
     if (named && noted == NULL)
         return assay_error_set(err, ASSAY_ARG,
                                "%s changes how a model is trained; %.80s is "
@@ -55,6 +69,8 @@ int assay__defense_of_model(assay_audit *a, struct assay_error *err)
                                "%s does not go with the batch norm that the "
                                "model has",
                                a->defense.row->name);
+    if (code == ASSAY_OK)
+        code = assay__claim_of_model(a, err);
     return code == ASSAY_OK
                ? code
                : assay_error_prefix(err, code, "%.60s: note \"%s\"",

@@ -238,8 +238,7 @@ static void fill_sizes(struct assay_preprocess *p, const assay_dataset *ds)
         p->width = assay_dataset_width(ds);
 }
 
-/* A note that must be a number. */
-static int note_number(const assay_audit *a, const char *key, uint64_t *out,
+int assay__note_number(const assay_audit *a, const char *key, uint64_t *out,
                        struct assay_error *err)
 {
     const char *text = assay_model_note(a->opened, key);
@@ -317,9 +316,9 @@ static int opened_split(assay_audit *a, uint64_t *seed, size_t *n_each,
     }
     code = check_notes(a, err);
     if (code == ASSAY_OK)
-        code = note_number(a, ASSAY_NOTE_SPLIT_SEED, seed, err);
+        code = assay__note_number(a, ASSAY_NOTE_SPLIT_SEED, seed, err);
     if (code == ASSAY_OK)
-        code = note_number(a, ASSAY_NOTE_SPLIT_N, &n, err);
+        code = assay__note_number(a, ASSAY_NOTE_SPLIT_N, &n, err);
     if (code != ASSAY_OK)
         return code;
     if (*n_each != 0 && *n_each != n)
@@ -507,6 +506,11 @@ static int open_clean(assay_audit *a, struct assay_error *err)
         code = open_model(a, err);
     if (code == ASSAY_OK)
         code = assay__defense_of_model(a, err);
+    if (code == ASSAY_OK && assay__defense_answers(a))
+        code = assay_error_set(err, ASSAY_ARG,
+                               "%s changes what a model answers; detectors "
+                               "look into the model itself",
+                               a->defense.row->name);
     if (code == ASSAY_OK)
         code = preprocess_text(a, err);
     return code;

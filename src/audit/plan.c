@@ -18,6 +18,7 @@
 
 #include "audit/audit.h"
 #include "core/mem.h"
+#include "core/printable.h"
 #include "core/thread.h"
 
 /* Seconds per record that a network attack trains or scores on (both the
@@ -391,9 +392,10 @@ static int plan_once(assay_audit *a, struct assay_error *err)
 
 static void add_note(struct assay_audit_plan *plan, const char *text)
 {
-    if (plan->n_notes < ASSAY_AUDIT_NOTES_MAX)
-        snprintf(plan->note[plan->n_notes++], sizeof(plan->note[0]), "%s",
-                 text);
+    if (plan->n_notes == ASSAY_AUDIT_NOTES_MAX)
+        return;
+    snprintf(plan->note[plan->n_notes], sizeof(plan->note[0]), "%s", text);
+    assay__make_printable(plan->note[plan->n_notes++]); /* names from files */
 }
 
 static int is_slow(const struct assay_attack *attack)

@@ -556,7 +556,7 @@ static int audit_folder(struct assay__call *call, struct lists *lists,
     options->command = lists->word;
     options->n_command = take_words(call->argc, call->argv, lists->word);
     snprintf(call->kept, sizeof(call->kept),
-             "What is done is kept in %.100s; the same command goes on from "
+             "What is done is kept in %s; the same command goes on from "
              "there.",
              folder);
     code = audit(&call->session, v, options, &verdict, err);

@@ -74,8 +74,8 @@ struct assay__call {
 
     struct assay__parsed parsed;
     struct assay__session session;
-    int status;     /* the work sets it: the exit status when nothing failed */
-    char kept[200]; /* and this: what is said after Ctrl-C; "" says nothing */
+    int status;      /* the work sets it: the exit status when nothing failed */
+    char kept[4200]; /* and this: what is said after Ctrl-C; "": nothing */
 };
 typedef int assay__work_fn(struct assay__call *call, struct assay_error *err);
 

@@ -305,7 +305,7 @@ static int work(struct assay__call *call, struct assay_error *err)
         return assay_error_set(err, ASSAY_NOMEM, "study folder");
     options.out = folder;
     snprintf(call->kept, sizeof(call->kept),
-             "What is done is kept in %.100s; the same command goes on from "
+             "What is done is kept in %s; the same command goes on from "
              "there.",
              folder);
     code = study(&call->session, v, &options, &call->status, err);

@@ -187,18 +187,21 @@ static void print_summary(const json_t *root)
     }
 }
 
-/* Whether it was asked of a model itself, not of records alone. */
-static int is_about_model(const json_t *model)
+/* Whether records alone were judged, and were: there is no verdict on the
+ * model then, and none was asked for. */
+static int is_about_records(const json_t *model)
 {
     const json_t *d;
     size_t i;
+    int judged = 0;
 
     json_array_foreach(json_object_get(model, "detectors"), i, d)
     {
         if (strcmp(text(d, "subject"), "model") == 0)
-            return 1;
+            return 0;
+        judged |= strcmp(text(d, "status"), "ran") == 0;
     }
-    return 0;
+    return judged;
 }
 
 static int is_level(const json_t *model, const char *level)
@@ -233,7 +236,7 @@ int assay__trust_print(const char *findings, int as_json, const char *out,
         if (!as_json)
             print_one(model);
         suspicious |= is_level(model, "suspicious");
-        unknown |= is_about_model(model) && is_level(model, "inconclusive");
+        unknown |= is_level(model, "inconclusive") && !is_about_records(model);
     }
     *status = suspicious ? 1 : unknown ? 3 : 0;
     if (!as_json && json_array_size(json_object_get(root, "models")) > 1)

@@ -26,6 +26,7 @@
 #include "detectors/mntd.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -62,6 +63,7 @@ struct mntd {
     double low[ASSAY_CHANNELS_MAX], high[ASSAY_CHANNELS_MAX];
     double *held_score;
     uint8_t *held_bad;
+    bool fitted; /* the threshold, on both sorts */
 };
 
 /* Shadows must be models of the judged one's kind, some of either sort. */
@@ -340,7 +342,8 @@ static int calibrate(struct mntd *m, struct assay_detection *out,
         return rc;
     /* NaN where none of a sort was held out: even odds then. */
     out->threshold = assay_threshold_fit(m->held_score, m->held_bad, n);
-    if (isnan(out->threshold))
+    m->fitted = !isnan(out->threshold);
+    if (!m->fitted)
         out->threshold = 0;
     /* Fewer cannot say 1 in 20, and would silence the threshold. */
     if (clean >= HELD_FOR_P)
@@ -364,16 +367,16 @@ static int run(const struct assay_detector_input *in,
     out->threshold = 0;
     if (!rc && held > 0)
         rc = calibrate(&m, out, err);
-    if (held > 0)
+    if (m.fitted)
         snprintf(out->note, sizeof(out->note),
                  "learnt from %zu shadow models; threshold%s from %zu others",
                  in->n_shadows - held, isnan(out->p_value) ? "" : " and p",
                  held);
     else
         snprintf(out->note, sizeof(out->note),
-                 "learnt from %zu shadow models, none held out: the threshold "
-                 "is that of even odds",
-                 in->n_shadows);
+                 "learnt from %zu shadow models, %s held out: the threshold is "
+                 "that of even odds",
+                 in->n_shadows - held, held > 0 ? "one sort" : "none");
     close_mntd(&m);
     return rc;
 }

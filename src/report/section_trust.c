@@ -198,8 +198,10 @@ static void put_detector(struct assay__buf *b, struct assay__notes *notes,
     assay__buf_puts(b, "</th>\n");
     put_number(b, "Score", notes, d, "score",
                "There was too little to score the model by.");
-    put_number(b, "Threshold", notes, d, "threshold", "Its paper sets none.");
-    put_number(b, "Own p-value", notes, d, "p_value", "It has none.");
+    put_number(b, "Threshold", notes, d, "threshold",
+               "Its paper sets none, or there was too little to compare.");
+    put_number(b, "Own p-value", notes, d, "p_value",
+               "There is none for this model.");
     assay__buf_puts(b, "<td data-label=\"Rank\">");
     if (n > 0 && !isnan(assay__field_number(d, "reference_p")))
         assay__html(

@@ -133,6 +133,28 @@ static int run_controls(struct running *r, struct assay_error *err)
     return rc;
 }
 
+/* The altered model does not keep what the untouched one's training promised;
+ * the untouched one does. */
+static int save_without_note(assay_model *m, const char *path,
+                             struct assay_error *err)
+{
+    const char *noted = assay_model_note(m, ASSAY_NOTE_DEFENSE);
+    char *kept = noted ? assay__strdup(noted) : NULL;
+    int rc;
+
+    if (noted && !kept)
+        return assay_error_set(err, ASSAY_NOMEM, "out of memory for a note");
+    rc = assay_model_set_note(m, ASSAY_NOTE_DEFENSE, NULL, err);
+    if (!rc)
+        rc = assay_model_save(m, path, err);
+    if (kept &&
+        assay_model_set_note(m, ASSAY_NOTE_DEFENSE, kept, rc ? NULL : err) &&
+        !rc)
+        rc = ASSAY_NOMEM;
+    assay__free(kept);
+    return rc;
+}
+
 static int save_model(const struct running *r, size_t setting, size_t pair,
                       struct assay_error *err)
 {
@@ -148,9 +170,7 @@ static int save_model(const struct running *r, size_t setting, size_t pair,
                          s->setting[setting].theta, pair);
     if (!path)
         return no_memory(err);
-    rc = assay_model_set_note(s->extractor, ASSAY_NOTE_DEFENSE, NULL, err);
-    if (!rc)
-        rc = assay_model_save(s->extractor, path, err);
+    rc = save_without_note(s->extractor, path, err);
     assay__free(path);
     return rc;
 }

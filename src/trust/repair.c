@@ -109,12 +109,13 @@ static int reverse_now(struct assay__repairs *w, const struct assay_detector *d,
                                       .model = w->model,
                                       .clean = w->part[ASSAY__REPAIR_TUNE]};
     struct assay_detection found;
-    char why[160];
     int rc;
 
-    if (!assay_detector_fits(d, &in, why)) {
-        assay_log(w->ctx, ASSAY_LOG_WARNING, "no trigger is reversed: %s: %s",
-                  d->name, why);
+    if (assay_model_n_classes(w->model) < d->least_classes) {
+        assay_log(w->ctx, ASSAY_LOG_WARNING,
+                  "no trigger is reversed: %s compares classes with one "
+                  "another and takes %d",
+                  d->name, d->least_classes);
         return ASSAY_OK;
     }
     rc = assay_detector_run(d, &in, &found, err);

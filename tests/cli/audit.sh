@@ -97,6 +97,16 @@ has err "No positive control"
 check "no models for it are trained" [ ! -e gap/models/overfitted-target.safetensors ]
 check "and none is called failed" sh -c '! grep -q "\"kind\": \"positive\"" gap/findings.json'
 
+# Ctrl-C: status 130, and where it goes on.
+"$assay" audit "$data" --epochs 5000 --out stopped >/dev/null 2>err </dev/null &
+child=$!
+await stopped/.lock
+sleep 0.3
+kill -INT $child
+wait $child
+check "Ctrl-C ends with status 130" [ $? -eq 130 ]
+has err "What is done is kept in stopped; the same command"
+
 # A second audit in a folder where one is at work ends at once.
 start audit "$data" --epochs 5000 --out busy -q
 await busy/.lock

@@ -48,8 +48,23 @@ sed 's/"defense": "dp-sgd[^"]*"/"defense": "none"/' private.json >lie.json
 cp private.safetensors lie.safetensors
 expect 2 audit lie.safetensors --data "$data" --attacks loss --plan
 has err 'is no defence'
+for n in -1 12abc 99999999999999999999 0; do
+    sed "s/\"train.n\": \"[0-9]*\"/\"train.n\": \"$n\"/" private.json >lie.json
+    expect $([ $n = 0 ] && echo 0 || echo 2) audit lie.safetensors \
+        --data "$data" --attacks loss --plan
+done
+sed 's/"defense": "dp-sgd[^"]*"/"defense": "\\u001b[2Jred"/' private.json >lie.json
+expect 0 audit lie.safetensors --data "$data" --attacks loss --plan \
+    --defense none
+has out "trained with .*red"
+check "  without an escape sequence" \
+    sh -c '! grep -q "$(printf "\033")" out'
+expect 4 audit private.safetensors --data "$data" --goals backdoor \
+    --defense rounding --out trust2
+has err "detectors look into the model itself"
 expect 0 repair private.safetensors --data "$data" --reverse none \
     --repairs fine-tuning --repair-param fine-tuning.epochs=1 --out mended
+check "it is repaired" [ -s mended/fine-tuning.json ]
 check "a repaired model promises nothing" \
     sh -c '! grep -q dp-sgd mended/fine-tuning.json'
 expect 0 train "$data" $recipe --defense distillation --out d.safetensors

@@ -52,6 +52,10 @@ has out '"schema": "assay-trust/1"'
 has out '"references": 1'
 expect 3 detect clean.safetensors --data "$data" --detectors upstream $fast
 has err "no detector can run .*upstream: no upstream model to compare with"
+# Records alone are judged: no verdict on the model is missing.
+expect 0 detect clean.safetensors --data "$data" --suspects "$data" \
+    --detectors strip $fast
+has out "of the suspects and"
 # Four classes are too few for it to tell by itself: no pass.
 expect 3 detect clean.safetensors --data "$data" --detectors freeeagle $fast
 has out "cannot tell"

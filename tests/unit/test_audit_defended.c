@@ -401,7 +401,7 @@ static void test_a_defended_model_brings_its_defence(void)
     f.options.defense = "label-smoothing";
     CHECK_FAILS(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), ASSAY_ARG,
                 err);
-    CHECK_STR_HAS(err.msg, "was trained with \"label-smoothing");
+    CHECK_STR_HAS(err.msg, "was trained with \"eps=0.25\"");
     f.options.defense = "none";
     f.options.plan_only = 1;
     CHECK_OK(assay_audit_open(&f.audit, &f.options, &f.ctx, &err), err);
