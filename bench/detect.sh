@@ -5,8 +5,8 @@
 # and N with a backdoor (BadNets, Blended and the others of BACKDOORS in
 # turn, targets in turn), of one architecture on Fashion-MNIST, each of a
 # split of its own; areas under the ROC curve with intervals, and false
-# alarms at each detector's own threshold. Searches are an eighth as long as
-# by default. With SHADOWS (0) MNTD runs too and learns from as many further
+# alarms at each detector's own threshold. Neural Cleanse makes a twelfth of
+# its updates. With SHADOWS (0) MNTD runs too and learns from as many further
 # clean models, and as many with a backdoor. Models are kept with KEEP=1, and
 # with OUT=FOLDER, where a second run goes on.
 # ABS takes a minute a model and runs where DETECTORS names it.

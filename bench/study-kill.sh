@@ -3,8 +3,8 @@
 #
 # kill -9 at KILLS (5) random moments of a study: are the tables that it ends
 # with those of a study that nobody touched, byte for byte? The study is
-# examples/studies/small-grid.yaml with Fashion-MNIST and SimpleCNN alone: all
-# ten scenarios of ML-Doctor, no defence, DP-SGD and distillation, two seeds,
+# examples/studies/small-grid.yaml with Fashion-MNIST and SimpleCNN alone: eight
+# of ML-Doctor's ten scenarios (there is no attribute), no defence, DP-SGD and distillation, two seeds,
 # six cells. The moments are uniform within a sixth of the undisturbed time,
 # from the start of each process; SEED draws them. The page tells how long
 # things took and is left out. THREADS is that of both studies.

@@ -79,10 +79,9 @@ const struct assay__command assay__zoo_command_audit = {
     .usage = "--data DATA [options]",
     .examples = "assay zoo audit --data cifar10:data/cifar10 --where "
                 "dataset=cifar10 --where 'sha256!='",
-    .notes = "Only files that `assay audit` opens can be audited; what is "
-             "fetched from strangers\noften is not one yet, and is told. Exit "
-             "status: 0 all passed, 1 one is over the\npolicy, 2 an error or a "
-             "model that could not be audited, 3 no model.",
+    .notes = "What `assay audit` cannot open is told, model by model. Exit "
+             "status: 0 all passed,\n1 one is over the policy, 2 an error or "
+             "a model that could not be audited, 3 no\nmodel.",
     .groups = groups,
     .values_size = sizeof(struct values),
     .max_args = 0,
