@@ -30,8 +30,21 @@ int64_t assay__dnn_count(const struct assay__dnn *d, assay_value v)
                                       d->plan->options.batch);
 }
 
-const_dnnl_memory_desc_t assay__dnn_intern(struct assay__dnn *d,
-                                           const_dnnl_memory_desc_t md)
+static bool same_strides(const_dnnl_memory_desc_t a, const_dnnl_memory_desc_t b)
+{
+    struct assay__md_facts fa;
+    struct assay__md_facts fb;
+
+    assay__md_query(a, &fa);
+    assay__md_query(b, &fb);
+    return memcmp(fa.stride, fb.stride,
+                  (size_t)fa.rank * sizeof(fa.stride[0])) == 0;
+}
+
+/* `exact`: alike in the strides of dimensions of one too, which the library's
+ * comparison passes over and its kernels do not. */
+static const_dnnl_memory_desc_t intern(struct assay__dnn *d,
+                                       const_dnnl_memory_desc_t md, bool exact)
 {
     dnnl_memory_desc_t *grown;
     dnnl_memory_desc_t copy = NULL;
@@ -40,7 +53,8 @@ const_dnnl_memory_desc_t assay__dnn_intern(struct assay__dnn *d,
     if (d->code != ASSAY_OK || md == NULL)
         return NULL;
     for (i = 0; i < d->n_md; i++) {
-        if (d->md[i] == md || dnnl_memory_desc_equal(d->md[i], md))
+        if (d->md[i] == md || (dnnl_memory_desc_equal(d->md[i], md) &&
+                               (!exact || same_strides(d->md[i], md))))
             return d->md[i];
     }
     grown = assay__grown(d->md, d->n_md, &d->cap_md, sizeof(*d->md));
@@ -55,6 +69,14 @@ const_dnnl_memory_desc_t assay__dnn_intern(struct assay__dnn *d,
     return copy;
 }
 
+const_dnnl_memory_desc_t assay__dnn_intern(struct assay__dnn *d,
+                                           const_dnnl_memory_desc_t md)
+{
+    return intern(d, md, false);
+}
+
+/* What is asked for is asked for exactly: a kernel that wants a plain image of
+ * one channel does not take the same with its channel last for one. */
 static const_dnnl_memory_desc_t typed_md(struct assay__dnn *d, int rank,
                                          const dnnl_dims_t dims,
                                          dnnl_data_type_t type,
@@ -68,7 +90,7 @@ static const_dnnl_memory_desc_t typed_md(struct assay__dnn *d, int rank,
             d, dnnl_memory_desc_create_with_tag(&md, rank, dims, type, tag),
             "describe a layout"))
         return NULL;
-    kept = assay__dnn_intern(d, md);
+    kept = intern(d, md, true);
     dnnl_memory_desc_destroy(md);
     return kept;
 }
