@@ -83,13 +83,15 @@ struct assay_attack_world {
     const assay_generator *generator;
     const assay_view *members;
     const assay_view *nonmembers;
-    const assay_view *auxiliary; /* shadow-train, then shadow-test */
-    const assay_view *pool;      /* records of another distribution */
-    const char *copy_arch;       /* architecture of stolen copies */
-    const char *folder;          /* where trainings keep checkpoints; NULL:
-                                    they keep none. Emptied afterwards */
-    int attribute;               /* the sensitive attribute; -1: none */
-    int n_values;                /* its cardinality */
+    const assay_view *auxiliary;       /* shadow-train, then shadow-test */
+    const assay_view *pool;            /* records of another distribution */
+    const char *copy_arch;             /* architecture of stolen copies */
+    const struct assay_recipe *recipe; /* the target's, as far as is known;
+                                          NULL: not at all */
+    const char *folder; /* where trainings keep checkpoints; NULL:
+                           they keep none. Emptied afterwards */
+    int attribute;      /* the sensitive attribute; -1: none */
+    int n_values;       /* its cardinality */
 };
 
 /*
@@ -117,6 +119,14 @@ struct assay_attack_input {
     const double *param; /* values in the order of attack->params; NULL:
                             the defaults */
 };
+
+/*
+ * How an attacker trains a model of his own: with the optimizer of the target's
+ * recipe, for so many epochs, at the rate `lr` (0: that of the recipe) falling
+ * along a cosine. Where no recipe is known, SGD at .01 with momentum .9.
+ */
+void assay_attack_recipe(const struct assay_attack_input *in, size_t epochs,
+                         double lr, struct assay_recipe *out);
 
 /* Scores of the records that were attacked (partial attacks leave some
  * out). Owned. */

@@ -225,13 +225,13 @@ struct assay_estimate assay_excess_agreement(const int32_t *guess,
  * group (cluster[i] in 0..n_clusters-1) for much the same, so it is right or
  * wrong about whole groups by chance. The interval is made from the groups'
  * sums (Student's t with one degree less than there are groups), [-1, 1] for
- * a single one.
+ * a single one. `degrees` (may be NULL) gets these degrees of freedom.
  */
 struct assay_estimate assay_excess_agreement_clustered(const int32_t *guess,
                                                        const int32_t *truth,
                                                        const int32_t *cluster,
                                                        int n_clusters, size_t n,
-                                                       int k);
+                                                       int k, int *degrees);
 /* F1: of value 1 when k is 2, else the mean over the values that occur in
  * truth or guess. 95 % percentile interval of 1,000 bootstrap draws from the
  * stream (0, "f1", draw). NaN with ASSAY_NOMEM. */

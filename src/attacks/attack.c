@@ -39,6 +39,21 @@ const struct assay_attack *assay_attack_find(const char *name)
     return NULL;
 }
 
+void assay_attack_recipe(const struct assay_attack_input *in, size_t epochs,
+                         double lr, struct assay_recipe *out)
+{
+    const struct assay_recipe *known = in->world->recipe;
+
+    assay_recipe_init(out, epochs);
+    if (known) {
+        out->optimizer = known->optimizer;
+        out->lr = known->lr;
+    }
+    if (lr > 0)
+        out->lr = lr;
+    out->schedule = ASSAY_SCHEDULE_COSINE;
+}
+
 static const char *pick(const char *const *names, size_t n, unsigned i)
 {
     return i < n ? names[i] : "unknown";

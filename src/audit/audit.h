@@ -175,7 +175,8 @@ struct assay__claim {
 struct assay__control_result {
     const struct assay_attack *attack;
     struct assay_estimate found; /* AUC of scores, else the excess of right
-                                    guesses; with its 95 % interval */
+                                    guesses; with its 95 % interval, */
+    int degrees;                 /* of freedom in that; 0: it is a normal's */
     double low, high;            /* widened for the number of attacks */
     int passed;
 };
@@ -462,15 +463,15 @@ int assay__guesses_measure(const assay_audit *a, struct assay__outcome *outcome,
 int assay__guesses_excess(const assay_audit *a,
                           const struct assay_attack *attack,
                           const struct assay_guesses *g,
-                          struct assay_estimate *out,
+                          struct assay_estimate *out, int *degrees,
                           struct assay_error *err) ASSAY_MUST_CHECK;
 int assay__pictures_measure(assay_audit *a, struct assay__outcome *outcome,
                             struct assay_error *err) ASSAY_MUST_CHECK;
 /* Right guesses beyond chance, for controls: of the largest budget, or of
- * the evaluator on pictures. */
+ * the evaluator on pictures. `degrees` as in assay__control_result. */
 int assay__made_excess(const assay_audit *a, const struct assay_attack *attack,
                        const struct assay__made *made,
-                       struct assay_estimate *out,
+                       struct assay_estimate *out, int *degrees,
                        struct assay_error *err) ASSAY_MUST_CHECK;
 
 /* exposed.c: new reference to findings.exposed; pictures are written. */

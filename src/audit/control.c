@@ -63,7 +63,7 @@ static int take_results(const assay_audit *a, struct assay__control *control,
             code = assay_auc(&r->found, s->score, s->member, s->n, err);
         else
             code = assay__made_excess(a, jobs[i].attack, &jobs[i].made,
-                                      &r->found, err);
+                                      &r->found, &r->degrees, err);
         if (code != ASSAY_OK)
             return code;
         r->attack = jobs[i].attack;
@@ -78,6 +78,12 @@ static double nothing(const struct assay_attack *attack)
     return attack->goal == ASSAY_GOAL_MEMBERSHIP ? 0.5 : 0;
 }
 
+static double quantile(double p, int degrees)
+{
+    return degrees > 0 ? assay_student_quantile(p, degrees)
+                       : assay_normal_quantile(p);
+}
+
 /* For m results together: an AUC on the logit scale, an excess as it is. */
 static void widen(struct assay__control_result *r, int m)
 {
@@ -87,7 +93,7 @@ static void widen(struct assay__control_result *r, int m)
         assay__widen(&r->found, m, &r->low, &r->high);
         return;
     }
-    ratio = assay_normal_quantile(1 - 0.025 / m) / assay_normal_quantile(0.975);
+    ratio = quantile(1 - 0.025 / m, r->degrees) / quantile(0.975, r->degrees);
     r->low = r->found.value - ratio * (r->found.value - r->found.low);
     r->high = r->found.value + ratio * (r->found.high - r->found.value);
 }

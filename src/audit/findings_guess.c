@@ -285,7 +285,8 @@ int assay__guesses_measure(const assay_audit *a, struct assay__outcome *o,
 int assay__guesses_excess(const assay_audit *a,
                           const struct assay_attack *attack,
                           const struct assay_guesses *g,
-                          struct assay_estimate *out, struct assay_error *err)
+                          struct assay_estimate *out, int *degrees,
+                          struct assay_error *err)
 {
     int32_t *truth = make_truth(a, attack, err);
 
@@ -298,7 +299,8 @@ int assay__guesses_excess(const assay_audit *a,
         *out = assay_excess_agreement_clustered(
             guesses_of(g, largest_budget(g)), truth,
             a->scene.target[ASSAY__NONMEMBERS].label,
-            assay_dataset_n_classes(a->data), g->n, n_values(a, attack));
+            assay_dataset_n_classes(a->data), g->n, n_values(a, attack),
+            degrees);
     assay__free(truth);
     return ASSAY_OK;
 }

@@ -297,9 +297,12 @@ static int pictures_excess(const assay_audit *a, const struct assay_pictures *p,
 
 int assay__made_excess(const assay_audit *a, const struct assay_attack *attack,
                        const struct assay__made *made,
-                       struct assay_estimate *out, struct assay_error *err)
+                       struct assay_estimate *out, int *degrees,
+                       struct assay_error *err)
 {
+    *degrees = 0;
     if (attack->guess != NULL)
-        return assay__guesses_excess(a, attack, &made->guesses, out, err);
+        return assay__guesses_excess(a, attack, &made->guesses, out, degrees,
+                                     err);
     return pictures_excess(a, &made->pictures, out, err);
 }

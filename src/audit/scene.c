@@ -222,6 +222,14 @@ static void hash_world(struct assay__sha256 *hash, const assay_audit *a)
     }
     if (a->pool != NULL)
         assay__sha256_add(hash, assay_dataset_sha256(a->pool), 64);
+    /* The attackers' own training; with a trained target its key has it. */
+    if (a->opened != NULL) {
+        assay__sha256_add(hash, &a->recipe.optimizer.kind,
+                          sizeof(a->recipe.optimizer.kind));
+        assay__sha256_add(hash, &a->recipe.optimizer.momentum,
+                          sizeof(a->recipe.optimizer.momentum));
+        assay__sha256_add(hash, &a->recipe.lr, sizeof(a->recipe.lr));
+    }
     assay__sha256_add(hash, &a->options.generator_epochs,
                       sizeof(a->options.generator_epochs));
     assay__sha256_add(hash, &a->options.generator_width,

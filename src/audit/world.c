@@ -117,6 +117,7 @@ static void describe(struct assay__world *w, const assay_audit *a)
     p->pool = w->pool;
     p->copy_arch =
         a->options.copy_arch != NULL ? a->options.copy_arch : a->arch;
+    p->recipe = &a->recipe;
     p->attribute = a->attribute;
     if (a->attribute >= 0)
         p->n_values =

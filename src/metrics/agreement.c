@@ -114,7 +114,7 @@ struct assay_estimate assay_excess_agreement_clustered(const int32_t *guess,
                                                        const int32_t *truth,
                                                        const int32_t *cluster,
                                                        int n_clusters, size_t n,
-                                                       int k)
+                                                       int k, int *degrees)
 {
     struct assay_estimate e = assay_excess_agreement(guess, truth, n, k);
     double *a = n > 0 ? shares(guess, n, k) : NULL;
@@ -128,6 +128,8 @@ struct assay_estimate assay_excess_agreement_clustered(const int32_t *guess,
                                 &groups);
     assay__free(a);
     assay__free(b);
+    if (degrees)
+        *degrees = groups > 1 ? groups - 1 : 0;
     if (n == 0)
         return e;
     half = error < 0

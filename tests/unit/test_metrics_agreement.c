@@ -71,6 +71,7 @@ static void test_clusters_keep_from_false_finds(void)
     int32_t truth[N];
     int plain = 0;
     int clustered = 0;
+    int degrees;
 
     for (uint64_t d = 0; d < DRAWS; d++) {
         int32_t rule[GROUPS];
@@ -87,7 +88,8 @@ static void test_clusters_keep_from_false_finds(void)
         e = assay_excess_agreement(guess, truth, N, GROUPS);
         plain += e.low > 0;
         e = assay_excess_agreement_clustered(guess, truth, truth, GROUPS, N,
-                                             GROUPS);
+                                             GROUPS, &degrees);
+        CHECK_INT_EQ(degrees, GROUPS - 1);
         clustered += e.low > 0;
     }
     CHECK(plain > DRAWS / 5);
@@ -100,7 +102,7 @@ static void test_a_single_cluster_says_nothing(void)
     const int32_t truth[] = {0, 1, 1, 1};
     const int32_t cluster[] = {0, 0, 0, 0};
     struct assay_estimate e =
-        assay_excess_agreement_clustered(guess, truth, cluster, 1, 4, 2);
+        assay_excess_agreement_clustered(guess, truth, cluster, 1, 4, 2, NULL);
 
     CHECK_NEAR(e.low, -1, 0);
     CHECK_NEAR(e.high, 1, 0);

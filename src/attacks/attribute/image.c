@@ -19,7 +19,7 @@ enum { PARAM_EPOCHS, PARAM_LR };
 
 static const struct assay_setting params[] = {
     {"epochs", 30, 1, 10000, "training epochs"},
-    {"lr", .01, 1e-8, 10, "learning rate"},
+    {"lr", 0, 0, 10, "first learning rate; 0: the target's"},
     {NULL, 0, 0, 0, NULL}};
 
 static double work(const struct assay_attack_sizes *s, const double *param)
@@ -49,9 +49,8 @@ static int train(const struct assay_attack_input *in, const assay_view *view,
     char *checkpoint = NULL;
     int rc;
 
-    assay_recipe_init(&recipe, (size_t)in->param[PARAM_EPOCHS]);
-    recipe.lr = in->param[PARAM_LR];
-    recipe.schedule = ASSAY_SCHEDULE_COSINE;
+    assay_attack_recipe(in, (size_t)in->param[PARAM_EPOCHS],
+                        in->param[PARAM_LR], &recipe);
     if (in->world->folder) {
         checkpoint = assay__format("%s/image.ckpt", in->world->folder);
         if (!checkpoint)

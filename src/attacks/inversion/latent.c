@@ -92,8 +92,7 @@ static int distil(const struct assay_attack_input *in, int index,
     char checkpoint[512];
     int rc;
 
-    assay_recipe_init(&recipe, (size_t)in->param[PARAM_EPOCHS]);
-    recipe.schedule = ASSAY_SCHEDULE_COSINE;
+    assay_attack_recipe(in, (size_t)in->param[PARAM_EPOCHS], 0, &recipe);
     t.recipe = &recipe;
     if (in->world->folder) {
         snprintf(checkpoint, sizeof(checkpoint), "%.480s/copy-%d.ckpt",

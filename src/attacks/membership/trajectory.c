@@ -48,7 +48,7 @@ enum {
 
 static const struct assay_setting params[] = {
     {"epochs", 15, 1, 10000, "epochs of distillation: losses per record"},
-    {"lr", .01, 1e-8, 10, "the student's learning rate (SGD, momentum .9)"},
+    {"lr", 0, 0, 10, "the student's learning rate; 0: the target's"},
     {"batch", 64, 1, 65536, "its batch size"},
     {"hidden", 64, 0, 65536, "units of the network's hidden layer; 0: none"},
     {"network-epochs", 40, 1, 10000, "training epochs of the network"},
@@ -117,9 +117,9 @@ static int distil(struct student *s, const assay_view *lesson,
     rc = assay_model_new(&s->model, &spec, assay_rng_u64(&rng), err);
     if (rc)
         return rc;
-    assay_recipe_init(&s->recipe, (size_t)in->param[PARAM_EPOCHS]);
+    assay_attack_recipe(in, (size_t)in->param[PARAM_EPOCHS],
+                        in->param[PARAM_LR], &s->recipe);
     s->recipe.batch = (size_t)in->param[PARAM_BATCH];
-    s->recipe.lr = in->param[PARAM_LR];
     s->recipe.schedule = ASSAY_SCHEDULE_CONSTANT;
     s->recipe.augment.flip = 0;
     s->objective.text = "trajectory";

@@ -161,14 +161,15 @@ static void set_objective(struct copy *c, const struct assay__queries *q)
     c->training.objective = &c->objective;
 }
 
-static void set_recipe(struct copy *c, const double *param)
+static void set_recipe(struct copy *c, const struct assay_attack_input *in)
 {
-    assay_recipe_init(&c->recipe, (size_t)param[ASSAY__COPY_EPOCHS]);
-    c->recipe.lr = param[ASSAY__COPY_LR];
+    const double *param = in->param;
+
+    assay_attack_recipe(in, (size_t)param[ASSAY__COPY_EPOCHS],
+                        param[ASSAY__COPY_LR], &c->recipe);
     c->recipe.batch = (size_t)param[ASSAY__COPY_BATCH];
     c->recipe.augment.flip = param[ASSAY__COPY_FLIP] > 0;
     c->recipe.optimizer.weight_decay = 0;
-    c->recipe.schedule = ASSAY_SCHEDULE_COSINE;
 }
 
 static int copy_init(struct copy *c, const struct assay_attack_input *in,
@@ -193,7 +194,7 @@ static int copy_init(struct copy *c, const struct assay_attack_input *in,
             return ASSAY_NOMEM;
         set_objective(c, q);
     }
-    set_recipe(c, in->param);
+    set_recipe(c, in);
     c->training.model = c->model;
     c->training.train = c->view;
     c->training.recipe = &c->recipe;

@@ -28,7 +28,7 @@ enum {
 /* clang-format off */
 #define ASSAY__COPY_SETTINGS                                            \
     {"epochs", 50, 1, 10000, "training epochs of a copy"},              \
-    {"lr", .01, 1e-8, 10, "its learning rate (SGD, momentum .9)"},      \
+    {"lr", 0, 0, 10, "its first learning rate; 0: the target's"},       \
     {"batch", 64, 1, 65536, "batch size"},                              \
     {"flip", 1, 0, 1, "1: mirror half of the records in each epoch"},   \
     {"budgets", 1, 1, ASSAY_BUDGETS_MAX,                                \
