@@ -6,6 +6,7 @@
 
 #include "assay/attack.h"
 #include "commands.h"
+#include "json_output.h"
 #include "listing.h"
 #include "session.h"
 
@@ -133,8 +134,8 @@ static int list(const char *name, int as_json, struct assay_error *err)
             return refuse(name, err);
     }
     if (as_json)
-        return assay__listing_print(a != NULL ? attack_json(a) : table_json(),
-                                    "attacks", err);
+        return assay__print_json(a != NULL ? attack_json(a) : table_json(),
+                                 "attacks", err);
     if (a != NULL)
         print_one(a);
     else

@@ -15,6 +15,7 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/mem.h"
+#include "json_output.h"
 #include "listing.h"
 #include "session.h"
 #include "training_data.h"
@@ -263,7 +264,7 @@ static int print_result(const struct work *w, int as_json,
     const struct assay_backdoor_effect *e = &w->effect;
 
     if (as_json)
-        return assay__listing_print(
+        return assay__print_json(
             json_pack("{s:s, s:s, s:i, s:o, s:o, s:o, s:o}", "model",
                       w->values->out, "backdoor", w->backdoor->name, "target",
                       w->made.target, "accuracy", estimate_json(&e->accuracy),

@@ -12,6 +12,7 @@
 #include "assay/detector.h"
 #include "assay/repair.h"
 #include "commands.h"
+#include "json_output.h"
 #include "listing.h"
 #include "session.h"
 
@@ -113,7 +114,7 @@ static int list(row_at *at, const char *about, const char *hint, int as_json,
     all = json_array();
     for (r = at(0), i = 0; r.name != NULL; r = at(++i))
         json_array_append_new(all, row_json(&r, about));
-    return assay__listing_print(all, about, err);
+    return assay__print_json(all, about, err);
 }
 
 static int show(row_at *at, const char *kind, const char *about,
@@ -128,7 +129,7 @@ static int show(row_at *at, const char *kind, const char *about,
         if (strcmp(r.name, name) != 0)
             continue;
         if (as_json)
-            return assay__listing_print(row_json(&r, about), name, err);
+            return assay__print_json(row_json(&r, about), name, err);
         print_one(&r, about);
         return ASSAY_OK;
     }

@@ -7,6 +7,7 @@
 #include "assay/attack.h"
 #include "assay/defense.h"
 #include "commands.h"
+#include "json_output.h"
 #include "listing.h"
 #include "session.h"
 
@@ -130,8 +131,8 @@ static int list(const char *name, int as_json, struct assay_error *err)
             return refuse(name, err);
     }
     if (as_json)
-        return assay__listing_print(d != NULL ? defense_json(d) : table_json(),
-                                    "defences", err);
+        return assay__print_json(d != NULL ? defense_json(d) : table_json(),
+                                 "defences", err);
     if (d != NULL)
         print_one(d);
     else

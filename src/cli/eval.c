@@ -13,6 +13,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "core/printable.h"
+#include "json_output.h"
 #include "session.h"
 
 struct values {
@@ -240,8 +241,6 @@ static int print_result(const struct assay_evidence *e,
                         struct assay_error *err)
 {
     double loss = 0;
-    json_t *root;
-    char *text;
     int code = mean_loss(e, &loss, err);
 
     if (code != ASSAY_OK)
@@ -250,14 +249,7 @@ static int print_result(const struct assay_evidence *e,
         print_text(e, data, loss);
         return ASSAY_OK;
     }
-    root = result_json(e, data, loss);
-    text = root != NULL ? assay__json_text(root) : NULL;
-    json_decref(root);
-    if (text == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "result");
-    fputs(text, stdout);
-    assay__free(text);
-    return ASSAY_OK;
+    return assay__print_json(result_json(e, data, loss), "the result", err);
 }
 
 /* What was found or read, so that a wrong guess is seen. */

@@ -6,7 +6,6 @@
 #include <stdio.h>
 
 #include "core/json.h"
-#include "core/mem.h"
 #include "options.h"
 
 json_t *assay__listing_settings(const struct assay_setting *rows)
@@ -31,19 +30,6 @@ void assay__listing_print_settings(const struct assay_setting *rows)
     for (i = 0; i < assay_settings_count(rows); i++)
         printf("  %s = %g (%g to %g): %s\n", rows[i].name, rows[i].value,
                rows[i].min, rows[i].max, rows[i].help);
-}
-
-int assay__listing_print(json_t *value, const char *what,
-                         struct assay_error *err)
-{
-    char *text = assay__json_text(value);
-
-    json_decref(value);
-    if (text == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "list of %s", what);
-    fputs(text, stdout);
-    assay__free(text);
-    return ASSAY_OK;
 }
 
 int assay__listing_refuse(const char *kind, const char *name,

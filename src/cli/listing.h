@@ -13,9 +13,6 @@
 json_t *assay__listing_settings(const struct assay_setting *rows);
 /* "  gamma = 2 (0.01 to 100): ..." per row, to stdout. */
 void assay__listing_print_settings(const struct assay_setting *rows);
-/* To stdout. Takes the reference, also on failure; `what` for messages. */
-int assay__listing_print(json_t *value, const char *what,
-                         struct assay_error *err) ASSAY_MUST_CHECK;
 /* ASSAY_ARG: there is no `kind` ("attack") of that name; the nearest of
  * names[n] is told. */
 int assay__listing_refuse(const char *kind, const char *name,

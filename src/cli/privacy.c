@@ -12,7 +12,7 @@
 
 #include "commands.h"
 #include "core/json.h"
-#include "core/mem.h"
+#include "json_output.h"
 #include "session.h"
 
 struct values {
@@ -214,21 +214,11 @@ static void print_text(const struct answer *a)
 static int print_answer(const struct answer *a, int as_json,
                         struct assay_error *err)
 {
-    json_t *root;
-    char *text;
-
     if (!as_json) {
         print_text(a);
         return ASSAY_OK;
     }
-    root = answer_json(a);
-    text = root != NULL ? assay__json_text(root) : NULL;
-    json_decref(root);
-    if (text == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "result");
-    fputs(text, stdout);
-    assay__free(text);
-    return ASSAY_OK;
+    return assay__print_json(answer_json(a), "the result", err);
 }
 
 static int run(int argc, char **argv)

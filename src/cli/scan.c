@@ -11,8 +11,8 @@
 
 #include "assay/scan.h"
 #include "commands.h"
-#include "core/json.h"
 #include "core/mem.h"
+#include "json_output.h"
 #include "scan_output.h"
 #include "session.h"
 
@@ -83,18 +83,6 @@ static int exit_status(const struct assay__scanned *s, size_t n)
                : 0;
 }
 
-static int print_json(json_t *root, struct assay_error *err)
-{
-    char *text = root != NULL ? assay__json_text(root) : NULL;
-
-    json_decref(root);
-    if (text == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "no memory for the result");
-    fputs(text, stdout);
-    assay__free(text);
-    return ASSAY_OK;
-}
-
 static int print_all(const struct assay__scanned *s, size_t n,
                      const struct values *v, struct assay_error *err)
 {
@@ -104,9 +92,9 @@ static int print_all(const struct assay__scanned *s, size_t n,
     int code = ASSAY_OK;
 
     if (v->sarif)
-        code = print_json(assay__scan_sarif(s, n), err);
+        code = assay__print_json(assay__scan_sarif(s, n), "the result", err);
     else if (v->json)
-        code = print_json(assay__scan_json(s, n), err);
+        code = assay__print_json(assay__scan_json(s, n), "the result", err);
     else
         assay__scan_print(stdout, s, n, v->quiet, color);
     if (code == ASSAY_OK && (fflush(stdout) != 0 || ferror(stdout)))

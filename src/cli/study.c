@@ -14,6 +14,7 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/mem.h"
+#include "json_output.h"
 #include "session.h"
 
 struct values {
@@ -172,7 +173,6 @@ static int print_plan_json(const assay_study *study, struct assay_error *err)
     const struct assay_study_plan *plan = assay_study_plan(study);
     json_t *cells = json_array();
     json_t *root;
-    char *text;
     size_t i;
 
     for (i = 0; i < plan->n_cells; i++) {
@@ -187,13 +187,7 @@ static int print_plan_json(const assay_study *study, struct assay_error *err)
                      (json_int_t)plan->n_models, "seconds",
                      assay__json_real(plan->seconds), "memory_bytes",
                      (json_int_t)plan->memory_bytes);
-    text = root != NULL ? assay__json_text(root) : NULL;
-    json_decref(root);
-    if (text == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "plan");
-    fputs(text, stdout);
-    assay__free(text);
-    return ASSAY_OK;
+    return assay__print_json(root, "the plan", err);
 }
 
 static int print_study_json(const char *folder, struct assay_error *err)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "core/json.h"
-#include "core/mem.h"
+#include "json_output.h"
 #include "train.h"
 
 static json_t *estimate_json(const struct assay_evidence *e, const char *part)
@@ -83,19 +83,9 @@ static json_t *result_json(const struct assay__train *w)
 int assay__train_print(const struct assay__train *w, int as_json,
                        struct assay_error *err)
 {
-    json_t *root;
-    char *text;
-
     if (!as_json) {
         print_lines(w);
         return ASSAY_OK;
     }
-    root = result_json(w);
-    text = root != NULL ? assay__json_text(root) : NULL;
-    json_decref(root);
-    if (text == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "result");
-    fputs(text, stdout);
-    assay__free(text);
-    return ASSAY_OK;
+    return assay__print_json(result_json(w), "the result", err);
 }

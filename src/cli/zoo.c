@@ -15,6 +15,7 @@
 #include "commands.h"
 #include "core/mem.h"
 #include "core/printable.h"
+#include "json_output.h"
 
 /* clang-format off */
 const struct assay__option assay__zoo_options[] = {
@@ -190,7 +191,7 @@ int assay__zoo_each_file(const struct assay__command *command,
     }
     assay_zoo_close(file.zoo);
     if (code == ASSAY_OK && file.list != NULL)
-        return assay__zoo_print_json(file.list, err);
+        return assay__print_json(file.list, "the result", err);
     json_decref(file.list);
     return code;
 }

@@ -79,8 +79,5 @@ int assay__zoo_print(const struct assay_zoo_table *table, int as_json,
 /* A cell as people read it; what is missing is "-". */
 void assay__zoo_cell_text(const struct assay_zoo_cell *cell, char *text,
                           size_t size);
-/* To stdout; takes the reference. */
-int assay__zoo_print_json(json_t *value,
-                          struct assay_error *err) ASSAY_MUST_CHECK;
 
 #endif

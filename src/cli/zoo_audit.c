@@ -14,6 +14,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "core/printable.h"
+#include "json_output.h"
 #include "session.h"
 #include "zoo.h"
 
@@ -314,7 +315,7 @@ static int run(int argc, char **argv)
     if (code == ASSAY_OK)
         code = audit(&v, &session, &tally, &err);
     if (code == ASSAY_OK && tally.list != NULL)
-        code = assay__zoo_print_json(json_incref(tally.list), &err);
+        code = assay__print_json(json_incref(tally.list), "the result", &err);
     json_decref(tally.list);
     status = assay__session_end(&session, code, &err);
     if (status == 0 && tally.failed > 0)

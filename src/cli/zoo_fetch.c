@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "session.h"
+#include "json_output.h"
 #include "zoo.h"
 
 struct values {
@@ -62,12 +63,12 @@ static int print_file(const struct values *v, const char *model,
                       const struct assay_zoo_file *f, struct assay_error *err)
 {
     if (v->common.json)
-        return assay__zoo_print_json(
-            json_pack("{s:I, s:b, s:I, s:s, s:s}", "model",
-                      (json_int_t)f->model_id, "fetched", f->is_new,
-                      "size_bytes", (json_int_t)f->size_bytes, "sha256",
-                      f->sha256, "format", f->format),
-            err);
+        return assay__print_json(json_pack("{s:I, s:b, s:I, s:s, s:s}", "model",
+                                           (json_int_t)f->model_id, "fetched",
+                                           f->is_new, "size_bytes",
+                                           (json_int_t)f->size_bytes, "sha256",
+                                           f->sha256, "format", f->format),
+                                 "the result", err);
     if (!v->common.quiet)
         printf("%s: model %" PRId64 ", %" PRIu64 " bytes, %s, SHA-256 %s%s\n",
                model, f->model_id, f->size_bytes, f->format, f->sha256,

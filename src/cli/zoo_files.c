@@ -7,6 +7,7 @@
 #include "core/fs.h"
 #include "core/json.h"
 #include "core/mem.h"
+#include "json_output.h"
 #include "session.h"
 #include "zoo.h"
 
@@ -208,8 +209,9 @@ static int write_pages(const struct values *v, struct assay_error *err)
         code = assay_zoo_report_write(folder, NULL, err);
     assay__free(path);
     if (code == ASSAY_OK && v->common.json)
-        return assay__zoo_print_json(
-            json_pack("{s:o}", "folder", assay__json_string(folder)), err);
+        return assay__print_json(
+            json_pack("{s:o}", "folder", assay__json_string(folder)),
+            "the result", err);
     if (code == ASSAY_OK && !v->common.quiet)
         printf("Pages   %s/index.html\n", folder);
     return code;

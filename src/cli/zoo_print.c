@@ -11,6 +11,7 @@
 #include "core/json.h"
 #include "core/mem.h"
 #include "core/printable.h"
+#include "json_output.h"
 #include "zoo.h"
 
 enum { CELL_SIZE = 256, SHOWN_MAX = 44 };
@@ -134,18 +135,6 @@ static int print_text(const struct assay_zoo_table *t, struct assay_error *err)
     return ASSAY_OK;
 }
 
-int assay__zoo_print_json(json_t *value, struct assay_error *err)
-{
-    char *text = value != NULL ? assay__json_text(value) : NULL;
-
-    json_decref(value);
-    if (text == NULL)
-        return assay_error_set(err, ASSAY_NOMEM, "no memory for JSON");
-    fputs(text, stdout);
-    assay__free(text);
-    return ASSAY_OK;
-}
-
 static json_t *cell_json(const struct assay_zoo_cell *cell)
 {
     switch (cell->type) {
@@ -177,10 +166,10 @@ static int print_json(const struct assay_zoo_table *t, struct assay_error *err)
                                   cell_json(&t->cell[r * t->n_columns + c]));
         json_array_append_new(rows, row);
     }
-    return assay__zoo_print_json(json_pack("{s:o, s:o, s:I}", "columns",
-                                           columns, "rows", rows, "matching",
-                                           (json_int_t)t->n_matching),
-                                 err);
+    return assay__print_json(json_pack("{s:o, s:o, s:I}", "columns", columns,
+                                       "rows", rows, "matching",
+                                       (json_int_t)t->n_matching),
+                             "the result", err);
 }
 
 int assay__zoo_print(const struct assay_zoo_table *table, int as_json,

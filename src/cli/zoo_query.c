@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "session.h"
+#include "json_output.h"
 #include "zoo.h"
 
 struct values {
@@ -237,7 +238,7 @@ static int print_columns(int as_json, struct assay_error *err)
             printf("%-25s %-8s %-9s %s\n", c->name, types[c->type], c->unit,
                    c->help);
     }
-    return as_json ? assay__zoo_print_json(list, err) : ASSAY_OK;
+    return as_json ? assay__print_json(list, "the result", err) : ASSAY_OK;
 }
 
 static int run_columns(int argc, char **argv)
@@ -262,7 +263,8 @@ static int check(const struct values *v, struct assay_error *err)
         code = assay_zoo_check(zoo, err);
     assay_zoo_close(zoo);
     if (code == ASSAY_OK && v->common.json)
-        return assay__zoo_print_json(json_pack("{s:b}", "sound", 1), err);
+        return assay__print_json(json_pack("{s:b}", "sound", 1), "the result",
+                                 err);
     if (code == ASSAY_OK && !v->common.quiet)
         puts("sound");
     return code;
