@@ -20,10 +20,10 @@ models=${MODELS:-$shared/models/cifar10}
 data=${DATA:-$shared/cifar10}
 bad=0
 
-# steal NAME: budgets and epochs of one attack.
+# steal NAME: budgets, epochs and rate of one attack.
 steal() {
-    printf ' --attack-param %s.budgets=5 --attack-param %s.epochs=%s' \
-        "$1" "$1" "${EPOCHS:-20}"
+    printf ' --attack-param %s.budgets=5,%s.epochs=%s,%s.lr=.01' \
+        "$1" "$1" "${EPOCHS:-20}" "$1"
 }
 
 # The path of one batch.

@@ -86,8 +86,9 @@ struct assay_attack_world {
     const assay_view *auxiliary;       /* shadow-train, then shadow-test */
     const assay_view *pool;            /* records of another distribution */
     const char *copy_arch;             /* architecture of stolen copies */
-    const struct assay_recipe *recipe; /* the target's, as far as is known;
-                                          NULL: not at all */
+    const struct assay_recipe *recipe; /* the target's; of a stranger's model
+                                          what the audit trains others by;
+                                          NULL: none is known */
     const char *folder; /* where trainings keep checkpoints; NULL:
                            they keep none. Emptied afterwards */
     int attribute;      /* the sensitive attribute; -1: none */
@@ -122,8 +123,9 @@ struct assay_attack_input {
 
 /*
  * How an attacker trains a model of his own: with the optimizer of the target's
- * recipe, for so many epochs, at the rate `lr` (0: that of the recipe) falling
- * along a cosine. Where no recipe is known, SGD at .01 with momentum .9.
+ * recipe and its weight decay, for so many epochs, at the rate `lr` (0: that of
+ * the recipe) falling along a cosine; batches of 64 and flips are as in
+ * assay_recipe_init(). Where no recipe is known, all is.
  */
 void assay_attack_recipe(const struct assay_attack_input *in, size_t epochs,
                          double lr, struct assay_recipe *out);

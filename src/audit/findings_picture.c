@@ -62,9 +62,9 @@ static double *class_shares(const struct assay_pictures *p,
 
 /* Mean over classes, with an interval that takes classes as the sample; the
  * binomial one of the pictures where it is wider, as where all classes are
- * alike. */
+ * alike. `degrees` of freedom of the lower end; 0: the binomial's. */
 static int success_of(const struct assay_pictures *p, const uint8_t *right,
-                      int k, struct assay_estimate *out,
+                      int k, struct assay_estimate *out, int *degrees,
                       struct assay_error *err)
 {
     double *share = class_shares(p, right, k);
@@ -78,6 +78,7 @@ static int success_of(const struct assay_pictures *p, const uint8_t *right,
         n_right += right[i] != 0;
     by_class = assay_mean_interval(share, (size_t)k);
     *out = assay_proportion(n_right, p->n);
+    *degrees = k > 1 && by_class.low < out->low ? k - 1 : 0;
     out->low = fmin(out->low, fmax(by_class.low, 0));
     out->high = fmax(out->high, fmin(by_class.high, 1));
     assay__free(share);
@@ -238,7 +239,8 @@ static int measure(assay_audit *a, struct assay__outcome *o,
     struct assay_estimate near = mean_of(q->member_distance, q->n);
     struct assay_estimate other = mean_of(q->nonmember_distance, q->n);
     struct assay_estimate excess;
-    int code = success_of(p, q->top1, k, &success, err);
+    int degrees;
+    int code = success_of(p, q->top1, k, &success, &degrees, err);
 
     if (code != ASSAY_OK)
         return code;
@@ -278,14 +280,15 @@ int assay__pictures_measure(assay_audit *a, struct assay__outcome *o,
 /* Wanted classes are equally many, so pictures that know nothing of them are
  * right once in K, whatever they show. */
 static int pictures_excess(const assay_audit *a, const struct assay_pictures *p,
-                           struct assay_estimate *out, struct assay_error *err)
+                           struct assay_estimate *out, int *degrees,
+                           struct assay_error *err)
 {
     struct assay_inversion_quality q = {0};
     int k = assay_dataset_n_classes(a->data);
     int code = judge(a, p, &q, err);
 
     if (code == ASSAY_OK)
-        code = success_of(p, q.top1, k, out, err);
+        code = success_of(p, q.top1, k, out, degrees, err);
     if (code == ASSAY_OK) {
         out->value -= 1.0 / k;
         out->low -= 1.0 / k;
@@ -304,5 +307,5 @@ int assay__made_excess(const assay_audit *a, const struct assay_attack *attack,
     if (attack->guess != NULL)
         return assay__guesses_excess(a, attack, &made->guesses, out, degrees,
                                      err);
-    return pictures_excess(a, &made->pictures, out, err);
+    return pictures_excess(a, &made->pictures, out, degrees, err);
 }

@@ -206,6 +206,19 @@ static int inputs_key(const assay_audit *a, char key[65],
     return code;
 }
 
+/* What attackers train their own models by, as far as a recipe says it; that
+ * of a target which the run trains is in its key. */
+static void hash_training(struct assay__sha256 *hash,
+                          const struct assay_recipe *recipe)
+{
+    const struct assay_optimizer_options *o = &recipe->optimizer;
+    const double numbers[] = {recipe->lr, o->momentum, o->weight_decay,
+                              o->beta1,   o->beta2,    o->eps};
+
+    assay__sha256_add(hash, &o->kind, sizeof(o->kind));
+    assay__sha256_add(hash, numbers, sizeof(numbers));
+}
+
 /* What attacks beyond membership depend on besides. */
 static void hash_world(struct assay__sha256 *hash, const assay_audit *a)
 {
@@ -222,14 +235,8 @@ static void hash_world(struct assay__sha256 *hash, const assay_audit *a)
     }
     if (a->pool != NULL)
         assay__sha256_add(hash, assay_dataset_sha256(a->pool), 64);
-    /* The attackers' own training; with a trained target its key has it. */
-    if (a->opened != NULL) {
-        assay__sha256_add(hash, &a->recipe.optimizer.kind,
-                          sizeof(a->recipe.optimizer.kind));
-        assay__sha256_add(hash, &a->recipe.optimizer.momentum,
-                          sizeof(a->recipe.optimizer.momentum));
-        assay__sha256_add(hash, &a->recipe.lr, sizeof(a->recipe.lr));
-    }
+    if (a->opened != NULL)
+        hash_training(hash, &a->recipe);
     assay__sha256_add(hash, &a->options.generator_epochs,
                       sizeof(a->options.generator_epochs));
     assay__sha256_add(hash, &a->options.generator_width,

@@ -203,11 +203,12 @@ static int run_attack(struct pool *pool, struct assay__score_job *job,
     return code;
 }
 
-/* Too little to work with is an answer, no failure. */
+/* Too little to work with is an answer, no failure; so is a model of the
+ * attacker's own whose training diverged: the others go on. */
 static int settle(struct assay__score_job *job, int code,
                   struct assay_error *err)
 {
-    if (code == ASSAY_NOTHING) {
+    if (code == ASSAY_NOTHING || code == ASSAY_NUMERIC) {
         snprintf(job->why, sizeof(job->why), "%.150s", err->msg);
         return ASSAY_OK;
     }

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "assay/audit.h"
+#include "assay/metrics.h"
 #include "assay/rng.h"
 #include "check.h"
 #include "core/fs.h"
@@ -339,16 +340,34 @@ static void test_controls_of_all_goals_pass(void)
     json_t *f = audit("one", NULL);
     const json_t *results = json_object_get(
         json_array_get(json_object_get(f, "controls"), 0), "results");
+    /* Two heads, three copies, two inversions, and the gap's scores. */
+    double p = 1 - .025 / (double)json_array_size(results);
     const json_t *r;
     size_t i;
     size_t n_excess = 0;
+    size_t n_copies = 0;
 
     json_array_foreach(results, i, r)
     {
-        n_excess += json_object_get(r, "excess") != NULL;
+        const json_t *excess = json_object_get(r, "excess");
+        double value = json_number_value(json_object_get(excess, "value"));
+        double low = json_number_value(json_object_get(excess, "low"));
+        double wide = json_number_value(json_object_get(r, "widened_low"));
+
+        CHECK(json_is_true(json_object_get(r, "passed")));
+        n_excess += excess != NULL;
+        if (strncmp(json_string_value(json_object_get(r, "attack")), "steal",
+                    5) != 0)
+            continue;
+        /* Made from three classes, by Student's t, and so widened. */
+        n_copies++;
+        CHECK_NEAR((value - wide) / (value - low),
+                   assay_student_quantile(p, LABELS - 1) /
+                       assay_student_quantile(.975, LABELS - 1),
+                   1e-9);
     }
-    /* Two heads, three copies, two inversions; baselines have none. */
     CHECK_UINT_EQ(n_excess, 7);
+    CHECK_UINT_EQ(n_copies, 2);
     json_decref(f);
 }
 

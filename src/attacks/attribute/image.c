@@ -5,8 +5,8 @@
  * shadow records' pixels. It asks the target nothing, so what an attack
  * knows beyond it came from the target.
  *
- * Trained as the paper trains its targets (SGD .01, momentum .9, weight
- * decay 5e-4, batch 64, flip), with the rate falling to 0 along a cosine.
+ * Trained with the target's optimizer, from its rate, which falls to 0 along a
+ * cosine; batch 64, flip.
  */
 
 #include <string.h>

@@ -31,7 +31,8 @@ enum {
     PARAM_RATE,
     PARAM_WEIGHT,
     PARAM_COPIES,
-    PARAM_EPOCHS
+    PARAM_EPOCHS,
+    PARAM_LR
 };
 
 /* clang-format off */
@@ -48,6 +49,7 @@ static const struct assay_setting copies_params[] = {
     COMMON_PARAMS,
     {"copies", 1, 1, 7, "distilled models beside the target"},
     {"epochs", 20, 1, 10000, "of their distillation"},
+    {"lr", 0, 0, 10, "its first learning rate; 0: the target's"},
     {NULL, 0, 0, 0, NULL}};
 
 enum { MODELS_MAX = 8 };
@@ -92,7 +94,8 @@ static int distil(const struct assay_attack_input *in, int index,
     char checkpoint[512];
     int rc;
 
-    assay_attack_recipe(in, (size_t)in->param[PARAM_EPOCHS], 0, &recipe);
+    assay_attack_recipe(in, (size_t)in->param[PARAM_EPOCHS],
+                        in->param[PARAM_LR], &recipe);
     t.recipe = &recipe;
     if (in->world->folder) {
         snprintf(checkpoint, sizeof(checkpoint), "%.480s/copy-%d.ckpt",

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Memory layouts: interned descriptors, and what our kernels can read from
- * one. Equal layouts are one pointer, so that forms compare cheaply; the
- * descriptors live as long as the plan.
+ * one. Alike layouts are one pointer, so that forms compare cheaply; such as
+ * differ in the strides of dimensions of one may be two, which
+ * assay__dnn_same_memory() finds to be the same. Descriptors live as long as
+ * the plan.
  */
 
 #include <string.h>

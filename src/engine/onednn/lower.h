@@ -134,10 +134,12 @@ void *assay__dnn_keep(struct assay__dnn *d, size_t size);
 void assay__dnn_on_close(struct assay__dnn *d, void (*release)(void *what),
                          void *what);
 
+/* The kept descriptor that equals md, as the library compares: it may have
+ * other strides in dimensions of one. */
 const_dnnl_memory_desc_t assay__dnn_intern(struct assay__dnn *d,
                                            const_dnnl_memory_desc_t md);
-/* By dimensions and tag (dnnl_format_tag_any: not interned forms, only to
- * ask with). */
+/* By dimensions and tag, exactly (dnnl_format_tag_any: not interned forms, only
+ * to ask with). */
 const_dnnl_memory_desc_t assay__dnn_md(struct assay__dnn *d, int rank,
                                        const dnnl_dims_t dims,
                                        dnnl_format_tag_t tag);
