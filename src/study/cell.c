@@ -177,16 +177,6 @@ int assay__study_cell_options(const assay_study *s,
     return code;
 }
 
-static json_t *texts_json(const char *const *text, size_t n)
-{
-    json_t *list = json_array();
-    size_t i;
-
-    for (i = 0; i < n; i++)
-        json_array_append_new(list, assay__json_string(text[i]));
-    return list;
-}
-
 static json_t *reals_json(const double *x, int n)
 {
     json_t *list = json_array();
@@ -206,21 +196,50 @@ static json_t *pixels_json(const struct assay_pixel_options *p)
                      reals_json(p->std, p->n_std));
 }
 
+/*
+ * All values of a plug-in: the rows' defaults, and what texts say instead,
+ * "NAME=VALUE" or, with an owner, those that begin with "OWNER.". A default
+ * that another version has changes a cell. What is wrong in a text the audit
+ * tells.
+ */
+static json_t *values_json(const struct assay_setting *rows, const char *owner,
+                           const char *const *text, size_t n)
+{
+    double value[ASSAY_SETTINGS_MAX];
+    size_t skip = owner != NULL ? strlen(owner) + 1 : 0;
+    struct assay_error err;
+    json_t *root = json_object();
+    size_t i;
+    int k;
+
+    if (assay_settings_count(rows) > ASSAY_SETTINGS_MAX)
+        return root;
+    assay_settings_init(rows, value);
+    for (i = 0; i < n; i++) {
+        if (owner == NULL || (strncmp(text[i], owner, skip - 1) == 0 &&
+                              text[i][skip - 1] == '.'))
+            (void)!assay_settings_assign(rows, text[i] + skip, "", "", value,
+                                         &err);
+    }
+    for (k = 0; k < assay_settings_count(rows); k++)
+        json_object_set_new(root, rows[k].name, assay__json_real(value[k]));
+    return root;
+}
+
 static json_t *defense_json(const assay_study *s,
                             const struct assay__study_cell *cell)
 {
     const struct assay__study_file *f = s->file;
     const char *kind = assay__study_defense_kind(f, cell->defense);
-    json_t *params = json_array();
+    const struct assay_defense *row = assay_defense_find(kind);
+    const struct assay__study_defense *d =
+        f->defenses_count > 0 ? &f->defenses[cell->defense] : NULL;
 
-    if (f->defenses_count > 0) {
-        const struct assay__study_defense *d = &f->defenses[cell->defense];
-
-        json_decref(params);
-        params = texts_json((const char *const *)d->params, d->params_count);
-    }
-    return json_pack("{s:o, s:o}", "kind", assay__json_string(kind), "params",
-                     params);
+    return json_pack(
+        "{s:o, s:o}", "kind", assay__json_string(kind), "params",
+        values_json(row != NULL ? row->params : NULL, NULL,
+                    d != NULL ? (const char *const *)d->params : NULL,
+                    d != NULL ? d->params_count : 0));
 }
 
 static json_t *text_or_null(const char *text)
@@ -228,12 +247,25 @@ static json_t *text_or_null(const char *text)
     return text != NULL ? assay__json_string(text) : json_null();
 }
 
+/* The values of each attack that is run, by its name. */
 static json_t *attacks_json(const assay_study *s,
                             const struct assay_audit_options *o)
 {
-    if (o->n_attacks == 0)
-        return json_string("all");
-    return texts_json(s->attack, o->n_attacks);
+    const struct assay_attack *const *all = assay_attack_table();
+    json_t *root = json_object();
+    size_t n = o->n_attacks;
+    size_t i;
+
+    for (i = 0; n > 0 ? i < n : all[i] != NULL; i++) {
+        const struct assay_attack *t =
+            n > 0 ? assay_attack_find(s->attack[i]) : all[i];
+
+        if (t != NULL)
+            json_object_set_new(root, t->name,
+                                values_json(t->params, t->name, s->attack_param,
+                                            s->n_attack_params));
+    }
+    return root;
 }
 
 static json_t *inputs_json(const assay_study *s,
@@ -248,7 +280,7 @@ static json_t *inputs_json(const assay_study *s,
     root = json_pack(
         "{s:i, s:i, s:s, s:s, s:o, s:o, s:o, s:s, s:o, s:o, s:I, s:I, s:o, "
         "s:i, s:o, "
-        "s:o, s:i, s:o, s:i, s:s, s:s, s:s, s:i}",
+        "s:i, s:o, s:i, s:s, s:s, s:s, s:i}",
         "generator_epochs", (int)o->generator_epochs, "generator_width",
         o->generator_width, "tool", assay_version(), "data",
         s->data[cell->dataset].sha256, "label", text_or_null(d->label),
@@ -258,9 +290,7 @@ static json_t *inputs_json(const assay_study *s,
         recipe != NULL ? json_loads(recipe, 0, NULL) : NULL, "seed",
         (json_int_t)cell->seed, "records", (json_int_t)o->n_each, "pixels",
         pixels_json(&o->pixels), "references", o->n_references, "attacks",
-        attacks_json(s, o), "attack_params",
-        texts_json(s->attack_param, s->n_attack_params), "controls",
-        (int)o->controls, "policy",
+        attacks_json(s, o), "controls", (int)o->controls, "policy",
         text_or_null(s->policy != NULL ? s->policy_sha256 : NULL), "exposed",
         o->n_exposed, "backend", c->backend != NULL ? c->backend : "onednn",
         "algorithms",
