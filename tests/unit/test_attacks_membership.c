@@ -166,104 +166,139 @@ static struct assay_evidence with_phi(double phi)
     return e;
 }
 
-/*
- * phi = 3; models that saw the record: 2, 4 (mean 3, variance 2); models
- * that did not: -1, 1 (mean 0, variance 2). The non-member: phi = 0 with the
- * same models.
- */
-static void test_lira_matches_hand_computed_ratio(void)
+/* Score of the member and of the non-member, one record each. */
+static void score_two(struct world *w, const char *name, double score[2])
 {
-    static const double ref[4] = {2, 4, -1, 1};
-    static const uint8_t yes = 1;
-    static const uint8_t no = 0;
-    struct world w;
-    struct assay_evidence target[2] = {with_phi(3), with_phi(0)};
-    struct assay_evidence said[4];
-    struct assay_reference reference[4] = {{0}};
     struct assay_membership_scores s = {0};
     struct assay_error err = {0};
 
+    CHECK_OK(assay_attack_membership(assay_attack_find(name), &w->in, &s, &err),
+             err);
+    CHECK_UINT_EQ(s.n, 2);
+    CHECK_INT_EQ(s.member[0], 1);
+    CHECK_INT_EQ(s.member[1], 0);
+    score[0] = s.score[0];
+    score[1] = s.score[1];
+    assay_membership_scores_release(&s);
+}
+
+static void check_two(struct world *w, const char *name, double member,
+                      double nonmember)
+{
+    double score[2];
+
+    score_two(w, name, score);
+    CHECK_NEAR(score[0], member, 1e-6);
+    CHECK_NEAR(score[1], nonmember, 1e-6);
+}
+
+/*
+ * The member: phi = 3; models that saw it 2, 4 (mean 3, variance 2), models
+ * that did not -2, 2 (0, 8). The non-member: phi = -1; models that saw it 4,
+ * 10 (7, 18), the others -3, 5 (1, 32). One variance for all: 10 of models
+ * that saw the record, 20 of those that did not.
+ */
+static void test_lira_matches_hand_computed_ratio(void)
+{
+    static const double ref[2][4] = {{2, 4, -2, 2}, {-3, 5, 4, 10}};
+    static const uint8_t yes = 1;
+    static const uint8_t no = 0;
+    struct world w;
+    struct assay_evidence target[2] = {with_phi(3), with_phi(-1)};
+    struct assay_evidence said[2][4];
+    struct assay_reference reference[4] = {{0}};
+
     world_init(&w, 4, 0);
     for (int r = 0; r < 4; r++) {
-        said[r] = with_phi(ref[r]);
-        reference[r].members = &said[r];
-        reference[r].nonmembers = &said[r];
+        for (int side = 0; side < 2; side++)
+            said[side][r] = with_phi(ref[side][r]);
+        reference[r].members = &said[0][r];
+        reference[r].nonmembers = &said[1][r];
         reference[r].trained_on_member = r < 2 ? &yes : &no;
-        reference[r].trained_on_nonmember = r < 2 ? &yes : &no;
+        reference[r].trained_on_nonmember = r < 2 ? &no : &yes;
     }
     w.in.members = &target[0];
     w.in.nonmembers = &target[1];
     w.in.reference = reference;
     w.in.n_references = 4;
-    CHECK_OK(assay_attack_membership(assay_attack_find("lira-online"), &w.in,
-                                     &s, &err),
-             err);
-    CHECK_NEAR(s.score[0], 9. / 4, 1e-6);
-    CHECK_NEAR(s.score[1], -9. / 4, 1e-6);
-    assay_membership_scores_release(&s);
-    CHECK_OK(assay_attack_membership(assay_attack_find("lira-offline"), &w.in,
-                                     &s, &err),
-             err);
-    CHECK_NEAR(s.score[0], 3 / sqrt(2), 1e-6);
-    CHECK_NEAR(s.score[1], 0, 1e-6);
-    assay_membership_scores_release(&s);
-    for (int r = 0; r < 4; r++)
-        free_evidence(&said[r]);
+    check_two(&w, "lira-online", 9. / 16 + log(2),
+              -16. / 9 + 1. / 16 + log(4. / 3));
+    check_two(&w, "lira-offline", 3 / sqrt(8), -2 / sqrt(32));
+    check_two(&w, "lira-online-fixed", 9. / 40 + log(2) / 2,
+              -16. / 5 + 1. / 10 + log(2) / 2);
+    check_two(&w, "lira-offline-fixed", 3 / sqrt(20), -2 / sqrt(20));
+    for (int r = 0; r < 4; r++) {
+        free_evidence(&said[0][r]);
+        free_evidence(&said[1][r]);
+    }
     free_evidence(&target[0]);
     free_evidence(&target[1]);
     world_release(&w);
 }
 
+/* Three records of whose label the target says .3, .45, .75, and a reference
+ * .3: population ratios of 1, 1.5, 2.5. */
+static void make_population(struct assay_evidence *z,
+                            struct assay_evidence *z_ref)
+{
+    static const double z_target[3] = {.3, .45, .75};
+
+    *z = make_evidence(3);
+    *z_ref = make_evidence(3);
+    for (size_t i = 0; i < 3; i++)
+        for (size_t k = 0; k < K; k++) {
+            double p = z_target[i];
+
+            z->logits[i * K + k] = (float)log(k == 0 ? p : (1 - p) / 3);
+            z_ref->logits[i * K + k] = (float)log(k == 0 ? .3 : .7 / 3);
+        }
+}
+
 /*
- * p_target(x) = .8, references: .6 with x, .2 without, so p(x) = .4 and
- * r = 2. Population ratios: 1, 1.5, 2.5 -> 2 of 3 are beaten. Offline with
- * a = .5: p = (1.5 * .2 + .5) / 2 = .4: the same.
+ * p(label) of the target and of models with and without the record:
+ *
+ *               target  with  without
+ *   member        .8     .6     .2
+ *   non-member    .64    .7     .1
+ *
+ * Online p = .4 for both and r = 2 and 1.6: more than 2 of 3 population
+ * ratios, with gamma = 1.5 more than 1 and 1. Offline with a = 0, p = .6 and
+ * .55, r = 1.33 and 1.16: 1 of 3; with a = .5, p = .4 and .325, r = 2 and
+ * 1.97: 2 of 3.
  */
 static void test_rmia_matches_hand_computed_share(void)
 {
     static const uint8_t yes = 1;
     static const uint8_t no = 0;
-    static const double z_target[3] = {.3, .45, .75};
     struct world w;
-    struct assay_evidence x = one(.8, .1, .05, .05);
-    struct assay_evidence with = one(.6, .2, .1, .1);
-    struct assay_evidence without = one(.2, .6, .1, .1);
-    struct assay_evidence z = make_evidence(3);
-    struct assay_evidence z_ref = make_evidence(3);
-    struct assay_reference reference[2] = {
-        {&with, &with, &z_ref, &yes, &yes},
-        {&without, &without, &z_ref, &no, &no}};
-    struct assay_membership_scores s = {0};
-    struct assay_error err = {0};
-    double param[2] = {1, .5};
+    struct assay_evidence x[3] = {one(.8, .1, .05, .05), one(.6, .2, .1, .1),
+                                  one(.2, .6, .1, .1)};
+    struct assay_evidence y[3] = {one(.64, .16, .1, .1), one(.7, .1, .1, .1),
+                                  one(.1, .7, .1, .1)};
+    struct assay_evidence z;
+    struct assay_evidence z_ref;
+    struct assay_reference reference[2] = {{&x[1], &y[2], &z_ref, &yes, &no},
+                                           {&x[2], &y[1], &z_ref, &no, &yes}};
+    double param[2] = {1, 0};
 
-    for (size_t i = 0; i < 3; i++)
-        for (size_t k = 0; k < K; k++) {
-            double p = z_target[i];
-
-            z.logits[i * K + k] = (float)log(k == 0 ? p : (1 - p) / 3);
-            z_ref.logits[i * K + k] = (float)log(k == 0 ? .3 : .7 / 3);
-        }
+    make_population(&z, &z_ref);
     world_init(&w, 4, 0);
-    w.in.members = &x;
-    w.in.nonmembers = &x;
+    w.in.members = &x[0];
+    w.in.nonmembers = &y[0];
     w.in.population = &z;
     w.in.reference = reference;
     w.in.n_references = 2;
     w.in.param = param;
-    CHECK_OK(
-        assay_attack_membership(assay_attack_find("rmia"), &w.in, &s, &err),
-        err);
-    CHECK_NEAR(s.score[0], 2. / 3, 1e-9);
-    assay_membership_scores_release(&s);
-    CHECK_OK(assay_attack_membership(assay_attack_find("rmia-offline"), &w.in,
-                                     &s, &err),
-             err);
-    CHECK_NEAR(s.score[0], 2. / 3, 1e-9);
-    assay_membership_scores_release(&s);
-    free_evidence(&x);
-    free_evidence(&with);
-    free_evidence(&without);
+    check_two(&w, "rmia", 2. / 3, 2. / 3);
+    check_two(&w, "rmia-offline", 1. / 3, 1. / 3);
+    param[1] = .5;
+    check_two(&w, "rmia-offline", 2. / 3, 2. / 3);
+    param[0] = 1.5;
+    check_two(&w, "rmia", 1. / 3, 1. / 3);
+    for (int i = 0; i < 3; i++) {
+        free_evidence(&x[i]);
+        free_evidence(&y[i]);
+    }
     free_evidence(&z);
     free_evidence(&z_ref);
     world_release(&w);
@@ -393,6 +428,28 @@ static void test_networks_hear_the_largest_posteriors_alone(void)
     world_release(&w);
 }
 
+/* Members' embeddings are larger, and with them the gradients; all else is
+ * as of non-members. */
+static void test_white_box_networks_hear_the_gradient(void)
+{
+    static const char *const names[] = {"network-white-shadow",
+                                        "network-white-partial"};
+    struct world w;
+    struct assay_estimate auc;
+    double threshold;
+
+    world_init(&w, 240, 0);
+    for (size_t i = 0; i < w.members.n * H; i++) {
+        w.members.embedding[i] *= 8;
+        w.shadow_members.embedding[i] *= 8;
+    }
+    for (int i = 0; i < 2; i++) {
+        run_attack(&w, assay_attack_find(names[i]), &auc, &threshold);
+        CHECK(auc.low > .6);
+    }
+    world_release(&w);
+}
+
 static void test_names_are_unique_and_tables_complete(void)
 {
     const struct assay_attack *const *t = assay_attack_table();
@@ -421,6 +478,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_parameter_out_of_range_is_refused),
     CHECK_TEST(test_partial_scores_only_held_out_records),
     CHECK_TEST(test_networks_hear_the_largest_posteriors_alone),
+    CHECK_TEST(test_white_box_networks_hear_the_gradient),
     CHECK_TEST(test_names_are_unique_and_tables_complete),
 };
 CHECK_MAIN(tests)

@@ -229,6 +229,123 @@ static void test_augmentation_sees_classes_alone(void)
     close_fixture(&f);
 }
 
+/* How the shadow model's and the target's answers on a record of group g and
+ * on its copies go: bit 1 says the record's class is right, bit 2 the
+ * copies'. */
+enum { ALL_WRONG, RECORD_RIGHT, COPIES_RIGHT, ALL_RIGHT, GROUPS };
+
+static void answer(struct assay_evidence *e, size_t i, int group)
+{
+    size_t n_queries = (size_t)e->n_queries;
+    float *x = e->logits + i * SMALL_CLASSES;
+
+    say(e, i, group & COPIES_RIGHT ? 1 : -1);
+    for (size_t k = 0; k < n_queries; k++)
+        memcpy(e->queries + (i * n_queries + k) * SMALL_CLASSES, x,
+               SMALL_CLASSES * sizeof(*x));
+    say(e, i, group & RECORD_RIGHT ? 1 : -1);
+}
+
+/* The model is right on members and on their copies, on the others on one of
+ * these at most. */
+static void test_augmentation_hears_record_and_copies(void)
+{
+    struct fixture f;
+    struct assay_membership_scores s;
+
+    open_fixture(&f, 255, 1);
+    for (int m = 0; m < 2; m++) {
+        for (int side = 0; side < 2; side++)
+            for (size_t i = 0; i < EACH; i++)
+                answer(&f.said[m][2 * m + side], i,
+                       side == 0 ? ALL_RIGHT : (int)(i % ALL_RIGHT));
+    }
+    s = attack(&f, "label-augmentation");
+    for (size_t i = 0; i < EACH; i++) {
+        CHECK(s.score[i] > 0);
+        CHECK(s.score[EACH + i] < 0);
+    }
+    assay_membership_scores_release(&s);
+    close_fixture(&f);
+}
+
+/* Four quarters whose pictures show the class of each member, and another
+ * one than that of each other record. */
+static assay_dataset *mislabelled(void)
+{
+    assay_dataset *shown = small_records(QUARTERS * EACH, 12);
+    struct assay_dataset_source source = {.name = "mislabelled",
+                                          .n = QUARTERS * EACH,
+                                          .channels = 1,
+                                          .height = SMALL_SIDE,
+                                          .width = SMALL_SIDE,
+                                          .n_classes = SMALL_CLASSES};
+    uint8_t pixels[QUARTERS * EACH * SMALL_PIXELS];
+    int32_t labels[QUARTERS * EACH];
+    struct assay_error err = {0};
+    assay_dataset *ds = NULL;
+
+    for (size_t i = 0; i < source.n; i++) {
+        int32_t off = (int32_t)(i / EACH % 2);
+
+        labels[i] = (assay_dataset_label(shown, i) + off) % SMALL_CLASSES;
+        memcpy(pixels + i * SMALL_PIXELS, assay_dataset_pixels(shown, i),
+               SMALL_PIXELS);
+    }
+    source.pixels = pixels;
+    source.labels = labels;
+    CHECK_OK(assay_dataset_new(&ds, &source, &err), err);
+    assay_dataset_free(shown);
+    return ds;
+}
+
+/* As open_fixture(), on other data. */
+static void open_mislabelled(struct fixture *f)
+{
+    memset(f, 0, sizeof(*f));
+    assay_context_init(&f->ctx);
+    f->ctx.threads = 1;
+    f->ctx.seed = 3;
+    f->compute.threads = 1;
+    f->compute.algorithms = ASSAY_ALGORITHMS_DIRECT;
+    f->data = mislabelled();
+    for (size_t q = 0; q < QUARTERS; q++)
+        f->quarter[q] = rows(f, q * EACH, EACH);
+    f->auxiliary = rows(f, 2 * EACH, 2 * EACH);
+    teach(f, 5);
+    hear(f);
+    aim(f, 0);
+}
+
+/*
+ * The models' own confidence in all records that are judged or learnt from is
+ * made one number, so that only the students tell members: they learn what
+ * pictures show, and find it in the members' labels alone.
+ */
+static void test_trajectory_hears_the_students(void)
+{
+    struct fixture f;
+    struct assay_membership_scores s;
+    struct assay_estimate auc;
+
+    open_mislabelled(&f);
+    for (size_t i = 0; i < EACH; i++) {
+        say(&f.said[0][0], i, 2);
+        say(&f.said[0][1], i, 2);
+        say(&f.said[1][2], i, 2);
+        /* The first half are answers that the student is taught. */
+        if (i >= EACH / 2)
+            say(&f.said[1][3], i, 2);
+    }
+    s = attack(&f, "trajectory");
+    auc = auc_of(&s);
+    printf("# students alone AUC %.3f (%.3f to %.3f)\n", auc.value, auc.low,
+           auc.high);
+    CHECK(auc.low > .8);
+    assay_membership_scores_release(&s);
+    close_fixture(&f);
+}
+
 static const struct check_test tests[] = {
     CHECK_TEST(test_each_finds_what_is_known_by_heart),
     CHECK_TEST(test_none_finds_what_is_not_there),
@@ -237,5 +354,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_boundary_scores_wrong_classes_nought),
     CHECK_TEST(test_quantile_scores_are_standard_deviations),
     CHECK_TEST(test_augmentation_sees_classes_alone),
+    CHECK_TEST(test_augmentation_hears_record_and_copies),
+    CHECK_TEST(test_trajectory_hears_the_students),
 };
 CHECK_MAIN(tests)

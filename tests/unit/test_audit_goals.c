@@ -98,6 +98,16 @@ static void set_options(struct assay_audit_options *o, const char *data,
     o->compute.threads = 1; /* else a measurement chooses */
 }
 
+/* Steps of training the target that were seen. */
+static unsigned trained;
+
+static void count_trained(void *user, const struct assay_progress *step)
+{
+    (void)user;
+    trained += strcmp(step->task, "target") == 0 &&
+               strcmp(step->unit, "records") == 0 && step->note != NULL;
+}
+
 /* Findings of an audit in the folder `name`, of all chosen attacks or, with
  * a layer, of two on the attribute; owned. */
 static json_t *audit_with(const char *name, const char *library,
@@ -129,6 +139,8 @@ static json_t *audit_with(const char *name, const char *library,
     }
     assay_context_init(&ctx);
     ctx.threads = 2;
+    ctx.progress = count_trained;
+    trained = 0;
     CHECK_OK(assay_audit_open(&a, &o, &ctx, &err), err);
     CHECK_OK(assay_audit_run(a, &verdict, &err), err);
     assay_audit_free(a);
@@ -255,6 +267,7 @@ static void test_attributes_beat_what_the_label_tells(void)
     /* The attribute is independent of the label: half is a guess. */
     CHECK(fabs(value(label, "accuracy") - 0.5) < 0.2);
     CHECK(value(head, "accuracy") > value(label, "accuracy"));
+    CHECK(number(json_object_get(head, "accuracy"), "low") > 0.6);
     CHECK(json_is_null(json_object_get(label, "advantage")));
     CHECK_STR_EQ(json_string_value(json_object_get(head, "attribute")),
                  "colour");
@@ -281,6 +294,7 @@ static void test_attributes_are_read_from_a_named_layer(void)
     CHECK(json_is_null(
         json_object_get(attack_of(last, "attribute-linear-shadow"), "layer")));
     CHECK(value(head, "accuracy") > value(label, "accuracy"));
+    CHECK(number(json_object_get(head, "accuracy"), "low") > 0.9);
     snprintf(path, sizeof(path), "%s/one/evidence/target-auxiliary.safetensors",
              check_temp_dir());
     CHECK_OK(assay_evidence_read(&e, path, &err), err);
@@ -383,7 +397,9 @@ static void test_a_library_saves_models_and_changes_nothing(void)
 
     snprintf(library, sizeof(library), "%s/library", check_temp_dir());
     first = audit("shared-1", library);
+    CHECK(trained > 0);
     second = audit("shared-2", library);
+    CHECK_UINT_EQ(trained, 0);
     CHECK(json_equal(json_object_get(first, "attacks"),
                      json_object_get(second, "attacks")));
     snprintf(path, sizeof(path), "%s/shared-2/models/target.safetensors",
@@ -401,6 +417,7 @@ static void test_a_library_saves_models_and_changes_nothing(void)
     CHECK_OK(assay__write_file(path, "{\"sha256\": \"00\"}", 16, &err), err);
     json_decref(second);
     second = audit("shared-3", library);
+    CHECK(trained > 0);
     CHECK(json_equal(json_object_get(first, "attacks"),
                      json_object_get(second, "attacks")));
     json_decref(manifest);

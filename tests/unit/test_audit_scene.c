@@ -58,6 +58,21 @@ static void open_audit(struct fixture *f, uint64_t seed, size_t epochs,
     CHECK_OK(assay_audit_open(&f->audit, &f->options, &f->ctx, &err), err);
 }
 
+/* How often reference m is trained on the record; i counts members, then
+ * non-members. */
+static int times_trained(const struct assay__scene *s, int m, size_t i)
+{
+    const struct assay__rows *train = &s->job[s->first_reference + m].train;
+    const struct assay__rows *side =
+        &s->audited[i < EACH ? ASSAY__MEMBERS : ASSAY__NONMEMBERS];
+    int times = 0;
+    size_t k;
+
+    for (k = 0; k < train->n; k++)
+        times += train->index[k] == side->index[i % EACH];
+    return times;
+}
+
 static void test_each_record_is_in_exactly_half_of_the_references(void)
 {
     struct fixture f;
@@ -69,25 +84,40 @@ static void test_each_record_is_in_exactly_half_of_the_references(void)
     s = &f.audit->scene;
     CHECK_INT_EQ(s->n_references, REFERENCES);
     CHECK_INT_EQ(s->n_jobs, REFERENCES + 2);
+    for (m = 0; m < REFERENCES; m++)
+        CHECK_UINT_EQ(s->job[s->first_reference + m].train.n, EACH);
     for (i = 0; i < 2 * EACH; i++) {
         int in = 0;
 
-        for (m = 0; m < REFERENCES; m++)
-            in += s->trained_on[m][i];
+        for (m = 0; m < REFERENCES; m++) {
+            CHECK_INT_EQ(times_trained(s, m, i), s->trained_on[m][i]);
+            in += times_trained(s, m, i);
+        }
         CHECK_INT_EQ(in, REFERENCES / 2);
     }
-    for (m = 0; m < REFERENCES; m++) {
-        const struct assay__job *job = &s->job[s->first_reference + m];
-        size_t k;
+    assay_audit_free(f.audit);
+}
 
-        CHECK_UINT_EQ(job->train.n, EACH);
-        for (k = 0; k < job->train.n; k++) {
-            for (i = 0; i < EACH; i++) {
-                if (job->train.index[k] == s->audited[0].index[i])
-                    CHECK_INT_EQ(s->trained_on[m][i], 1);
-            }
-        }
+/* Membership in the target does not say which half: each has some of both
+ * sides, and no pair is cut as another. */
+static void test_halves_are_drawn_from_both_sides_anew_for_each_pair(void)
+{
+    struct fixture f;
+    const struct assay__scene *s;
+    size_t i;
+    int m;
+
+    open_audit(&f, 3, 1, "drawn");
+    s = &f.audit->scene;
+    for (m = 0; m < REFERENCES; m++) {
+        int members = 0;
+
+        for (i = 0; i < EACH; i++)
+            members += times_trained(s, m, i);
+        CHECK(members > 0 && members < EACH);
     }
+    for (m = 1; m < REFERENCES; m++)
+        CHECK(memcmp(s->trained_on[0], s->trained_on[m], 2 * EACH) != 0);
     assay_audit_free(f.audit);
 }
 
@@ -212,6 +242,7 @@ static void test_control_asks_the_shadow_model(void)
 
 static const struct check_test tests[] = {
     CHECK_TEST(test_each_record_is_in_exactly_half_of_the_references),
+    CHECK_TEST(test_halves_are_drawn_from_both_sides_anew_for_each_pair),
     CHECK_TEST(test_no_model_shares_a_seed_or_a_key),
     CHECK_TEST(test_keys_follow_what_determines_a_model),
     CHECK_TEST(test_an_audit_needs_what_its_attacks_need),
