@@ -350,8 +350,9 @@ static double trained_loss(const char *name, double value)
     return sum;
 }
 
-/* What it promises of training: the loss stays about the level, where
- * level 0 learns the records by heart. */
+/* What it promises of training: the loss stays about the level, below that of
+ * a model that learnt nothing, log 3, where level 0 learns the records by
+ * heart. */
 static void test_relaxloss_holds_the_loss(void)
 {
     double free_fall = trained_loss("relaxloss", 0);
@@ -359,7 +360,7 @@ static void test_relaxloss_holds_the_loss(void)
 
     printf("# loss %.4f, held at 0.7: %.4f\n", free_fall, held);
     CHECK(free_fall < .1);
-    CHECK(held > .35);
+    CHECK(held > .35 && held < .95);
 }
 
 /* Mixed and smoothed labels never ask for certainty. */

@@ -522,8 +522,7 @@ static void collect_layer(struct assay_evidence *e, assay_model *m,
     assay_dataset_free(ds);
 }
 
-/* The layer before activation and pooling, in the order of its shape; and
- * the last one's output is the logits. */
+/* In the order of its shape. */
 static void test_a_named_layer_is_kept_as_the_reference_has_it(void)
 {
     static const struct {
@@ -547,6 +546,37 @@ static void test_a_named_layer_is_kept_as_the_reference_has_it(void)
         assay_evidence_release(&e);
         assay_evidence_release(&plain);
     }
+    assay_model_free(m);
+}
+
+static size_t negatives(const struct assay_evidence *e)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < e->n * (size_t)e->layer_dim; i++)
+        n += e->layer[i] < 0;
+    return n;
+}
+
+/* What a layer with weights computes, not what ReLU leaves of it. */
+static void test_a_named_layer_is_kept_before_its_activation(void)
+{
+    assay_model *m = small_model(1);
+    struct assay_evidence first;
+    struct assay_evidence hidden;
+    struct assay_evidence embedding;
+
+    collect_layer(&first, m, "features.0", NULL);
+    collect_layer(&hidden, m, "classifier.0", NULL);
+    collect_layer(&embedding, m, "embedding", NULL);
+    CHECK(negatives(&first) > 0);
+    CHECK(negatives(&hidden) > 0);
+    CHECK_INT_EQ(embedding.layer_dim, hidden.layer_dim);
+    for (size_t i = 0; i < hidden.n * (size_t)hidden.layer_dim; i++)
+        CHECK_NEAR(embedding.layer[i], fmaxf(hidden.layer[i], 0), 1e-6);
+    assay_evidence_release(&first);
+    assay_evidence_release(&hidden);
+    assay_evidence_release(&embedding);
     assay_model_free(m);
 }
 
@@ -659,6 +689,7 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_queries_are_answers_on_altered_copies),
     CHECK_TEST(test_collected_evidence_is_of_each_record),
     CHECK_TEST(test_a_named_layer_is_kept_as_the_reference_has_it),
+    CHECK_TEST(test_a_named_layer_is_kept_before_its_activation),
     CHECK_TEST(test_the_last_layer_gives_the_logits),
     CHECK_TEST(test_layers_go_through_files_and_selections),
     CHECK_TEST(test_an_unknown_layer_is_told_with_those_there_are),

@@ -189,9 +189,8 @@ static void test_logits_stop_next_to_the_zero_image(void)
     assay_model_free(m);
 }
 
-/* A rate so large that the cost jumps about: after `patience` steps it is
- * not below the largest since, and the best iterate is what is kept. */
-static void test_patience_ends_a_row_with_its_best(void)
+/* After `patience` steps the cost must be below the largest since. */
+static void test_patience_ends_a_row(void)
 {
     int32_t wanted = 0;
     struct assay_inversion_rows rows = {.n = 1, .wanted = &wanted};
@@ -212,6 +211,83 @@ static void test_patience_ends_a_row_with_its_best(void)
     found = invert(&d, m, &rows);
     CHECK_UINT_EQ(found.steps[0], 3);
     assay_inversion_release(&found);
+    assay_model_free(m);
+}
+
+/* One update of softmax regression, worked out: with posteriors p and wanted
+ * class w, d (1 - p_w) / d x = -p_w (W_w - sum p_k W_k). Returns the cost
+ * before it. */
+static double descend_by_hand(const assay_model *m, int32_t wanted, double rate,
+                              float *x)
+{
+    const struct assay_param_slot *slot =
+        assay_params_find(&m->params, "fc.weight");
+    const float *w = m->params.data + slot->offset;
+    double p[CLASSES];
+    double sum = 0;
+
+    for (int k = 0; k < CLASSES; k++) {
+        double logit = 0;
+
+        for (int i = 0; i < PIXELS; i++)
+            logit += (double)w[k * PIXELS + i] * (double)x[i];
+        p[k] = exp(logit);
+        sum += p[k];
+    }
+    for (int k = 0; k < CLASSES; k++)
+        p[k] /= sum;
+    for (int i = 0; i < PIXELS; i++) {
+        double slope = (double)w[wanted * PIXELS + i];
+
+        for (int k = 0; k < CLASSES; k++)
+            slope -= p[k] * (double)w[k * PIXELS + i];
+        x[i] += (float)(rate * p[wanted] * slope);
+    }
+    return 1 - p[wanted];
+}
+/* A class whose weights are twice those of the wanted one overtakes it, so
+ * that at this rate the cost jumps about: however far a row has come, its
+ * best iterate is what is kept. */
+static void test_the_best_iterate_is_kept(void)
+{
+    enum { STEPS = 12 };
+    int32_t wanted = 0;
+    struct assay_inversion_rows rows = {.n = 1, .wanted = &wanted};
+    assay_model *m = linear_model(SIDE, CLASSES, .3, 1);
+    float *w =
+        m->params.data + assay_params_find(&m->params, "fc.weight")->offset;
+    float x[PIXELS] = {0};
+    float best[PIXELS];
+    double least = 2;
+    int worse = 0;
+    struct desk d;
+
+    for (int i = 0; i < PIXELS; i++)
+        w[PIXELS + i] = 2 * w[i];
+    desk_init(&d, "reference");
+    d.o.rate = 5;
+    d.o.enough = -1;
+    for (d.o.max_steps = 0; d.o.max_steps <= STEPS; d.o.max_steps++) {
+        struct assay_inversion found = invert(&d, m, &rows);
+        float here[PIXELS];
+        double cost;
+
+        memcpy(here, x, sizeof(x));
+        cost = descend_by_hand(m, wanted, d.o.rate, x);
+        worse += cost > least + .05;
+        if (cost < least) {
+            least = cost;
+            memcpy(best, here, sizeof(best));
+        }
+        CHECK_UINT_EQ(found.steps[0], d.o.max_steps);
+        CHECK_NEAR(found.loss[0], least, 1e-4);
+        CHECK_NEAR(found.posterior[0], 1 - least, 1e-4);
+        for (int i = 0; i < PIXELS; i++)
+            CHECK_NEAR(found.image[i], best[i], 1e-3);
+        assay_inversion_release(&found);
+    }
+    CHECK(worse > 2);
+    CHECK(least < .5);
     assay_model_free(m);
 }
 
@@ -449,7 +525,8 @@ static const struct check_test tests[] = {
     CHECK_TEST(test_steps_follow_the_gradient),
     CHECK_TEST(test_descent_reaches_the_wanted_posterior),
     CHECK_TEST(test_logits_stop_next_to_the_zero_image),
-    CHECK_TEST(test_patience_ends_a_row_with_its_best),
+    CHECK_TEST(test_patience_ends_a_row),
+    CHECK_TEST(test_the_best_iterate_is_kept),
     CHECK_TEST(test_clipping_keeps_to_pixels),
     CHECK_TEST(test_variation_smooths),
     CHECK_TEST(test_rows_do_not_see_each_other),

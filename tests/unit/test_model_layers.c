@@ -80,6 +80,8 @@ static void test_layers_compute_what_the_architecture_does(void)
     CHECK_INT_EQ(got.embedding_dim, want.embedding_dim);
     CHECK_MEM_EQ(got.logits, want.logits,
                  20 * SMALL_CLASSES * sizeof(*got.logits));
+    CHECK_MEM_EQ(got.embedding, want.embedding,
+                 20 * (size_t)want.embedding_dim * sizeof(*got.embedding));
     CHECK_FAILS(assay_model_save(spelt, check_temp_path("x.safetensors"), &err),
                 ASSAY_UNSUPPORTED, err);
     assay_evidence_release(&want);
