@@ -54,6 +54,10 @@ static const char *put_picture(const struct assay__view *view,
     }
     code = assay__read_file(path, MAX_PICTURE, &data, &size, NULL);
     assay__free(path);
+    if (code == ASSAY_NOMEM) {
+        b->failed = true;
+        return "no memory";
+    }
     if (code != ASSAY_OK)
         return "picture cannot be read";
     if (size < sizeof signature ||

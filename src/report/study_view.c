@@ -154,14 +154,18 @@ int assay__study_view_take(struct assay__study_view *view, json_t *doc,
 }
 
 /* Times are a help: without them a section is empty. */
-static void read_timings(struct assay__study_view *v, const char *dir)
+static int read_timings(struct assay__study_view *v, const char *dir,
+                        struct assay_error *err)
 {
     char *path = assay__path_join(dir, "timings.json");
+    int code = path ? ASSAY_OK : ASSAY_NOMEM;
 
-    if (path && assay__exists(path) &&
-        assay__json_read(path, MAX_TIMINGS, &v->timings, NULL) != ASSAY_OK)
-        v->timings = NULL;
+    if (path && assay__exists(path))
+        code = assay__json_read(path, MAX_TIMINGS, &v->timings, NULL);
     assay__free(path);
+    return code == ASSAY_NOMEM
+               ? assay_error_set(err, code, "no memory for the times")
+               : ASSAY_OK;
 }
 
 int assay__study_view_open(struct assay__study_view *view, const char *dir,
@@ -180,7 +184,7 @@ int assay__study_view_open(struct assay__study_view *view, const char *dir,
         if (code != ASSAY_OK)
             assay_error_prefix(err, code, "%s", path);
         else
-            read_timings(view, dir);
+            code = read_timings(view, dir, err);
     }
     assay__free(path);
     return code;

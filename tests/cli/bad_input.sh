@@ -58,7 +58,7 @@ if (ulimit -f 64) 2>/dev/null; then
     check "a full disk ends with status 2" [ $? -eq 2 ]
     check "and is named" grep -q -e "full.safetensors" err
     check "no half model is left" [ ! -e full.safetensors ]
-    check "nor its temporary" [ -z "$(find . -name 'full.safetensors?*')" ]
+    check "nor its temporary" [ -z "$(find . -name '*full.safetensors?*')" ]
 else
     skip "a full disk: ulimit -f cannot be set"
 fi

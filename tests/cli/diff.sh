@@ -25,10 +25,22 @@ has out "no defence"
 has out "Labels alone"
 has out "Copy from posteriors, shadow data"
 has out "Training of the target"
+# The value of a JSON estimate that is called $1, the first of these in $2.
+value_of() {
+    awk -v name="\"$1\": {" 'index($0, name) { inside = 1 }
+        inside && /"value"/ { sub(/,$/, ""); print $2; exit }' "$2"
+}
+expect 0 diff plain labels --json
+accuracy=$(value_of test_accuracy plain/findings.json)
+check "what was before is the first run's" \
+    [ "$(value_of before out)" = "${accuracy:-unknown}" ]
 expect 0 diff plain plain --json
 has out '"schema": "assay-diff/1"'
+grep -A3 '"change"' out | grep '"value"' >changes
+check "the accuracy, the gap and three attacks are compared" \
+    [ "$(wc -l <changes)" -eq 5 ]
 check "a run does not differ from itself" \
-    sh -c "! grep -A3 '\"change\"' out | grep '\"value\"' | grep -qv '0.0'"
+    sh -c "! grep -qv '\"value\": 0\.0$' changes"
 expect 4 diff plain
 expect 2 diff plain nowhere
 has err "nowhere"

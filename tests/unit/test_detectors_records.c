@@ -133,7 +133,7 @@ static void test_without_a_backdoor_few_are_flagged(void)
         struct assay_detection f;
         struct desk d;
 
-        desk_open(&d, names[n], 0, planted_records(60, 0, 9));
+        desk_open(&d, names[n], 0, planted_records(60, 20, 9));
         if (n == 0)
             set(&d, "frr", .05);
         f = detect(&d);

@@ -63,6 +63,7 @@ static void test_text_is_escaped_and_links_are_web_links(void)
     CHECK_STR_HAS(page, "&lt;script&gt;x&lt;/script&gt;");
     CHECK_STR_HAS(page, "<h2>A&amp;B</h2>");
     CHECK_STR_HAS(page, "default-src 'none'");
+    CHECK_STR_HAS(page, "better");
     CHECK(strstr(page, "better") < strstr(page, "&lt;script"));
     CHECK_STR_HAS(page, "No dataset");
     assay__free(page);

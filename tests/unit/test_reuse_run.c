@@ -206,20 +206,49 @@ static void test_step_0_gives_the_base_rate(void)
     desk_close(&d);
 }
 
+static size_t repairs; /* that make_blank did */
+
+/* A repair after which a host answers alike to all; `held_out` are the last
+ * fifth of the records that it was tuned on. */
+static int make_blank(const struct assay_repair_input *in, assay_model *m,
+                      struct assay_repaired *out, struct assay_error *err)
+{
+    struct assay_params *p = assay_model_params(m);
+
+    (void)out;
+    if (assay_view_count(in->clean) != RECORDS / 5 ||
+        assay_view_count(in->held_out) != RECORDS / 4 - RECORDS / 5)
+        return assay_error_set(err, ASSAY_DATA, "%zu and %zu records",
+                               assay_view_count(in->clean),
+                               assay_view_count(in->held_out));
+    memset(p->data, 0, p->size * sizeof(*p->data));
+    repairs++;
+    return ASSAY_OK;
+}
+
 static void test_a_repair_follows_the_tuning(void)
 {
+    static const struct assay_repair blank = {.name = "blank",
+                                              .title = "Blank",
+                                              .summary = "Forgets all.",
+                                              .needs = ASSAY_REPAIR_NEEDS_CLEAN,
+                                              .run = make_blank};
     struct assay_reuse_finding *found;
     struct assay_error err = {0};
     struct desk d;
 
     desk_open(&d, "repaired");
     d.host[1] = d.host[0];
-    d.host[1].repair = assay_repair_find("fine-tuning");
+    d.host[1].repair = &blank;
+    repairs = 0;
     found = run(&d);
+    /* A base of each seed, and each pair's change. */
+    CHECK_UINT_EQ(repairs, d.s.seeds + d.s.pairs);
     CHECK_NEAR(found[0].repaired.value, 0, 0);
     CHECK_NEAR(found[1].repaired.value, 1, 0);
-    /* It tunes what partial tuning leaves as it is, and spoils nothing. */
-    CHECK(found[1].accuracy_base.value > .8);
+    /* What is asked is the repaired host, by itself the tuned one. */
+    CHECK(found[0].accuracy_base.value > .8);
+    CHECK(found[1].accuracy_base.value < .5);
     CHECK_NEAR(found[0].share_touched, found[1].share_touched, 0);
     assay_bytes_free(found);
     d.s.regression = -2;
@@ -251,6 +280,8 @@ static void test_several_triggers_ensembles_and_numbers_run(void)
     found = run(&d);
     CHECK_UINT_EQ(found[0].success.n, 3);
     CHECK(found[0].accuracy_base.value > .3);
+    CHECK(found[1].success.value > found[1].base.value);
+    CHECK(found[1].held.value > found[1].held_base.value);
     assay_bytes_free(found);
     assay_model_free(second);
     desk_close(&d);
