@@ -221,7 +221,7 @@ static json_t *values_json(const struct assay_setting *rows, const char *owner,
             (void)!assay_settings_assign(rows, text[i] + skip, "", "", value,
                                          &err);
     }
-    for (k = 0; k < assay_settings_count(rows); k++)
+    for (k = 0; rows != NULL && rows[k].name != NULL; k++)
         json_object_set_new(root, rows[k].name, assay__json_real(value[k]));
     return root;
 }
