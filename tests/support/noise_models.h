@@ -31,46 +31,24 @@ struct fixture {
 
 static inline assay_dataset *noise(unsigned box)
 {
-    struct assay_dataset_source source = {.name = "noise",
-                                          .n = QUARTERS * EACH,
-                                          .channels = 1,
-                                          .height = SMALL_SIDE,
-                                          .width = SMALL_SIDE,
-                                          .n_classes = SMALL_CLASSES};
-    uint8_t *pixels = calloc(source.n, SMALL_PIXELS);
-    int32_t *labels = calloc(source.n, sizeof(*labels));
-    struct assay_error err = {0};
-    assay_dataset *ds = NULL;
+    size_t n = QUARTERS * EACH;
+    uint8_t *pixels = calloc(n, SMALL_PIXELS);
+    int32_t *labels = calloc(n, sizeof(*labels));
+    assay_dataset *ds;
     struct assay_rng rng;
 
     CHECK(pixels && labels);
     assay_rng_init(&rng, 11, "test-noise", 0);
-    for (size_t i = 0; i < source.n; i++) {
+    for (size_t i = 0; i < n; i++) {
         labels[i] = (int32_t)assay_rng_below(&rng, SMALL_CLASSES);
         for (size_t p = 0; p < SMALL_PIXELS; p++)
             pixels[i * SMALL_PIXELS + p] =
                 (uint8_t)assay_rng_below(&rng, box + 1);
     }
-    source.pixels = pixels;
-    source.labels = labels;
-    CHECK_OK(assay_dataset_new(&ds, &source, &err), err);
+    ds = small_dataset("noise", pixels, labels, n);
     free(pixels);
     free(labels);
     return ds;
-}
-
-static inline assay_view *rows(const struct fixture *f, size_t first, size_t n)
-{
-    struct assay_model_spec spec = small_spec();
-    uint32_t index[QUARTERS * EACH];
-    struct assay_error err = {0};
-    assay_view *view = NULL;
-
-    for (size_t i = 0; i < n; i++)
-        index[i] = (uint32_t)(first + i);
-    CHECK_OK(assay_view_new(&view, f->data, index, n, &spec.preprocess, &err),
-             err);
-    return view;
 }
 
 static inline void teach(struct fixture *f, size_t epochs)
@@ -134,7 +112,9 @@ static inline void aim(struct fixture *f, int m)
     f->in.world = &f->world;
 }
 
-static inline void open_fixture(struct fixture *f, unsigned box, size_t epochs)
+/* On these quarters, which it owns from now on. */
+static inline void open_fixture_on(struct fixture *f, assay_dataset *data,
+                                   size_t epochs)
 {
     memset(f, 0, sizeof(*f));
     assay_context_init(&f->ctx);
@@ -142,13 +122,18 @@ static inline void open_fixture(struct fixture *f, unsigned box, size_t epochs)
     f->ctx.seed = 3;
     f->compute.threads = 1;
     f->compute.algorithms = ASSAY_ALGORITHMS_DIRECT;
-    f->data = noise(box);
+    f->data = data;
     for (size_t q = 0; q < QUARTERS; q++)
-        f->quarter[q] = rows(f, q * EACH, EACH);
-    f->auxiliary = rows(f, 2 * EACH, 2 * EACH);
+        f->quarter[q] = small_rows(data, q * EACH, EACH);
+    f->auxiliary = small_rows(data, 2 * EACH, 2 * EACH);
     teach(f, epochs);
     hear(f);
     aim(f, 0);
+}
+
+static inline void open_fixture(struct fixture *f, unsigned box, size_t epochs)
+{
+    open_fixture_on(f, noise(box), epochs);
 }
 
 static inline void close_fixture(struct fixture *f)

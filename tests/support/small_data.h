@@ -16,18 +16,31 @@
 
 enum { SMALL_SIDE = 10, SMALL_PIXELS = 100, SMALL_CLASSES = 3 };
 
-static inline assay_dataset *small_records(size_t n, uint64_t seed)
+/* Pictures [n, SMALL_PIXELS] of that size with their classes, both copied. */
+static inline assay_dataset *small_dataset(const char *name,
+                                           const uint8_t *pixels,
+                                           const int32_t *labels, size_t n)
 {
-    struct assay_dataset_source source = {.name = "bands",
+    struct assay_dataset_source source = {.name = name,
                                           .n = n,
                                           .channels = 1,
                                           .height = SMALL_SIDE,
                                           .width = SMALL_SIDE,
-                                          .n_classes = SMALL_CLASSES};
-    uint8_t *pixels = calloc(n, SMALL_PIXELS);
-    int32_t *labels = calloc(n, sizeof(*labels));
+                                          .n_classes = SMALL_CLASSES,
+                                          .pixels = pixels,
+                                          .labels = labels};
     struct assay_error err = {0};
     assay_dataset *ds = NULL;
+
+    CHECK_OK(assay_dataset_new(&ds, &source, &err), err);
+    return ds;
+}
+
+static inline assay_dataset *small_records(size_t n, uint64_t seed)
+{
+    uint8_t *pixels = calloc(n, SMALL_PIXELS);
+    int32_t *labels = calloc(n, sizeof(*labels));
+    assay_dataset *ds;
     struct assay_rng rng;
 
     CHECK(pixels && labels);
@@ -42,9 +55,7 @@ static inline assay_dataset *small_records(size_t n, uint64_t seed)
                           assay_rng_below(&rng, 120));
         }
     }
-    source.pixels = pixels;
-    source.labels = labels;
-    CHECK_OK(assay_dataset_new(&ds, &source, &err), err);
+    ds = small_dataset("bands", pixels, labels, n);
     free(pixels);
     free(labels);
     return ds;
@@ -85,6 +96,23 @@ static inline assay_view *small_view(const assay_dataset *ds)
     CHECK_OK(assay_view_new(&view, ds, NULL, assay_dataset_count(ds),
                             &spec.preprocess, &err),
              err);
+    return view;
+}
+
+/* n of them from `first` on. */
+static inline assay_view *small_rows(const assay_dataset *ds, size_t first,
+                                     size_t n)
+{
+    struct assay_model_spec spec = small_spec();
+    uint32_t *index = calloc(n, sizeof(*index));
+    struct assay_error err = {0};
+    assay_view *view = NULL;
+
+    CHECK(index != NULL);
+    for (size_t i = 0; i < n; i++)
+        index[i] = (uint32_t)(first + i);
+    CHECK_OK(assay_view_new(&view, ds, index, n, &spec.preprocess, &err), err);
+    free(index);
     return view;
 }
 

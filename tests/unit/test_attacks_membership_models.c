@@ -274,47 +274,18 @@ static void test_augmentation_hears_record_and_copies(void)
 static assay_dataset *mislabelled(void)
 {
     assay_dataset *shown = small_records(QUARTERS * EACH, 12);
-    struct assay_dataset_source source = {.name = "mislabelled",
-                                          .n = QUARTERS * EACH,
-                                          .channels = 1,
-                                          .height = SMALL_SIDE,
-                                          .width = SMALL_SIDE,
-                                          .n_classes = SMALL_CLASSES};
     uint8_t pixels[QUARTERS * EACH * SMALL_PIXELS];
     int32_t labels[QUARTERS * EACH];
-    struct assay_error err = {0};
-    assay_dataset *ds = NULL;
 
-    for (size_t i = 0; i < source.n; i++) {
+    for (size_t i = 0; i < QUARTERS * EACH; i++) {
         int32_t off = (int32_t)(i / EACH % 2);
 
         labels[i] = (assay_dataset_label(shown, i) + off) % SMALL_CLASSES;
         memcpy(pixels + i * SMALL_PIXELS, assay_dataset_pixels(shown, i),
                SMALL_PIXELS);
     }
-    source.pixels = pixels;
-    source.labels = labels;
-    CHECK_OK(assay_dataset_new(&ds, &source, &err), err);
     assay_dataset_free(shown);
-    return ds;
-}
-
-/* As open_fixture(), on other data. */
-static void open_mislabelled(struct fixture *f)
-{
-    memset(f, 0, sizeof(*f));
-    assay_context_init(&f->ctx);
-    f->ctx.threads = 1;
-    f->ctx.seed = 3;
-    f->compute.threads = 1;
-    f->compute.algorithms = ASSAY_ALGORITHMS_DIRECT;
-    f->data = mislabelled();
-    for (size_t q = 0; q < QUARTERS; q++)
-        f->quarter[q] = rows(f, q * EACH, EACH);
-    f->auxiliary = rows(f, 2 * EACH, 2 * EACH);
-    teach(f, 5);
-    hear(f);
-    aim(f, 0);
+    return small_dataset("mislabelled", pixels, labels, QUARTERS * EACH);
 }
 
 /*
@@ -328,7 +299,7 @@ static void test_trajectory_hears_the_students(void)
     struct assay_membership_scores s;
     struct assay_estimate auc;
 
-    open_mislabelled(&f);
+    open_fixture_on(&f, mislabelled(), 5);
     for (size_t i = 0; i < EACH; i++) {
         say(&f.said[0][0], i, 2);
         say(&f.said[0][1], i, 2);

@@ -40,19 +40,6 @@ struct fixture {
     double param[VALUES];
 };
 
-static assay_view *rows(const struct fixture *f, size_t first, size_t n)
-{
-    struct assay_model_spec spec = small_spec();
-    uint32_t index[AUXILIARY];
-    assay_view *view = NULL;
-
-    for (size_t i = 0; i < n; i++)
-        index[i] = (uint32_t)(first + i);
-    CHECK_OK(assay_view_new(&view, f->data, index, n, &spec.preprocess, &err),
-             err);
-    return view;
-}
-
 /* Answers to a view: posterior .90 of the class `shift` after the label, .04
  * and .06 of the others. */
 static void answer(const struct fixture *f, struct assay_evidence *e,
@@ -78,8 +65,8 @@ static void open_fixture(struct fixture *f)
     f->compute.threads = 1;
     f->compute.algorithms = ASSAY_ALGORITHMS_DIRECT;
     f->data = small_records(AUXILIARY + TESTED, 1);
-    f->auxiliary = rows(f, 0, AUXILIARY);
-    f->nonmembers = rows(f, AUXILIARY, TESTED);
+    f->auxiliary = small_rows(f->data, 0, AUXILIARY);
+    f->nonmembers = small_rows(f->data, AUXILIARY, TESTED);
     f->target = small_model(1);
     answer(f, &f->said, f->auxiliary, 1);
     answer(f, &f->truth, f->nonmembers, 0);
